@@ -1,0 +1,35 @@
+# Each target sets up what it needs. The Python environment is .venv, made with $(PYTHON).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check bench caffe golden
+.DEFAULT_GOAL := demo
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; name one: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## both splits of a small real net, proven
+	$(BIN)/split-surgery demo
+
+test: $(STAMP)  ## the whole test suite; what needs real Caffe runs where `make caffe` was run
+	$(BIN)/python -m pytest -n auto
+
+check: $(STAMP)  ## ruff, mypy --strict, then the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto
+
+golden: $(STAMP)  ## write the golden derived nets anew, to be reviewed as a diff
+	$(BIN)/python -m tests.golden_cases
+
+bench: $(STAMP)  ## time and memory beside cp and beside pycaffe, in one run
+	$(BIN)/python benchmarks/bench_split.py
+
+caffe:  ## real Caffe 1.0 in a private root (Linux x86-64)
+	scripts/get-caffe
