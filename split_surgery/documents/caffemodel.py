@@ -1,0 +1,229 @@
+"""Lossless reading of Caffe's binary nets: an index of layers and blobs by length prefixes; blobs are read when asked for.
+
+Field numbers are those of BVLC Caffe 1.0's caffe.proto.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from split_surgery.documents import wire
+from split_surgery.documents.wire import LENGTH, VARINT, Reader, WireField, tagged
+from split_surgery.errors import BytePlace, FileError, FilePlace, Unsupported
+from split_surgery.spans import Span
+
+Array = npt.NDArray[np.floating[Any]]
+
+NET_NAME, NET_LAYERS_V1, NET_LAYER = 1, 2, 100
+LAYER = {
+    "name": 1, "type": 2, "bottom": 3, "top": 4, "loss_weight": 5, "param": 6, "blobs": 7, "include": 8, "exclude": 9,
+    "phase": 10, "propagate_down": 11, "concat_param": 104, "convolution_param": 106, "eltwise_param": 110,
+}  # fmt: skip
+BLOB_LEGACY = {1: 0, 2: 1, 3: 2, 4: 3}  # num, channels, height, width: field number -> axis
+BLOB_DATA, BLOB_SHAPE, BLOB_DOUBLE, BLOB_RAW = 5, 7, 8, 12
+SHAPE_DIM = 1
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+CAFFE_READ_LIMIT = 2**31 - 1
+"""Bytes of the largest protobuf that Caffe can read (src/caffe/util/io.cpp sets protobuf's own limit, an int)."""
+
+
+@dataclass(frozen=True)
+class BlobRef:
+    """A blob on disk: known by shape, dtype and span, its numbers read only by `load`.
+
+    Attributes:
+        shape: as stored; a legacy blob has four axes (num, channels, height, width).
+        dtype: `<f4` or `<f8`.
+        problem: why the numbers cannot be read, or "".
+    """
+
+    reader: Reader = field(repr=False, compare=False)
+    span: Span
+    shape: tuple[int, ...]
+    legacy: bool
+    dtype: str
+    count: int
+    inside: str
+    problem: str = ""
+
+    def load(self) -> Array:
+        """The numbers as a little-endian array of `shape` and `dtype`, C order.
+
+        Raises:
+            FileError: the numbers and the shape disagree.
+            Unsupported: the numbers are stored in a form that is not read.
+        """
+        place = BytePlace(self.reader.name, self.span.start, self.inside)
+        if self.problem:
+            raise Unsupported(self.problem, place)
+        size = np.dtype(self.dtype).itemsize
+        needed = math.prod(self.shape)
+        if needed != self.count:
+            raise FileError(f"{self.count * size} bytes of data, but shape {self.shape} needs {needed * size}", place)
+        number = BLOB_DATA if self.dtype == "<f4" else BLOB_DOUBLE
+        parts = [
+            self.reader.read(item.value, item.stop)
+            for item in wire.walk(self.reader, self.span.start, self.span.stop, self.inside)
+            if item.number == number
+        ]
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        return np.frombuffer(data, self.dtype).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """One layer of a weights file. `span` includes the record's tag and length, `body` does not."""
+
+    index: int
+    span: Span
+    body: Span
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    blobs: tuple[BlobRef, ...]
+
+
+class Caffemodel:
+    """The index of a binary NetParameter.
+
+    Raises:
+        FileError: not one, with the byte offset.
+        Unsupported: HDF5, or V1 `layers`.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        if reader.size == 0:
+            raise FileError("is empty", FilePlace(reader.name))
+        if reader.read(0, min(8, reader.size)) == HDF5_MAGIC:
+            raise Unsupported("is HDF5; only protobuf weights (.caffemodel) are read so far", FilePlace(reader.name))
+        self.layers = tuple(self._index())
+        if not self.layers:
+            raise FileError("holds no layers: is it a caffemodel?", FilePlace(reader.name))
+        self._by_name: dict[str, list[LayerRecord]] = {}
+        for record in self.layers:
+            self._by_name.setdefault(record.name, []).append(record)
+
+    def named(self, name: str) -> list[LayerRecord]:
+        """The records of that name (more than one only in odd files), Caffe's own Split layers left out."""
+        return [record for record in self._by_name.get(name, []) if record.type != "Split"]
+
+    def _index(self) -> Iterator[LayerRecord]:
+        index = 0
+        for item in wire.walk(self.reader, 0, self.reader.size):
+            if item.number == NET_LAYERS_V1:
+                message = "holds V1 `layers`; only new-style `layer` files are read so far"
+                raise Unsupported(
+                    message, FilePlace(self.reader.name), "Caffe's upgrade_net_proto_binary makes one of it"
+                )
+            if item.number == NET_LAYER:
+                expect(self.reader, item, LENGTH, f"layer[{index}]")
+                yield self._record(index, item)
+                index += 1
+            elif item.number == NET_NAME:
+                expect(self.reader, item, LENGTH, "name (is this a caffemodel?)")
+
+    def _record(self, index: int, whole: WireField) -> LayerRecord:
+        inside = f"layer[{index}]"
+        texts: dict[int, list[str]] = {LAYER[key]: [] for key in ("name", "type", "bottom", "top")}
+        blobs: list[BlobRef] = []
+        for item in wire.walk(self.reader, whole.value, whole.stop, inside):
+            if item.number in texts:
+                key = next(key for key, number in LAYER.items() if number == item.number)
+                expect(self.reader, item, LENGTH, f"{inside}.{key}")
+                texts[item.number].append(text_of(self.reader, item))
+            elif item.number == LAYER["blobs"]:
+                where = f"{inside}.blobs[{len(blobs)}]"
+                expect(self.reader, item, LENGTH, where)
+                blobs.append(index_blob(self.reader, Span(item.value, item.stop), where))
+        name, kind, bottoms, tops = texts.values()
+        return LayerRecord(
+            index, Span(whole.start, whole.stop), Span(whole.value, whole.stop),
+            name[-1] if name else "", kind[-1] if kind else "", tuple(bottoms), tuple(tops), tuple(blobs),
+        )  # fmt: skip
+
+
+def index_blob(reader: Reader, span: Span, inside: str) -> BlobRef:
+    """What a BlobProto says of itself, its numbers unread."""
+    legacy, shape, has_shape = [1, 1, 1, 1], [], False
+    counts = {BLOB_DATA: 0, BLOB_DOUBLE: 0}
+    problem = ""
+    for item in wire.walk(reader, span.start, span.stop, inside):
+        if item.number in BLOB_LEGACY:
+            expect(reader, item, VARINT, inside)
+            legacy[BLOB_LEGACY[item.number]] = item.integer
+        elif item.number == BLOB_SHAPE:
+            expect(reader, item, LENGTH, f"{inside}.shape")
+            has_shape = True
+            shape += dims(reader, item, inside)
+        elif item.number in counts:
+            size = 4 if item.number == BLOB_DATA else 8
+            length = item.stop - item.value
+            if item.wire_type not in (LENGTH, wire.FIXED32 if size == 4 else wire.FIXED64) or length % size:
+                raise FileError(
+                    "its numbers are not stored as floating point", BytePlace(reader.name, item.start, inside)
+                )
+            counts[item.number] += length // size
+        elif item.number == BLOB_RAW:
+            problem = "holds NVIDIA's raw_data, which is not read so far"
+    if counts[BLOB_DATA] and counts[BLOB_DOUBLE]:
+        problem = "holds its numbers twice, as float and as double"
+    dtype = "<f8" if counts[BLOB_DOUBLE] else "<f4"
+    count = counts[BLOB_DOUBLE] or counts[BLOB_DATA]
+    return BlobRef(reader, span, tuple(shape if has_shape else legacy), not has_shape, dtype, count, inside, problem)
+
+
+def dims(reader: Reader, shape: WireField, inside: str) -> list[int]:
+    """The sizes in a BlobShape, packed or not."""
+    found: list[int] = []
+    for item in wire.walk(reader, shape.value, shape.stop, f"{inside}.shape"):
+        if item.number != SHAPE_DIM:
+            continue
+        if item.wire_type == VARINT:
+            found.append(item.integer)
+            continue
+        expect(reader, item, LENGTH, f"{inside}.shape.dim")
+        data, at = reader.read(item.value, item.stop), 0
+        while at < len(data):
+            value, at = wire.read_varint(data, at)
+            if not at:
+                raise FileError("a size is cut off", BytePlace(reader.name, item.start, inside))
+            found.append(value)
+    return found
+
+
+def text_of(reader: Reader, item: WireField) -> str:
+    return reader.read(item.value, item.stop).decode("utf-8", "surrogateescape")
+
+
+def expect(reader: Reader, item: WireField, wire_type: int, inside: str) -> None:
+    """Raises: FileError, where a field is not stored as its type demands."""
+    if item.wire_type != wire_type:
+        raise FileError(
+            f"stored as {wire.WIRE_TYPES[item.wire_type]}, but must be {wire.WIRE_TYPES[wire_type]}",
+            BytePlace(reader.name, item.start, inside),
+        )
+
+
+def encode_blob(array: Array, like: BlobRef) -> bytes:
+    """A BlobProto in the form of `like`: its dtype, and its way of storing the shape.
+
+    Args:
+        array: the numbers, of any shape; legacy blobs need at most four axes.
+    """
+    numbers = np.ascontiguousarray(array, like.dtype).tobytes()
+    data = tagged(BLOB_DATA if like.dtype == "<f4" else BLOB_DOUBLE, numbers)
+    if like.legacy:
+        padded = (1,) * (4 - array.ndim) + array.shape
+        legacy = b"".join(tagged(number, padded[axis]) for number, axis in BLOB_LEGACY.items())
+        return legacy + data
+    shape = tagged(BLOB_SHAPE, tagged(SHAPE_DIM, b"".join(wire.varint(size) for size in array.shape)))
+    return shape + data if like.dtype == "<f8" else data + shape

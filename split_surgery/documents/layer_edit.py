@@ -1,0 +1,113 @@
+"""What makes a new layer out of the one it replaces, said once for the prototxt and the weights file alike.
+
+A new layer is the old one field by field, each field kept, dropped or rewritten; so a fork's fields and fillers carry over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Union
+
+
+@dataclass(frozen=True)
+class EnumValue:
+    """An enum value: its name for the prototxt, its number for the weights file."""
+
+    name: str
+    number: int
+
+
+Content = Union[str, int, EnumValue, "tuple[NewField, ...]"]
+
+
+class NewField(NamedTuple):
+    """A field to be written: a string, an integer, an enum value, or a message."""
+
+    name: str
+    value: Content
+
+
+Rewrite = tuple[NewField, ...]
+"""What stands in a field's place; nothing drops it."""
+
+PARAM_NAME = ("param", "name")
+RULES = ("include", "exclude", "phase")
+GEOMETRY = (
+    "pad",
+    "kernel_size",
+    "stride",
+    "dilation",
+    "group",
+    "pad_h",
+    "pad_w",
+    "kernel_h",
+    "kernel_w",
+    "stride_h",
+    "stride_w",
+)
+
+
+@dataclass(frozen=True)
+class LayerEdit:
+    """One new layer as a difference from the layer it is copied from.
+
+    Attributes:
+        name, bottoms, top: as in the prototxt, and in the record of the weights file.
+        num_output: kernels of a convolution; None for a layer without weights.
+        pointwise: the convolution becomes 1x1: stride 1, no pad, no dilation, group 1.
+        suffix: added to the names of parameters. A copied name would silently tie the new blobs to each other.
+        keep_propagate_down: only layers reading the old layer's bottom have the same bottoms as it.
+        keep_loss_weight: only the layer making the old top has its loss.
+        join: for a layer without weights, its type and its own `*_param`.
+    """
+
+    name: str
+    bottoms: tuple[str, ...]
+    top: str
+    num_output: int | None = None
+    pointwise: bool = False
+    suffix: str = ""
+    keep_propagate_down: bool = False
+    keep_loss_weight: bool = False
+    join: tuple[str, NewField] | None = None
+
+    def rewrite(self, path: tuple[str, ...], nth: int, text: str) -> Rewrite | None:
+        """What becomes of the `nth` field of that path in the old layer; None keeps it as it is.
+
+        Args:
+            path: names of the enclosing messages and of the field, from the layer inwards.
+            text: the field's value, needed for the names of parameters only.
+        """
+        *outer, key = path
+        if not outer:
+            return self._rewrite_layer_field(key, nth)
+        if self.join is not None:
+            return None
+        if path == PARAM_NAME and text:
+            return (NewField("name", text + self.suffix),)
+        if outer == ["convolution_param"] and self.num_output is not None:
+            if key == "num_output":
+                kernels = NewField("num_output", self.num_output)
+                return (kernels, NewField("kernel_size", 1)) if self.pointwise else (kernels,)
+            if self.pointwise and key in GEOMETRY:
+                return ()
+        return None
+
+    def _rewrite_layer_field(self, key: str, nth: int) -> Rewrite | None:
+        if key == "name":
+            return (NewField(key, self.name),)
+        if key == "bottom":
+            return tuple(NewField(key, bottom) for bottom in self.bottoms) if nth == 0 else ()
+        if key == "top":
+            return (NewField(key, self.top),)
+        if key == "blobs":
+            return ()
+        if key == "loss_weight":
+            return None if self.keep_loss_weight else ()
+        if self.join is not None:
+            if key == "type":
+                return (NewField(key, self.join[0]),)
+            return None if key in RULES else (self.join[1],) if key == "convolution_param" and nth == 0 else ()
+        if key == "propagate_down":
+            return None if self.keep_propagate_down else ()
+        return None

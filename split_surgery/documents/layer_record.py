@@ -1,0 +1,96 @@
+"""The record of a new layer in a weights file: the old layer's, field by field, with new blobs."""
+
+from __future__ import annotations
+
+from split_surgery.documents import wire
+from split_surgery.documents.caffemodel import LAYER, NET_LAYER, Array, BlobRef, LayerRecord, encode_blob, text_of
+from split_surgery.documents.layer_edit import PARAM_NAME, EnumValue, LayerEdit, NewField, Rewrite
+from split_surgery.documents.wire import LENGTH, Reader, tagged
+
+NUMBERS: dict[tuple[str, ...], dict[str, int]] = {
+    (): LAYER,
+    ("param",): {"name": 1},
+    ("convolution_param",): {
+        "num_output": 1, "bias_term": 2, "pad": 3, "kernel_size": 4, "group": 5, "stride": 6, "pad_h": 9, "pad_w": 10,
+        "kernel_h": 11, "kernel_w": 12, "stride_h": 13, "stride_w": 14, "dilation": 18,
+    },
+    ("concat_param",): {"axis": 2},
+    ("eltwise_param",): {"operation": 1},
+}  # fmt: skip
+"""Field numbers by enclosing messages and name, of the fields that edits speak of."""
+
+NAMES = {path: {number: name for name, number in numbers.items()} for path, numbers in NUMBERS.items()}
+
+CONNECTIONS = ("bottom", "top")
+
+
+def encode_record(reader: Reader, old: LayerRecord, edit: LayerEdit, blobs: tuple[Array, ...]) -> bytes:
+    """The NetParameter.layer field, tag and length included, of a new layer.
+
+    Connections are the prototxt's: a saved training net may have its own (Caffe's Split layers rename bottoms).
+
+    Args:
+        old: the record it is copied from; its fields that no edit speaks of are copied byte for byte.
+        blobs: the new layer's numbers, stored in the form of the old layer's blobs.
+    """
+    head = [(LAYER["name"], edit.name), (LAYER["type"], edit.join[0] if edit.join else old.type)]
+    head += [(LAYER["bottom"], bottom) for bottom in edit.bottoms] + [(LAYER["top"], edit.top)]
+    out = [tagged(number, text.encode("utf-8", "surrogateescape")) for number, text in head]
+    encoded = b"".join(tagged(LAYER["blobs"], encode_blob(blob, like)) for blob, like in zip(blobs, _forms(old, blobs)))
+    skip = {LAYER[key] for key in ("name", "type", *CONNECTIONS)}
+    placed = False
+    for number, data in _rewritten(reader, old.body.start, old.body.stop, edit, (), skip):
+        # Blobs go where the old ones were, or before the fields that follow them in Caffe's order.
+        if not placed and number >= LAYER["blobs"]:
+            out.append(encoded)
+            placed = True
+        out.append(data)
+    if not placed:
+        out.append(encoded)
+    return tagged(NET_LAYER, b"".join(out))
+
+
+def _forms(old: LayerRecord, blobs: tuple[Array, ...]) -> list[BlobRef]:
+    return [old.blobs[min(index, len(old.blobs) - 1)] for index in range(len(blobs))]
+
+
+def _rewritten(
+    reader: Reader, start: int, stop: int, edit: LayerEdit, outer: tuple[str, ...], skip: set[int]
+) -> list[tuple[int, bytes]]:
+    names = NAMES.get(outer, {})
+    seen: dict[str, int] = {}
+    out: list[tuple[int, bytes]] = []
+    for item in wire.walk(reader, start, stop, "layer"):
+        if not outer and item.number in skip:
+            continue
+        name = names.get(item.number)
+        raw_start = item.start
+        if name is None:
+            # Joins are new layers of another type: what a fork adds to a convolution is not theirs.
+            if edit.join is None:
+                out.append((item.number, reader.read(raw_start, item.stop)))
+            continue
+        path, nth = (*outer, name), seen.get(name, 0)
+        seen[name] = nth + 1
+        rewrite = edit.rewrite(path, nth, text_of(reader, item) if path == PARAM_NAME else "")
+        if rewrite is not None:
+            out += [(item.number, encode_field(new, outer)) for new in rewrite]
+        elif path in NUMBERS and item.wire_type == LENGTH:
+            inner = _rewritten(reader, item.value, item.stop, edit, path, skip)
+            out.append((item.number, tagged(item.number, b"".join(data for _, data in inner))))
+        else:
+            out.append((item.number, reader.read(raw_start, item.stop)))
+    return out
+
+
+def encode_field(new: NewField, outer: tuple[str, ...]) -> bytes:
+    """A new field of the message that `outer` leads to."""
+    number, value = NUMBERS[outer][new.name], new.value
+    if isinstance(value, EnumValue):
+        return tagged(number, value.number)
+    if isinstance(value, str):
+        return tagged(number, value.encode("utf-8", "surrogateescape"))
+    if isinstance(value, tuple):
+        inner: Rewrite = value
+        return tagged(number, b"".join(encode_field(item, (*outer, new.name)) for item in inner))
+    return tagged(number, value)

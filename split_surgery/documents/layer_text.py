@@ -1,0 +1,168 @@
+"""The text of new layers: the first as splices that keep its comments, the others rendered in the style of the original."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from split_surgery.documents.layer_edit import EnumValue, LayerEdit, NewField
+from split_surgery.documents.prototxt import Document, Field, Message, Scalar, quote
+from split_surgery.spans import Span, Splice
+
+_REST_OF_LINE = re.compile(rb"[ \t]*(?:#[^\r\n]*)?(?=\r?\n|\Z)")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a layer was written.
+
+    Attributes:
+        indent: white space before the layer; step: what one level adds to it.
+        eol: line ending. mark: the quote character. opening, closing: what stands around the layer's fields.
+    """
+
+    indent: bytes
+    step: bytes
+    eol: bytes
+    mark: bytes
+    opening: bytes
+    closing: bytes
+
+
+def style_of(document: Document, layer: Field) -> Style:
+    """The style in which a layer is written."""
+    data, message = document.data, layer.values[0]
+    assert isinstance(message, Message)
+    indent = _indent_at(data, layer.span.start)
+    inner = next(
+        (_indent_at(data, field.span.start) for field in message.fields if _starts_line(data, field.span.start)), b""
+    )
+    step = inner[len(indent) :] if inner.startswith(indent) and len(inner) > len(indent) else b"  "
+    name = message.scalars("name")
+    opening = data[layer.span.start : message.body.start]
+    if b"\n" in opening or b"#" in opening:
+        opening = layer.name.encode() + b" " + opening[-1:]
+    return Style(
+        indent=indent,
+        step=step,
+        eol=b"\r\n" if b"\r\n" in data else b"\n",
+        mark=name[-1].raw[:1] if name and name[-1].kind == "string" else b'"',
+        opening=opening,
+        closing=data[message.body.stop : message.span.stop],
+    )
+
+
+def splice_layer(document: Document, layer: Message, edit: LayerEdit) -> list[Splice]:
+    """The old layer's text turned into a new layer, by splices that leave comments and layout alone."""
+    return list(_splices(document, layer, edit, ()))
+
+
+def _splices(document: Document, message: Message, edit: LayerEdit, outer: tuple[str, ...]) -> Iterator[Splice]:
+    for field, nth in _counted(message):
+        rewrite = edit.rewrite((*outer, field.name), nth, _text(field))
+        if rewrite is None:
+            for value in field.values:
+                if isinstance(value, Message):
+                    yield from _splices(document, value, edit, (*outer, field.name))
+        elif len(rewrite) == 1 and rewrite[0].name == field.name and isinstance(rewrite[0].value, (str, int)):
+            yield Splice(*field.value_span, _scalar(rewrite[0].value, _mark(field)))
+        elif rewrite:
+            raise ValueError(f"{field.name}: a splice cannot put {len(rewrite)} fields in the place of one")
+        else:
+            yield Splice(*_whole_line(document.data, field.span), b"")
+
+
+def render_layer(style: Style, layer: Message, edit: LayerEdit, document: Document) -> bytes:
+    """A new layer's text without the comments of the old one, each field on a line of its own, as deep as it was."""
+    lines = _render_fields(style, layer, edit, (), style.indent + style.step, document)
+    return style.eol.join([style.indent + style.opening.rstrip(), *lines, style.indent + style.closing])
+
+
+def _render_fields(
+    style: Style, message: Message, edit: LayerEdit, outer: tuple[str, ...], indent: bytes, document: Document
+) -> Iterator[bytes]:
+    for field, nth in _counted(message):
+        rewrite = edit.rewrite((*outer, field.name), nth, _text(field))
+        if rewrite is not None:
+            for new in rewrite:
+                yield from _render_new(style, new, indent)
+            continue
+        for value in field.values:
+            if isinstance(value, Scalar):
+                yield indent + field.name.encode() + b": " + _verbatim(value)
+                continue
+            inner = list(_render_fields(style, value, edit, (*outer, field.name), b"", document))
+            if b"\n" not in document.data[value.span.start : value.span.stop]:
+                yield indent + field.name.encode() + b" { " + b"".join(item + b" " for item in inner) + b"}"
+            else:
+                yield indent + field.name.encode() + b" {"
+                yield from _render_fields(style, value, edit, (*outer, field.name), indent + style.step, document)
+                yield indent + b"}"
+
+
+def _render_new(style: Style, new: NewField, indent: bytes) -> Iterator[bytes]:
+    if isinstance(new.value, tuple):
+        inner = b" ".join(line for item in new.value for line in _render_new(style, item, b""))
+        yield indent + new.name.encode() + b" { " + inner + b" }"
+    else:
+        yield indent + new.name.encode() + b": " + _scalar(new.value, style.mark)
+
+
+def insertion_point(data: bytes, layer: Field) -> int:
+    """Where layers that follow `layer` are inserted: after it and after a comment on its last line."""
+    rest = _REST_OF_LINE.match(data, layer.span.stop)
+    return rest.end() if rest else layer.span.stop
+
+
+def _counted(message: Message) -> Iterator[tuple[Field, int]]:
+    seen: dict[str, int] = {}
+    for field in message.fields:
+        nth = seen.get(field.name, 0)
+        seen[field.name] = nth + 1
+        yield field, nth
+
+
+def _text(field: Field) -> str:
+    last = field.values[-1] if field.values else None
+    return last.text if isinstance(last, Scalar) else ""
+
+
+def _mark(field: Field) -> bytes:
+    value = field.values[-1] if field.values else None
+    return value.raw[:1] if isinstance(value, Scalar) and value.kind == "string" else b'"'
+
+
+def _scalar(value: str | int | EnumValue, mark: bytes) -> bytes:
+    if isinstance(value, EnumValue):
+        return value.name.encode()
+    if isinstance(value, str):
+        return quote(value, mark)
+    return b"%d" % value
+
+
+def _verbatim(value: Scalar) -> bytes:
+    """A scalar as it was written; one that runs over lines (adjacent strings, comments) as one literal."""
+    if b"\n" in value.raw or b"#" in value.raw:
+        return quote(value.text) if value.kind == "string" else b"".join(re.sub(rb"#[^\n]*", b"", value.raw).split())
+    return value.raw
+
+
+def _indent_at(data: bytes, at: int) -> bytes:
+    line = data[data.rfind(b"\n", 0, at) + 1 : at]
+    return line[: len(line) - len(line.lstrip(b" \t"))]
+
+
+def _starts_line(data: bytes, at: int) -> bool:
+    start = data.rfind(b"\n", 0, at) + 1
+    return start > 0 and not data[start:at].strip(b" \t")
+
+
+def _whole_line(data: bytes, span: Span) -> Span:
+    """The span with its line, where nothing else stands on it; else with the white space after it."""
+    start = data.rfind(b"\n", 0, span.start) + 1
+    end = re.compile(rb"[ \t]*(\r?\n)?").match(data, span.stop)
+    stop = end.end() if end else span.stop
+    if not data[start : span.start].strip(b" \t") and end is not None and end[1]:
+        return Span(start, stop)
+    return Span(span.start, stop if end is not None and not end[1] else span.stop)

@@ -1,0 +1,320 @@
+"""Lossless reading of protobuf's text format, driven by its grammar and by no schema.
+
+Every field knows the bytes it stands on, so that edits are splices into the original. Unknown fields and enum values of
+forks are ordinary. The grammar is that of protobuf's text-format specification (protobuf.dev/reference/protobuf/textformat-spec):
+`#` comments, `{ }` and `< >`, an optional `:` before a message, `[ ]` lists, `;` or `,` after a field, adjacent strings,
+hexadecimal and octal numbers, `1.`, `.5`, `1.0f`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn, Union
+
+from split_surgery.errors import FileError, TextPlace
+from split_surgery.spans import Span
+
+MAX_DEPTH = 100
+"""Nested messages allowed: protobuf's own binary parsers stop at 100, so no deeper net can be trained."""
+
+BOM = b"\xef\xbb\xbf"
+
+_SKIP = re.compile(rb"(?:[ \t\r\n\f\v]+|#[^\n]*)*")
+_TOKEN = re.compile(
+    rb"""(?P<name>[A-Za-z_][A-Za-z0-9_]*)
+    | (?P<number>(?:0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?)(?![A-Za-z0-9_.]))
+    | (?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*')
+    | (?P<symbol>[{}<>\[\]:;,/.-])""",
+    re.VERBOSE,
+)
+_STRING = re.compile(rb""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+_CLOSING = {b"{": b"}", b"<": b">"}
+_CONFLICT = re.compile(rb"<{7}|={7}|>{7}")
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A string (adjacent literals are one), a number with its sign, or a name (enum value, bool)."""
+
+    span: Span
+    kind: str  # "string", "number" or "name"
+    raw: bytes
+
+    @property
+    def text(self) -> str:
+        """The value as text: strings unescaped (UTF-8, other bytes as surrogate escapes), the rest as written."""
+        data = unescape(self.raw) if self.kind == "string" else self.raw
+        return data.decode("utf-8", "surrogateescape")
+
+    def integer(self) -> int | None:
+        """The value of an integer literal (decimal, hexadecimal or octal), else None."""
+        literal = self.raw.replace(b" ", b"")
+        try:
+            if re.fullmatch(rb"-?0[0-7]+", literal):
+                return int(literal, 8)
+            return int(literal, 0)
+        except ValueError:
+            return None
+
+    def boolean(self) -> bool | None:
+        """The value of a bool as protobuf reads one, else None."""
+        return {
+            "true": True,
+            "True": True,
+            "t": True,
+            "1": True,
+            "false": False,
+            "False": False,
+            "f": False,
+            "0": False,
+        }.get(self.text)
+
+
+@dataclass(frozen=True)
+class Message:
+    """`{ fields }`; `span` includes the delimiters, `body` does not."""
+
+    span: Span
+    body: Span
+    fields: tuple[Field, ...]
+
+    def named(self, name: str) -> Iterator[Field]:
+        return (field for field in self.fields if field.name == name)
+
+    def values(self, name: str) -> list[Scalar | Message]:
+        """Every value of a repeated field, in order; `[a, b]` counts as two."""
+        return [value for field in self.named(name) for value in field.values]
+
+    def scalars(self, name: str) -> list[Scalar]:
+        return [value for value in self.values(name) if isinstance(value, Scalar)]
+
+    def messages(self, name: str) -> list[Message]:
+        return [value for value in self.values(name) if isinstance(value, Message)]
+
+    def text(self, name: str) -> str | None:
+        """The value of a singular field; of several the last holds, as in protobuf."""
+        found = self.scalars(name)
+        return found[-1].text if found else None
+
+
+Value = Union[Scalar, Message]
+
+
+@dataclass(frozen=True)
+class Field:
+    """`name: value`; `span` runs from the name to the end of the value or of the `;` or `,` after it."""
+
+    name: str
+    span: Span
+    value_span: Span
+    values: tuple[Value, ...]
+    is_list: bool = False
+
+
+class Document:
+    """A prototxt as its bytes and the fields found in them.
+
+    Raises:
+        FileError: not text format, with file, line and column.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.data = data
+        self.name = name
+        self.root = _Parser(data, name).parse()
+
+    def place(self, at: int | Span | Field | Message | Scalar) -> TextPlace:
+        """Where something stands, for an error message."""
+        if isinstance(at, (Field, Message, Scalar)):
+            at = at.span
+        return TextPlace(self.name, self.data, at if isinstance(at, int) else at.start)
+
+
+class _Parser:
+    """Recursive descent, one token ahead."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.data = data
+        self.file = name
+        self.kind = ""
+        self.token = b""
+        self.start = self.stop = self.last_stop = len(BOM) if data.startswith(BOM) else 0
+
+    def parse(self) -> Message:
+        if b"\0" in self.data[:4096]:
+            self.fail("is binary, not a prototxt: was the caffemodel given in its place?", self.data.index(b"\0"))
+        self.advance()
+        fields = self.fields(b"", 0, 0)
+        size = len(self.data)
+        return Message(Span(0, size), Span(0, size), fields)
+
+    def advance(self) -> None:
+        self.last_stop = self.stop
+        skipped = _SKIP.match(self.data, self.stop)
+        self.start = skipped.end() if skipped else self.stop
+        if self.start == len(self.data):
+            self.kind, self.token, self.stop = "end", b"", self.start
+            return
+        match = _TOKEN.match(self.data, self.start)
+        if match is None:
+            self.unreadable()
+        self.kind, self.token, self.stop = match.lastgroup or "", match[0], match.end()
+
+    def unreadable(self) -> NoReturn:
+        if _CONFLICT.match(self.data, self.start):
+            self.fail("a merge-conflict marker: resolve the conflict first", self.start)
+        byte = self.data[self.start : self.start + 1]
+        if byte in (b'"', b"'"):
+            self.fail("this string has no closing quote on its line", self.start)
+        if byte.isdigit():
+            self.fail("this is not a number; a name or path that starts with a digit needs quotes", self.start)
+        self.fail(f"unexpected {_shown(byte)}", self.start)
+
+    def fail(self, message: str, at: int) -> NoReturn:
+        raise FileError(message, TextPlace(self.file, self.data, at))
+
+    def expected(self, what: str) -> NoReturn:
+        if _CONFLICT.match(self.data, self.start):
+            self.fail("a merge-conflict marker: resolve the conflict first", self.start)
+        found = "the end of the file" if self.kind == "end" else _shown(self.token)
+        unquoted = what == "a field name" and self.kind == "symbol" and self.token in b"/.:-"
+        self.fail(f"expected {what}, found {found}" + (": text and paths need quotes" if unquoted else ""), self.start)
+
+    def fields(self, closing: bytes, opened_at: int, depth: int) -> tuple[Field, ...]:
+        if depth > MAX_DEPTH:
+            self.fail(f"messages are nested more than {MAX_DEPTH} deep", opened_at)
+        found = []
+        while not (self.kind == "symbol" and self.token == closing):
+            if self.kind == "end":
+                if not closing:
+                    break
+                self.fail(f"this {_CLOSING_NAMES[closing]} is never closed: is the file truncated?", opened_at)
+            found.append(self.field(depth))
+        return tuple(found)
+
+    def field(self, depth: int) -> Field:
+        start = self.start
+        if self.kind == "name":
+            name = self.token.decode("ascii")
+            self.advance()
+        elif self.token == b"[":
+            name = self.extension_name()
+        else:
+            self.expected("a field name")
+        colon = self.token == b":"
+        if colon:
+            self.advance()
+        value_start = self.start
+        if self.token == b"[" and self.kind == "symbol":
+            values: tuple[Value, ...] = self.list_values(colon, depth)
+            is_list = True
+        else:
+            values, is_list = (self.value(colon, name, depth),), False
+        value_span = Span(value_start, self.last_stop)
+        if self.kind == "symbol" and self.token in (b";", b","):
+            self.advance()
+        return Field(name, Span(start, self.last_stop), value_span, values, is_list)
+
+    def extension_name(self) -> str:
+        start = self.start
+        while self.token != b"]":
+            self.advance()
+            if self.kind not in ("name", "number") and self.token not in (b".", b"/", b"-", b"]"):
+                self.expected("an extension name in [ ]")
+        self.advance()
+        return self.data[start : self.last_stop].decode("ascii", "replace")
+
+    def list_values(self, colon: bool, depth: int) -> tuple[Value, ...]:
+        self.advance()
+        values: list[Value] = []
+        while self.token != b"]" or self.kind != "symbol":
+            values.append(self.value(colon, "a list", depth))
+            if self.token == b"," and self.kind == "symbol":
+                self.advance()
+                if self.token == b"]" and self.kind == "symbol":
+                    self.expected("another value after the comma")
+            elif self.token != b"]":
+                self.expected("',' or ']'")
+        self.advance()
+        return tuple(values)
+
+    def value(self, colon: bool, name: str, depth: int) -> Value:
+        if self.kind == "symbol" and self.token in _CLOSING:
+            return self.message(depth)
+        if not colon:
+            self.expected(f"':' or '{{' after {name}")
+        start = self.start
+        if self.kind == "string":
+            while self.kind == "string":
+                self.advance()
+            return self.scalar(start, "string")
+        if self.kind == "symbol" and self.token == b"-":
+            self.advance()
+            if self.kind == "name" and self.token.lower() not in (b"inf", b"infinity", b"nan"):
+                self.expected("a number after '-'")
+        if self.kind not in ("number", "name"):
+            self.expected(f"a value for {name}")
+        kind = "number" if self.data[start : start + 1] == b"-" else self.kind
+        self.advance()
+        return self.scalar(start, kind)
+
+    def scalar(self, start: int, kind: str) -> Scalar:
+        return Scalar(Span(start, self.last_stop), kind, self.data[start : self.last_stop])
+
+    def message(self, depth: int) -> Message:
+        start, body_start, closing = self.start, self.stop, _CLOSING[self.token]
+        self.advance()
+        fields = self.fields(closing, start, depth + 1)
+        body_stop = self.start
+        self.advance()
+        return Message(Span(start, self.last_stop), Span(body_start, body_stop), fields)
+
+
+_CLOSING_NAMES = {b"}": "'{'", b">": "'<'"}
+
+
+def _shown(token: bytes) -> str:
+    text = token[:40].decode("utf-8", "backslashreplace")
+    return f"'{text}'" if text.isprintable() else repr(text)
+
+
+def unescape(raw: bytes) -> bytes:
+    """The bytes that adjacent string literals (white space and comments between them allowed) stand for."""
+    parts: list[bytes] = []
+    at = 0
+    while True:
+        skipped = _SKIP.match(raw, at)
+        literal = _STRING.match(raw, skipped.end() if skipped else at)
+        if literal is None:
+            return b"".join(parts)
+        parts.append(_ESCAPE.sub(_unescape_one, literal[0][1:-1]))
+        at = literal.end()
+
+
+def _unescape_one(match: re.Match[bytes]) -> bytes:
+    octal, hexadecimal, short, long, other = match.groups()
+    if octal:
+        return bytes([int(octal, 8) & 0xFF])
+    if hexadecimal:
+        return bytes([int(hexadecimal, 16)])
+    if short or long:
+        return chr(min(int(short or long, 16), 0x10FFFF)).encode("utf-8", "surrogatepass")
+    return _ESCAPES.get(other, other)
+
+
+def quote(text: str, mark: bytes = b'"') -> bytes:
+    """A string literal for `text`; what is printable or valid UTF-8 stays as it is."""
+    out = bytearray(mark)
+    for char in text:
+        data = char.encode("utf-8", "surrogateescape")
+        if data in (mark, b"\\"):
+            out += b"\\" + data
+        elif len(data) == 1 and not 0x20 <= data[0] < 0x7F:
+            out += b"\\%03o" % data[0]
+        else:
+            out += data
+    return bytes(out + mark)

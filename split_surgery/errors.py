@@ -1,0 +1,95 @@
+"""The one family of errors that leaves the library, the places they point at, and their exit codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+
+@dataclass(frozen=True)
+class TextPlace:
+    """A byte offset in a text file. Line and column are worked out only when the place is printed."""
+
+    name: str
+    data: bytes
+    offset: int
+
+    def __str__(self) -> str:
+        before = self.data[: self.offset]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        return f"{self.name}:{line}:{column}"
+
+
+@dataclass(frozen=True)
+class BytePlace:
+    """A byte offset in a binary file, and what stands there (`layer[7].blobs[0]`)."""
+
+    name: str
+    offset: int
+    inside: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.offset:#x}" + (f": {self.inside}" if self.inside else "")
+
+
+@dataclass(frozen=True)
+class FilePlace:
+    """A whole file, or one that could not be opened."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Place = Union[TextPlace, BytePlace, FilePlace]
+
+
+class SurgeryError(Exception):
+    """Root of every error that split-surgery raises on purpose.
+
+    `place` says where (printed first), `hint` what to do about it (printed last).
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, place: Place | None = None, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+        self.hint = hint
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place is not None else ""
+        return where + self.message + (f"\n  {self.hint}" if self.hint else "")
+
+
+class UsageError(SurgeryError):
+    """A name, number or option that does not fit the net or the command (exit 2)."""
+
+    exit_code = 2
+
+
+class FileError(SurgeryError):
+    """A file that cannot be read, written or used (exit 3)."""
+
+
+class Unsupported(SurgeryError):
+    """A file that is well formed, but asks for surgery this tool will not do (exit 3)."""
+
+
+class Defect(SurgeryError):
+    """The tool contradicted itself: nothing was written (exit 4)."""
+
+    exit_code = 4
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """A hint listing the closest of `names`, or all of them where they are few."""
+    import difflib
+
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return "nearest: " + ", ".join(close)
+    return ("known: " + ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")) if names else ""
