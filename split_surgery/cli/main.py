@@ -1,0 +1,286 @@
+"""Flags and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from split_surgery import __version__
+from split_surgery.cli.progress import Bar
+from split_surgery.errors import SurgeryError, UsageError
+
+if TYPE_CHECKING:
+    from split_surgery.reports import DemoReport, RankReport, SplitReport, VerifyReport
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+ORDERS = click.Choice(["tpm", "random", "reverse"])
+
+
+def options(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Several options as one decorator, in the order they are written."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+talk = options(
+    click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+    click.option("-q", "quiet", is_flag=True, help="Print the result line only."),
+    click.option("-v", "verbose", is_flag=True, help="Print everything."),
+)
+
+evidence = options(
+    click.option("--layer", metavar="NAME", help="The convolution to split. [default: conv1_1, else the first]"),
+    click.option(
+        "--snapshots", metavar="GLOB", help="Snapshots to measure TPM over. [default: those of WEIGHTS' own run]"
+    ),
+    click.option("--window", metavar="A:B", help="Only the snapshots of iterations A to B, both included."),
+    click.option(
+        "--measure",
+        metavar="NAME",
+        help="coherence (3 snapshots), ratio (2), norm (no TPM), or tpm: the best real one.",
+    ),
+    click.option("--scores", metavar="FILE", help="Scores by channel from a csv, json, yaml or npy file instead."),
+    click.option(
+        "--order",
+        type=ORDERS,
+        default="tpm",
+        show_default=True,
+        help="How kernels are ranked; the last two are controls.",
+    ),
+    click.option("--fast", metavar="half|N|P%", default="half", show_default=True, help="How many kernels are fast."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise and of --order random."),
+    click.option("--solver", metavar="FILE", help="The solver that trains NET: written too, pointed into DIR."),
+    click.option(
+        "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves the layer linear. Repeatable."
+    ),
+)
+
+writing = options(
+    click.option("-o", "output", metavar="DIR", required=True, help="Where the derived net goes."),
+    click.option(
+        "--noise", type=float, default=0.01, show_default=True, help="Standard deviation of the noise on 1x1 kernels."
+    ),
+    click.option(
+        "--as",
+        "as_path",
+        metavar="PATH",
+        help="DIR's name on the machine that trains, for the paths in solver.prototxt.",
+    ),
+    click.option("--diff", is_flag=True, help="Show what would change; write nothing."),
+    click.option("--check", is_flag=True, help="Exit 1 if DIR differs from what would be generated; write nothing."),
+    click.option("--force", is_flag=True, help="Replace the files of a DIR that holds something else."),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="split-surgery")
+def cli() -> None:
+    """Surgery on trained Caffe networks: split a convolution into fast and slow kernels, and prove what that did."""
+
+
+@cli.command()
+@click.argument("net")
+@click.argument("weights")
+@evidence
+@click.option(
+    "--surround",
+    type=float,
+    default=-0.2,
+    show_default=True,
+    help="residual_pre starts as this times the slow kernels,",
+)
+@click.option(
+    "--center", type=float, default=2.0, show_default=True, help="plus this times them at the spatial centre."
+)
+@writing
+@talk
+def residual(net: str, weights: str, output: str, **flags: Any) -> None:
+    """The residual split of one convolution of NET and WEIGHTS into DIR.
+
+    \b
+    split-surgery residual base.prototxt base.caffemodel -o derived1/
+    """
+    show_split(lambda progress: _commands().residual(net, weights, output, progress=progress, **library(flags)), flags)
+
+
+@cli.command()
+@click.argument("net")
+@click.argument("weights")
+@evidence
+@writing
+@talk
+def extension(net: str, weights: str, output: str, **flags: Any) -> None:
+    """The old extension/reorder split of one convolution of NET and WEIGHTS into DIR.
+
+    With --noise 0 the derived net computes exactly what the baseline computes.
+
+    \b
+    split-surgery extension base.prototxt base.caffemodel -o derived1_old/
+    """
+    show_split(lambda progress: _commands().extension(net, weights, output, progress=progress, **library(flags)), flags)
+
+
+@cli.command()
+@click.argument("net")
+@click.argument("weights")
+@evidence
+@talk
+def rank(net: str, weights: str, **flags: Any) -> None:
+    """The kernels of one convolution with TPM score and group.
+
+    TPM says how purposefully a kernel moved during training; our reading is net displacement over path length.
+    """
+    from split_surgery.cli import printing
+
+    report: RankReport = run(
+        lambda progress: _commands().rank(net, weights, progress=progress, **library(flags)), flags
+    )
+    finish(report, flags, printing.rank)
+
+
+@cli.command()
+@click.argument("net")
+@click.argument("weights")
+@click.argument("derived", required=False)
+@click.option(
+    "--derived", "files", nargs=2, metavar="NET WEIGHTS", help="The derived net as two files instead of a directory."
+)
+@click.option("--trained", is_flag=True, help="Take the directory's newest snapshot; other layers may have changed.")
+@click.option("--engine", type=click.Choice(["opencv", "caffe"]), help="Run both nets too and compare every output.")
+@click.option(
+    "--input-shape",
+    multiple=True,
+    metavar="BLOB:N,C,H,W",
+    help="Shape of an input that the file does not say. Repeatable.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
+@click.option(
+    "--max-drift", type=float, help="Exit 1 if a folded block's relative weight change is larger. 0: equal bits."
+)
+@talk
+def verify(net: str, weights: str, derived: str | None, files: tuple[str, str] | None, **flags: Any) -> None:
+    """Prove a derived net: every blob filled, nothing else changed, the block folded and compared.
+
+    DERIVED is the directory of a split.
+    """
+    from split_surgery.cli import printing
+
+    def work(progress: Bar) -> VerifyReport:
+        if (derived is None) == (files is None):
+            raise UsageError("give either the directory DERIVED or --derived NET WEIGHTS")
+        given = library(flags) | {"input_shape": dict(map(shape_of, flags["input_shape"]))}
+        return _commands().verify(net, weights, files or derived, **given)  # type: ignore[no-any-return]
+
+    finish(run(work, flags), flags, printing.verify)
+
+
+@cli.command()
+@click.argument("directory", metavar="[DIR]", default="split-surgery-demo")
+@talk
+def demo(directory: str, **flags: Any) -> None:
+    """Both splits of a small real net that comes with the package, proven, and run through OpenCV."""
+    from split_surgery.cli import printing
+
+    def work(progress: Bar) -> DemoReport:
+        from split_surgery.demonstration import demo
+
+        return demo(directory, progress=progress)
+
+    finish(run(work, flags), flags, printing.demo)
+
+
+def _commands() -> Any:
+    """The verbs, loaded when one runs: --help needs neither numpy nor yaml nor protobuf."""
+    from split_surgery import commands
+
+    return commands
+
+
+def library(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags that are the verb's own, not the printer's."""
+    return {key: value for key, value in flags.items() if key not in ("as_json", "quiet", "verbose")}
+
+
+def show_split(work: Callable[[Bar], SplitReport], flags: dict[str, Any]) -> None:
+    from split_surgery.cli import printing
+
+    finish(run(work, flags), flags, printing.split)
+
+
+def run(work: Callable[[Bar], Any], flags: dict[str, Any]) -> Any:
+    """Do the work with a progress bar on a terminal."""
+    bar = Bar(enabled=not flags["quiet"])
+    try:
+        return work(bar)
+    finally:
+        bar.close()
+
+
+def finish(report: Any, flags: dict[str, Any], printer: Callable[[Any, bool, bool], None]) -> NoReturn:
+    """Print a report and exit with its code."""
+    for warning in getattr(report, "warnings", ()):
+        click.echo(f"split-surgery: {warning}", err=True)
+    if flags["as_json"]:
+        print(json.dumps(report.to_dict(), indent=2))
+    else:
+        printer(report, flags["quiet"], flags["verbose"])
+    sys.stdout.flush()
+    sys.exit(report.exit_code)
+
+
+def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
+    """`data:1,3,32,32` as ("data", (1, 3, 32, 32))."""
+    name, _, sizes = text.rpartition(":")
+    try:
+        shape = tuple(int(size) for size in sizes.split(","))
+    except ValueError:
+        shape = ()
+    if not name or not shape or min(shape) < 1:
+        raise UsageError(f"--input-shape {text}: must be BLOB:N,C,H,W")
+    return name, shape
+
+
+def main() -> NoReturn:
+    """The command `split-surgery`."""
+
+    def terminate(_number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt  # so that a killed run tidies up like one that was interrupted
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        cli.main(standalone_mode=False)
+    except SurgeryError as error:
+        click.echo(f"split-surgery: {error}", err=True)
+        if error.exit_code == 4:
+            click.echo("  this is a defect of split-surgery; nothing was written", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; Python must not complain about it at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        click.echo("split-surgery: this is a defect of split-surgery; nothing was written", err=True)
+        sys.exit(4)
+    sys.exit(0)

@@ -1,0 +1,134 @@
+"""Reports as a person reads them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from split_surgery.cli.diagram import ASCII, draw
+
+if TYPE_CHECKING:
+    from split_surgery.reports import DemoReport, RankReport, SplitReport, VerifyReport
+
+SHOWN = 24
+"""Channels listed before a list is cut short."""
+
+
+def say(text: str = "") -> None:
+    """Print to stdout, in ASCII where its encoding knows no more."""
+    try:
+        print(text)
+    except UnicodeEncodeError:
+        print(text.translate(ASCII).encode("ascii", "backslashreplace").decode("ascii"))
+
+
+def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
+    """Rows in columns; what looks like a number is set to the right."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) if cell[:1].isdigit() else cell.ljust(width) for cell, width in zip(row, widths)]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
+
+
+def split(report: SplitReport, quiet: bool, verbose: bool) -> None:
+    if report.status == "diff":
+        sys.stdout.write(report.diff)
+        return
+    layer = report.layer
+    state = {
+        "written": "written",
+        "unchanged": "unchanged: it already holds exactly this split",
+        "same": "up to date: it holds exactly what would be generated",
+        "differs": "DIFFERS from what would be generated: " + ", ".join(report.differing),
+    }[report.status]
+    say(f"{report.directory}: {state}")
+    counts = f"{len(layer.fast)} fast + {len(layer.slow)} slow"
+    say(f"{layer.options.recipe} split of {layer.layer}: {counts}, {report.evidence}")
+    if quiet:
+        return
+    say(table([("fast", channels(layer.fast, verbose)), ("slow", channels(layer.slow, verbose))]))
+    say()
+    say(draw(report.new_layers, layer.layer, report.new_layers[0].bottoms[0]))
+    say()
+    rows = [("new layer", "type", "weight", "bias", "starts as")]
+    rows += [(new.name, new.type, *_shapes(new.shapes), new.start) for new in report.new_layers]
+    say(table(rows))
+    say()
+    before, after, net_before, net_after = report.parameters
+    say(f"parameters of {layer.layer}: {before:,} -> {after:,}; of the net: {net_before:,} -> {net_after:,}")
+    if report.status in ("written", "unchanged"):
+        say(f"next: {report.next_command}")
+        if " SOLVER " in report.next_command:
+            say(f'  where SOLVER is your solver with net: "{report.directory}/net.prototxt" (--solver FILE writes it)')
+
+
+def _shapes(shapes: tuple[tuple[int, ...], ...]) -> tuple[str, str]:
+    texts = ["x".join(map(str, shape)) for shape in shapes]
+    return (texts[0] if texts else "", texts[1] if len(texts) > 1 else "")
+
+
+def channels(numbers: Sequence[int], whole: bool) -> str:
+    shown = numbers if whole else numbers[:SHOWN]
+    return " ".join(map(str, shown)) + (f" ... ({len(numbers)}, all with -v)" if len(shown) < len(numbers) else "")
+
+
+def rank(report: RankReport, quiet: bool, _verbose: bool) -> None:
+    say(f"{report.layer}: {len(report.kernels)} kernels by {report.evidence}")
+    if not quiet:
+        say(f"mean {report.mean:.6g}, entropy {report.entropy:.4f} (of at most {2.302585:.4f})")
+        say(
+            table(
+                [("channel", "score", "group"), *((str(k.channel), f"{k.score:.9g}", k.group) for k in report.kernels)]
+            )
+        )
+
+
+def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
+    if not quiet:
+        filled = sum(row.blobs for row in report.coverage if row.status == "copied")
+        layers = sum(row.status == "copied" for row in report.coverage)
+        say(f"coverage: {filled} blobs of {layers} layers are copied from the weights file")
+        if report.ignored:
+            say("  ignored, the net has no such layer: " + channels_of(report.ignored, verbose))
+        for row in report.coverage:
+            fine = row.status in ("copied", "none")
+            if verbose or not fine:
+                status = row.status if fine else row.status.upper()
+                say(f"  {status} {row.layer} ({row.type}) {row.detail}".rstrip())
+        for block in report.blocks:
+            same = "equals the layer bit for bit" if block.exact else f"relative weight change {block.drift:.4g}"
+            say(f"{block.layer}: folded from {len(block.members)} layers, {same}")
+        outside = [change for change in report.changed if change.part == "weights" and change.drift is not None]
+        for change in outside if report.trained else []:
+            say(f"{change.layer}: relative weight change {change.drift:.4g}")
+        if report.outputs:
+            say(f"engine {report.engine}: largest difference relative to the largest value, and what rounding explains")
+            rows = [("blob", "values", "difference", "rounding")]
+            rows += [(o.blob, str(o.size), f"{o.difference:.3g}", f"{o.tolerance:.3g}") for o in report.outputs]
+            say(table(rows))
+    for problem in report.problems:
+        say(f"PROBLEM {problem}")
+    say("FAILED" if report.problems else "passed")
+
+
+def channels_of(names: Sequence[str], whole: bool) -> str:
+    shown = names if whole else names[:8]
+    return ", ".join(shown) + (f", ... ({len(names)})" if len(shown) < len(names) else "")
+
+
+def demo(report: DemoReport, quiet: bool, verbose: bool) -> None:
+    if not quiet:
+        for index, one in enumerate(report.splits):
+            split(one, False, verbose)
+            say()
+            say("verify, through OpenCV too:")
+            verify(report.proofs[index], False, verbose)
+            say()
+    rows = [("net", "accuracy", "correct", "")]
+    rows += [(row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in report.rows]
+    say(table(rows, ""))
+    say(f"the files are in {report.directory}")

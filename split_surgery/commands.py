@@ -1,0 +1,329 @@
+"""One function per verb: opens files, hands them to the rest, writes, and returns a frozen report."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+
+from split_surgery.coverage import coverage, ignored
+from split_surgery.documents.caffemodel import Caffemodel
+from split_surgery.documents.net import Net
+from split_surgery.documents.prototxt import Document
+from split_surgery.engines import ENGINES
+from split_surgery.engines.prepare import Runnable, prepare, random_inputs
+from split_surgery.equivalence import changes, split_blocks
+from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.evidence import Request
+from split_surgery.files import OutputDir, PathLike, Progress, Source, no_progress, read_file, snapshots_in
+from split_surgery.kernels.partition import ORDERS, fast_count, groups, ranking
+from split_surgery.kernels.tpm import MEASURES, entropy
+from split_surgery.plan import Options
+from split_surgery.reports import EngineOutput, RankedKernel, RankReport, SplitReport, VerifyReport
+from split_surgery.splitting import (
+    NET_FILE,
+    PLAN_FILE,
+    SOLVER_FILE,
+    WEIGHTS_FILE,
+    Job,
+    find_target,
+    open_inputs,
+    rank_target,
+    work_out,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class SplitOptions(TypedDict, total=False):
+    """Options of the splitting verbs; the words and the defaults of the command line."""
+
+    layer: str | None
+    order: str
+    fast: str
+    noise: float
+    seed: int
+    snapshots: str | None
+    window: str | None
+    measure: str | None
+    scores: PathLike | None
+    solver: PathLike | None
+    as_path: str | None
+    trust_field: tuple[str, ...]
+    force: bool
+    check: bool
+    diff: bool
+    progress: Progress
+
+
+def residual(
+    net: PathLike, weights: PathLike, output: PathLike, *, surround: float = -0.2, center: float = 2.0,
+    **options: Unpack[SplitOptions],
+) -> SplitReport:  # fmt: skip
+    """The residual split of one convolution into the directory `output`.
+
+    Args:
+        surround, center: residual_pre starts as surround * W, plus center * W at the spatial centre.
+        options: see SplitOptions.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    return _split("residual", net, weights, output, surround=surround, center=center, **options)
+
+
+def extension(net: PathLike, weights: PathLike, output: PathLike, **options: Unpack[SplitOptions]) -> SplitReport:
+    """The old extension/reorder split of one convolution into the directory `output`.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    return _split("extension", net, weights, output, **options)
+
+
+def _split(
+    recipe: str, net: PathLike, weights: PathLike, output: PathLike, *, layer: str | None = None, order: str = "tpm",
+    fast: str = "half", noise: float = 0.01, seed: int = 0, surround: float = -0.2, center: float = 2.0,
+    snapshots: str | None = None, window: str | None = None, measure: str | None = None, scores: PathLike | None = None,
+    solver: PathLike | None = None, as_path: str | None = None, trust_field: tuple[str, ...] = (),
+    force: bool = False, check: bool = False, diff: bool = False, progress: Progress = no_progress,
+) -> SplitReport:  # fmt: skip
+    if order not in ORDERS:
+        raise UsageError(f"--order {order}: must be one of {', '.join(ORDERS)}")
+    if check and diff:
+        raise UsageError("--check and --diff exclude each other")
+    chosen = Options(recipe, order, str(fast), float(noise), float(surround), float(center), int(seed))
+    request = Request(snapshots, window, measure, scores)
+    given = _plain(output)
+    directory = OutputDir(given)
+    caffe_dir = _plain(as_path) if as_path else given
+    with ExitStack() as stack:
+        inputs = open_inputs(stack, net, weights, solver)
+        job = work_out(
+            inputs,
+            chosen,
+            request,
+            layer=layer,
+            directory=caffe_dir,
+            trusted=frozenset(trust_field),
+            diff=diff,
+            progress=progress,
+        )
+        differing: list[str] = []
+        if diff:
+            status = "diff"
+        elif check:
+            differing = directory.differing(job.outputs)
+            status = "differs" if differing else "same"
+        else:
+            directory.refuse_inputs(job.outputs, inputs.paths())
+            status = write(directory, job, force, progress)
+    return SplitReport(
+        status=status,
+        directory=given,
+        plan=job.plan,
+        new_layers=job.new_layers,
+        evidence=evidence_sentence(job, order, seed),
+        parameters=job.parameters,
+        files=tuple(output.name for output in job.outputs),
+        next_command=next_command(job, caffe_dir),
+        differing=tuple(differing),
+        warnings=job.warnings,
+        diff=job.diff,
+    )
+
+
+def _plain(path: PathLike) -> str:
+    """A directory as it was given, without slashes at its end."""
+    text = os.fspath(path)
+    return text.rstrip("/" + os.sep) or text
+
+
+def write(directory: OutputDir, job: Job, force: bool, progress: Progress) -> str:
+    """Write a job's outputs, or find that they are there: "written" or "unchanged".
+
+    Raises:
+        UsageError: the directory holds something else, and force is not given or not allowed.
+    """
+    there = directory.entries()
+    if not there:
+        directory.create(job.outputs, progress)
+        return "written"
+    differing = directory.differing(job.outputs)
+    if not differing:
+        return "unchanged"
+    if not force:
+        raise UsageError(
+            f"{directory.given} is not empty, and holds something else ({', '.join(differing)} would change)",
+            hint="choose another directory, look with --diff, or replace the files with --force",
+        )
+    snapshots = snapshots_in(directory.path)
+    if snapshots and PLAN_FILE in differing:
+        raise UsageError(
+            f"{directory.given} holds snapshots ({snapshots[-1].path.name}) trained from another split; --force will not mix them",
+            hint="choose another directory, or move the snapshots away",
+        )
+    directory.replace([output for output in job.outputs if output.name in differing], progress)
+    return "written"
+
+
+def evidence_sentence(job: Job, order: str, seed: int) -> str:
+    """What fast and slow mean in this split."""
+    if order == "random":
+        return f"fast/slow at random (seed {seed}), a control, NOT TPM"
+    reverse = ", in reverse, a control" if order == "reverse" else ""
+    return f"fast/slow by {job.evidence.sentence()}{reverse}"
+
+
+def next_command(job: Job, directory: str) -> str:
+    """The command that trains the derived net."""
+    solver = any(output.name == SOLVER_FILE for output in job.outputs)
+    solver_file = shlex.quote(f"{directory}/{SOLVER_FILE}") if solver else "SOLVER"
+    weights, log = shlex.quote(f"{directory}/{WEIGHTS_FILE}"), shlex.quote(f"{directory}/train.log")
+    return f"caffe train --solver {solver_file} --weights {weights} 2>&1 | tee {log}"
+
+
+def rank(
+    net: PathLike, weights: PathLike, *, layer: str | None = None, order: str = "tpm", fast: str = "half", seed: int = 0,
+    snapshots: str | None = None, window: str | None = None, measure: str | None = None, scores: PathLike | None = None,
+    solver: PathLike | None = None, trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
+) -> RankReport:  # fmt: skip
+    """The kernels of one convolution with score and group.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    if order not in ORDERS:
+        raise UsageError(f"--order {order}: must be one of {', '.join(ORDERS)}")
+    with ExitStack() as stack:
+        inputs = open_inputs(stack, net, weights, solver)
+        target, remarks = find_target(inputs, layer, frozenset(trust_field))
+        evidence = rank_target(inputs, target, Request(snapshots, window, measure, scores), progress)
+    ranked = ranking(evidence.scores, order, seed, target.layer.name)
+    fast_channels, _ = groups(ranked, fast_count(str(fast), len(ranked)))
+    known = MEASURES.get(evidence.measure)
+    top = 1.0 if known is not None and known.unit_range else max(evidence.scores)
+    return RankReport(
+        layer=target.layer.name,
+        measure=evidence.measure,
+        tpm=evidence.tpm,
+        evidence=evidence.sentence(),
+        order=order,
+        mean=float(np.mean(evidence.scores)),
+        entropy=entropy(evidence.scores, top),
+        kernels=tuple(
+            RankedKernel(channel, evidence.scores[channel], "fast" if channel in fast_channels else "slow")
+            for channel in ranked
+        ),
+        warnings=tuple(remarks),
+    )
+
+
+def verify(
+    net: PathLike, weights: PathLike, derived: PathLike | tuple[PathLike, PathLike], *, trained: bool = False,
+    engine: str | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None, seed: int = 0,
+    max_drift: float | None = None,
+) -> VerifyReport:  # fmt: skip
+    """Prove a derived net from the files alone, and by running both nets where an engine is named.
+
+    Args:
+        derived: a directory of a split, or its prototxt and weights.
+        trained: take the directory's newest snapshot, and expect every layer to have changed.
+        max_drift: largest relative weight change allowed; 0 demands equal bits.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    if engine is not None and engine not in ENGINES:
+        raise UsageError(f"--engine {engine}: must be one of {', '.join(ENGINES)}")
+    if max_drift is not None and not max_drift >= 0:
+        raise UsageError(f"--max-drift {max_drift}: must be a number of at least 0")
+    derived_net, derived_weights = derived if isinstance(derived, tuple) else _derived_files(derived, trained)
+    with ExitStack() as stack:
+        nets = [Net(Document(read_file(path), os.fspath(path))) for path in (net, derived_net)]
+        models = [Caffemodel(stack.enter_context(Source(path))) for path in (weights, derived_weights)]
+        four = (nets[0], models[0], nets[1], models[1])
+        blocks = split_blocks(*four)
+        report = VerifyReport(
+            tuple(coverage(*four)),
+            ignored(nets[1], models[1]),
+            tuple(blocks),
+            tuple(changes(*four, blocks)),
+            trained,
+            engine,
+            (),
+            (),
+        )
+        if engine is not None:
+            runnable = [prepare(a, b, input_shape or {}) for a, b in zip(nets, models)]
+            tops = [top for block in blocks for top in nets[0].named(block.layer)[0].tops]
+            report = replace(report, outputs=tuple(_compare(engine, runnable, [weights, derived_weights], tops, seed)))
+    return replace(report, problems=tuple(_problems(report, max_drift)))
+
+
+def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLike]:
+    folder = Path(directory)
+    if not folder.is_dir():
+        raise FileError(
+            "is not the directory of a split",
+            FilePlace(os.fspath(directory)),
+            "or name two files: --derived NET WEIGHTS",
+        )
+    if not trained:
+        return folder / NET_FILE, folder / WEIGHTS_FILE
+    found = snapshots_in(folder, kind="caffemodel")
+    if not found:
+        raise FileError("holds no snapshot (*_iter_N.caffemodel) of a training", FilePlace(os.fspath(directory)))
+    if len({snapshot.prefix for snapshot in found}) > 1:
+        raise UsageError(
+            f"{directory} holds snapshots of several runs: " + ", ".join(sorted({s.prefix for s in found}))
+        )
+    return folder / NET_FILE, found[-1].path
+
+
+def _compare(
+    engine: str, nets: list[Runnable], weights: list[PathLike], tops: list[str], seed: int
+) -> list[EngineOutput]:
+    """Every output of both nets, and the tops of the split layers: a softmax at the end can hide a difference."""
+    if engine == "caffe":
+        from split_surgery.engines.pycaffe import run
+    else:
+        from split_surgery.engines.opencv import run
+    if nets[0].inputs != nets[1].inputs or set(nets[0].outputs) != set(nets[1].outputs):
+        raise FileError(f"the nets have other inputs or outputs: {nets[0].outputs} and {nets[1].outputs}")
+    inputs = random_inputs(nets[0].inputs, seed)
+    asked = [*nets[0].outputs, *(top for top in tops if top not in nets[0].outputs)]
+    found = [run(net, Path(path), inputs, asked) for net, path in zip(nets, weights)]
+    rows = []
+    for blob in asked:
+        before, after = found[0][blob].astype(np.float64), found[1][blob].astype(np.float64)
+        scale = float(np.abs(before).max()) or 1.0
+        rows.append(EngineOutput(blob, float(np.abs(after - before).max()) / scale, nets[1].tolerance, before.size))
+    return rows
+
+
+def _problems(report: VerifyReport, max_drift: float | None) -> list[str]:
+    """Reasons for exit code 1."""
+    found = [
+        f"{row.layer}: {row.status}: {row.detail}" for row in report.coverage if row.status not in ("copied", "none")
+    ]
+    for change in report.changed:
+        if not report.trained or change.part not in ("weights", "missing", "added"):
+            found.append(f"{change.layer}: differs outside the split layers ({change.part})")
+    for block in report.blocks:
+        if max_drift is not None and (not block.exact if max_drift == 0 else block.drift > max_drift):
+            found.append(f"{block.layer}: drift {block.drift:.3g} is above --max-drift {max_drift:g}")
+    if all(block.exact for block in report.blocks) and not report.trained:
+        for output in report.outputs:
+            if not output.difference <= output.tolerance:
+                found.append(
+                    f"output {output.blob}: differs by {output.difference:.3g}, more than rounding explains ({output.tolerance:.3g})"
+                )
+    return found

@@ -1,0 +1,86 @@
+"""The demo: both splits of a small real net that comes with the package, proven, and run on real images by OpenCV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from split_surgery.commands import extension, residual, verify
+from split_surgery.documents.caffemodel import Caffemodel
+from split_surgery.documents.net import Net
+from split_surgery.documents.prototxt import Document
+from split_surgery.engines.opencv import run
+from split_surgery.engines.prepare import prepare
+from split_surgery.errors import UsageError
+from split_surgery.files import Output, OutputDir, PathLike, Progress, Source, no_progress, read_file
+from split_surgery.reports import DemoReport, DemoRow
+
+DATA = Path(__file__).with_name("demo_data")
+NET, WEIGHTS, TRAINED, IMAGES = (
+    "deploy.prototxt",
+    "fashion_vgg_iter_3000.caffemodel",
+    "residual_trained.caffemodel",
+    "images.npz",
+)
+SCALE = 1 / 256
+"""Grey values to the net's input, as in the transform_param it was trained with."""
+
+
+def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_progress) -> DemoReport:
+    """Split the demo's net both ways under `output`, verify, and measure accuracy on 500 test images.
+
+    The directory gets the baseline's files too, so that the commands can be tried by hand. Running it again changes nothing.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    folder = Path(output)
+    baseline = OutputDir(folder / "baseline")
+    files = [path for path in sorted(DATA.iterdir()) if path.name not in (IMAGES, TRAINED)]
+    outputs = [Output(path.name, [read_file(path)]) for path in files]
+    if not baseline.entries():
+        baseline.create(outputs)
+    elif baseline.differing(outputs):
+        raise UsageError(f"{baseline.given} holds something else than the demo's baseline; choose another directory")
+    net, weights = folder / "baseline" / NET, folder / "baseline" / WEIGHTS
+    splits = (
+        residual(net, weights, folder / "residual", progress=progress),
+        extension(net, weights, folder / "extension", noise=0, progress=progress),
+    )
+    proofs = (
+        verify(net, weights, folder / "residual", engine="opencv"),
+        verify(net, weights, folder / "extension", engine="opencv", max_drift=0),
+    )
+    cases = (
+        ("baseline", net, weights, "trained 3,000 iterations"),
+        (
+            "extension, noise-free",
+            folder / "extension" / "net.prototxt",
+            folder / "extension" / "net.caffemodel",
+            "before any training",
+        ),
+        (
+            "residual, untrained",
+            folder / "residual" / "net.prototxt",
+            folder / "residual" / "net.caffemodel",
+            "before any training",
+        ),
+        ("residual, trained", folder / "residual" / "net.prototxt", DATA / TRAINED, "1,000 iterations after the split"),
+    )
+    rows = []
+    for done, (name, text, model, remark) in enumerate(cases):
+        progress("running the nets", done, len(cases))
+        correct, images = count_correct(text, model, DATA / IMAGES)
+        rows.append(DemoRow(name, correct / images, correct, images, remark))
+    return DemoReport(str(folder), splits, proofs, tuple(rows))
+
+
+def count_correct(net: PathLike, weights: PathLike, images: PathLike) -> tuple[int, int]:
+    """How many images OpenCV classifies rightly with a net, and how many there are."""
+    with np.load(images) as data, Source(weights) as source:
+        pixels, labels = data["images"], data["labels"]
+        inputs = (pixels[:, None].astype(np.float32) * np.float32(SCALE)).astype(np.float32)
+        runnable = prepare(Net(Document(read_file(net), str(net))), Caffemodel(source), {"data": inputs.shape})
+        (scores,) = run(runnable, Path(weights), {"data": inputs}, runnable.outputs).values()
+    return int((scores.argmax(axis=1) == labels).sum()), len(labels)

@@ -1,0 +1,3 @@
+"""Programs that run nets, each another implementation: name -> module with `run`."""
+
+ENGINES = ("opencv", "caffe")

@@ -1,0 +1,125 @@
+"""A block of linear layers as the one convolution it equals.
+
+Between a split layer's bottom and its old top there is no non-linearity, so after any training the block is still one
+convolution. It is recognised by structure: neither a plan nor a recipe is seen here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from split_surgery.documents.caffemodel import Caffemodel
+from split_surgery.documents.net import POINTWISE, Geometry, Layer
+from split_surgery.errors import FileError, FilePlace
+from split_surgery.kernels.algebra import Affine, Array, add, mix, stack
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A block as one convolution.
+
+    Attributes:
+        weight: (n, c, kernel_h, kernel_w); bias: (n,), zeros where no layer has one. float64, or the layers' own dtype
+            where values were only moved.
+        geometry: how it slides; num_output is that of one of its leaves.
+        layers: names of the layers it consists of, in no particular order.
+    """
+
+    weight: Array
+    bias: Array
+    geometry: Geometry
+    layers: frozenset[str]
+
+
+def fold_block(layers: list[Layer], weights: Caffemodel, bottom: str, top: str) -> Folded:
+    """Compose the layers that lead from `bottom` to `top`.
+
+    Args:
+        layers: those that may belong to the block, of one phase.
+
+    Raises:
+        FileError: something in between is not linear, or has no weights, or does not slide like the rest.
+    """
+    walk = _Walk({blob: layer for layer in layers for blob in layer.tops}, weights, bottom)
+    weight, bias = walk.blob(top)
+    if walk.geometry is None:
+        raise FileError(f'"{top}" does not come from a convolution on "{bottom}"', FilePlace(weights.reader.name))
+    return Folded(weight, bias, walk.geometry, frozenset(walk.used))
+
+
+class _Walk:
+    """From a top back to the bottom; each blob is composed once."""
+
+    def __init__(self, makers: dict[str, Layer], weights: Caffemodel, bottom: str) -> None:
+        self.makers = makers
+        self.weights = weights
+        self.bottom = bottom
+        self.geometry: Geometry | None = None
+        self.used: set[str] = set()
+        self.done: dict[str, Affine] = {}
+        self.open: set[str] = set()
+
+    def blob(self, name: str) -> Affine:
+        if name not in self.done:
+            layer = self.makers.get(name)
+            if layer is None:
+                raise FileError(f'nothing in the block makes "{name}"', FilePlace(self.weights.reader.name))
+            if name in self.open:
+                layer.fail("its top leads back to its bottom")
+            self.open.add(name)
+            self.used.add(layer.name)
+            self.done[name] = self._compose(layer)
+        return self.done[name]
+
+    def _compose(self, layer: Layer) -> Affine:
+        if layer.type == "Convolution" and len(layer.bottoms) == 1:
+            return self._convolution(layer)
+        if layer.type == "Concat" and _only(layer, "concat_param", {"axis": "1", "concat_dim": "1"}):
+            return stack([self.blob(bottom) for bottom in layer.bottoms])
+        if layer.type == "Eltwise" and _only(layer, "eltwise_param", {"operation": "SUM"}):
+            return add([self.blob(bottom) for bottom in layer.bottoms])
+        layer.fail("is not one of the linear layers that a split makes")
+
+    def _convolution(self, layer: Layer) -> Affine:
+        geometry = layer.geometry()
+        weight, bias = load_affine(layer, self.weights, geometry)
+        if layer.bottoms[0] == self.bottom:
+            if self.geometry is not None and not geometry.same_but_width(self.geometry):
+                layer.fail("slides otherwise than the other convolutions of the block")
+            self.geometry = geometry
+            return weight, bias
+        if (geometry.kernel, geometry.stride, geometry.pad, geometry.group) != POINTWISE:
+            layer.fail("is not a 1x1 convolution")
+        inner = self.blob(layer.bottoms[0])
+        if weight.shape[1] != inner[0].shape[0]:
+            layer.fail(f"its weights take {weight.shape[1]} channels, but its bottom has {inner[0].shape[0]}")
+        return mix(weight[:, :, 0, 0], bias, inner)
+
+
+def load_affine(layer: Layer, weights: Caffemodel, geometry: Geometry) -> Affine:
+    """Weight (n, c, kernel_h, kernel_w) and bias (n,) of a convolution; a bias it has not is zeros of the weight's dtype.
+
+    Raises:
+        FileError: the weights file has not exactly these blobs.
+    """
+    records = weights.named(layer.name)
+    if len(records) != 1 or len(records[0].blobs) != 1 + geometry.bias_term:
+        layer.fail(f"{weights.reader.name} has not its weights")
+    weight = records[0].blobs[0].load()
+    if weight.ndim != 4 or weight.shape[0] != geometry.num_output or weight.shape[2:] != geometry.kernel:
+        layer.fail(f"{weights.reader.name} has weights of shape {weight.shape} for it")
+    bias = records[0].blobs[1].load().reshape(-1) if geometry.bias_term else np.zeros(len(weight), weight.dtype)
+    if bias.shape != (geometry.num_output,):
+        layer.fail(f"{weights.reader.name} has {bias.size} biases for it")
+    return weight, bias
+
+
+def _only(layer: Layer, param: str, allowed: dict[str, str]) -> bool:
+    """Whether a layer's parameters say no more than what is allowed (Caffe's defaults written out)."""
+    return all(
+        field.name in allowed and message.text(field.name) == allowed[field.name]
+        for message in layer.message.messages(param)
+        for field in message.fields
+    )

@@ -1,0 +1,84 @@
+"""Initial values of new blobs, and the way back: a block of linear layers as one convolution.
+
+Weights are (num_output, channels // group, kernel_h, kernel_w), C order. Values that are only moved are moved by
+indexing, so that their bits stay (-0.0 times 1 plus 0 would be 0.0); the rest is float64, rounded once by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from split_surgery.kernels.partition import rng
+
+Array = npt.NDArray[np.floating[Any]]
+Wide = npt.NDArray[np.float64]
+
+
+def noisy(matrix: Wide, std: float, seed: int, layer: str, blob: int) -> Wide:
+    """A 1x1 kernel (n, m) plus normal noise of standard deviation `std`, which is float32 whatever the blob's type is."""
+    if not std:
+        return matrix
+    draw = rng(seed, layer, blob).standard_normal(matrix.shape) * std
+    return matrix + draw.astype(np.float32).astype(np.float64)
+
+
+def identity(count: int) -> Wide:
+    return np.eye(count, dtype=np.float64)
+
+
+def permutation(fast: Sequence[int], slow: Sequence[int]) -> Wide:
+    """R of shape (n, n) with R[fast[i], i] = 1 and R[slow[j], len(fast) + j] = 1: channels back in their old order."""
+    order = [*fast, *slow]
+    matrix = np.zeros((len(order), len(order)))
+    matrix[order, range(len(order))] = 1.0
+    return matrix
+
+
+def centre_boosted(weight: Array, surround: float, center: float) -> Wide:
+    """surround * W everywhere, plus center * W at the spatial centre ((k - 1) / 2 of each axis, k odd).
+
+    With -0.2 and 2 it is the edge-preserving start of residual_pre: 1.8 * W at the centre, negative around it.
+    """
+    wide = weight.astype(np.float64)
+    kernel_h, kernel_w = wide.shape[2:]
+    boosted: Wide = surround * wide
+    middle = (..., (kernel_h - 1) // 2, (kernel_w - 1) // 2)
+    boosted[middle] += center * wide[middle]
+    return boosted
+
+
+Affine = tuple[Array, Array]
+"""A convolution as (weight, bias): (n, c, kernel_h, kernel_w) and (n,)."""
+
+
+def mix(matrix: Array, bias: Array, inner: Affine) -> Affine:
+    """A 1x1 convolution (matrix (n, m), bias (n,)) after `inner`, as one convolution.
+
+    A matrix that only selects moves rows by indexing, and a zero bias is not added.
+    """
+    weight, inner_bias = inner
+    if _selects(matrix):
+        rows = np.argmax(matrix, axis=1)
+        moved = inner_bias[rows]
+        return weight[rows], moved if not bias.any() else moved.astype(np.float64) + bias
+    wide = np.asarray(matrix, np.float64)
+    return np.tensordot(wide, weight.astype(np.float64), 1), wide @ inner_bias.astype(np.float64) + bias
+
+
+def _selects(matrix: Array) -> bool:
+    return bool(((matrix != 0).sum(axis=1) == 1).all() and (matrix.max(axis=1) == 1).all())
+
+
+def add(parts: Sequence[Affine]) -> Affine:
+    """An element-wise sum of convolutions that slide alike."""
+    weight, bias = (np.sum([np.asarray(part[i], np.float64) for part in parts], axis=0) for i in (0, 1))
+    return weight, bias
+
+
+def stack(parts: Sequence[Affine]) -> Affine:
+    """A concatenation on the channel axis; the dtype is kept where the parts agree."""
+    return np.concatenate([weight for weight, _ in parts]), np.concatenate([bias for _, bias in parts])

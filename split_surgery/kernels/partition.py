@@ -1,0 +1,62 @@
+"""Kernels into fast and slow: the order they are ranked in, and how many are fast."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from split_surgery.errors import UsageError
+
+ORDERS = ("tpm", "random", "reverse")
+"""`tpm` takes the highest scores as fast; the others are controls: any channels, or the lowest scores."""
+
+
+def rng(seed: int, layer: str, what: str | int) -> np.random.RandomState:
+    """A random stream for one purpose, equal on every machine, Python and numpy.
+
+    The stream of RandomState is frozen (NEP 19). It is seeded with the eight big-endian uint32 of the SHA-256 of
+    `seed NUL layer NUL what`; `what` is a blob's index for its noise.
+    """
+    key = b"\0".join((str(seed).encode(), layer.encode("utf-8", "surrogateescape"), str(what).encode()))
+    return np.random.RandomState(np.frombuffer(hashlib.sha256(key).digest(), ">u4").astype(np.uint32))
+
+
+def ranking(scores: Sequence[float], order: str, seed: int, layer: str) -> tuple[int, ...]:
+    """Channels from fast to slow. Ties keep the lower channel first."""
+    channels = range(len(scores))
+    if order == "random":
+        return tuple(int(channel) for channel in rng(seed, layer, "order").permutation(len(scores)))
+    sign = -1 if order == "tpm" else 1
+    return tuple(sorted(channels, key=lambda channel: (sign * scores[channel], channel)))
+
+
+def fast_count(policy: str, count: int) -> int:
+    """How many of `count` kernels are fast: `half` (floor), a number, or a percentage (rounds half up).
+
+    Raises:
+        UsageError: not such a policy, or a group would be empty.
+    """
+    if policy == "half":
+        fast = count // 2
+    elif match := re.fullmatch(r"(\d+)(?:\.(\d+))?%", policy):
+        # In whole numbers: 0.5 must round up, whatever its binary fraction is.
+        scale = 100 * 10 ** len(match[2] or "")
+        fast = (2 * count * int(match[1] + (match[2] or "")) + scale) // (2 * scale)
+    elif policy.isdecimal():
+        fast = int(policy)
+    else:
+        raise UsageError(f"--fast {policy}: neither half, a number nor a percentage")
+    if not 0 < fast < count:
+        empty = "fast" if fast == 0 else "slow"
+        many = f"{count} kernels" if count != 1 else "one kernel"
+        raise UsageError(f"--fast {policy} of {many} makes {fast} fast: the {empty} group would be empty" if fast <= count
+                         else f"--fast {policy} is more than the layer's {many}")  # fmt: skip
+    return fast
+
+
+def groups(order: Sequence[int], fast: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Fast and slow channels of a ranking, each ascending."""
+    return tuple(sorted(order[:fast])), tuple(sorted(order[fast:]))

@@ -1,0 +1,129 @@
+"""Scores of kernels: how purposefully each moved during training.
+
+No formula of TPM is published. `coherence` is this project's reading of what is known of it (net displacement over path
+length, which lies in [0, 1] and does not measure magnitude); the others serve where there is less evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+DIGITS = 9
+"""Significant digits of a score: fewer than float64's, so that the order of a sum does not reach the ranking."""
+
+BINS = 10
+"""Bins of the entropy (our reading: ten equal bins fit the published entropies, which stay below ln 10)."""
+
+Weights = npt.NDArray[np.floating[Any]]
+Scores = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A way to score kernels.
+
+    Attributes:
+        score: takes the layer's weights over the window, each (num_output, ...), and gives (num_output,) float64.
+        snapshots: the fewest weights it takes. tpm: whether it measures training at all.
+        unit_range: whether scores lie in [0, 1], so that the entropy's bins do too.
+    """
+
+    name: str
+    score: Callable[[Iterable[Weights]], npt.NDArray[np.float64]]
+    snapshots: int
+    tpm: bool
+    unit_range: bool
+    summary: str
+    reference: str
+
+
+def _flat(weights: Weights) -> npt.NDArray[np.float64]:
+    return np.asarray(weights, np.float64).reshape(len(weights), -1)
+
+
+def _norms(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)), np.float64)
+
+
+def coherence(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
+    """Path efficiency: ||w(t_n) - w(t_0)|| / sum_i ||w(t_i) - w(t_(i-1))|| per kernel; 0 for a kernel that never moved.
+
+    Holds two snapshots and the first at a time, however many there are.
+    """
+    first = before = now = None
+    path: npt.NDArray[np.float64] | float = 0.0
+    for weights in window:
+        now = _flat(weights)
+        if before is None:
+            first = now
+        else:
+            path = path + _norms(now - before)
+        before = now
+    assert first is not None
+    assert now is not None
+    return _ratio(_norms(now - first), np.broadcast_to(path, len(first)))
+
+
+def ratio(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
+    """Relative displacement: ||w(t_n) - w(t_0)|| / ||w(t_0)|| per kernel; 0 for a kernel that started at zero."""
+    first = last = None
+    for weights in window:
+        last = _flat(weights)
+        first = last if first is None else first
+    assert first is not None
+    assert last is not None
+    return _ratio(_norms(last - first), _norms(first))
+
+
+def norm(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
+    """||w|| of the last weights per kernel: a stand-in that knows nothing of training."""
+    *_, last = window
+    return _norms(_flat(last))
+
+
+def _ratio(top: npt.NDArray[np.float64], bottom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.divide(top, bottom, out=np.zeros(len(top)), where=bottom > 0)
+
+
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        Measure(
+            "coherence", coherence, 3, True, True,
+            "net displacement over path length across three or more snapshots, in [0, 1]",
+            "our reading of TPM as path efficiency; the author of the method published no formula",
+        ),
+        Measure(
+            "ratio", ratio, 2, True, False,
+            "net displacement over starting norm between two snapshots",
+            "our stand-in for TPM where there are only two snapshots (path efficiency would always be 1)",
+        ),
+        Measure(
+            "norm", norm, 1, False, False,
+            "norm of the weights: NOT a TPM, a stand-in when there is nothing else",
+            "the kernel norm of magnitude pruning (Li et al., Pruning Filters for Efficient ConvNets, 2017)",
+        ),
+    )
+}  # fmt: skip
+"""Measures from the best evidence to none."""
+
+
+def rounded(scores: Iterable[float]) -> Scores:
+    """Scores as they are ranked and written: to `DIGITS` significant digits."""
+    return tuple(float(f"{float(score):.{DIGITS}g}") for score in scores)
+
+
+def entropy(scores: Sequence[float], top: float = 1.0) -> float:
+    """Shannon entropy, natural log, of the scores over ten equal bins of [0, top]; the last bin includes `top`.
+
+    `top` is 1 for a measure of unit range, else the largest score over the layers compared.
+    """
+    counts, _ = np.histogram(np.clip(scores, 0, top or 1.0), BINS, (0, top or 1.0))
+    shares = [count / len(scores) for count in counts.tolist() if count]
+    return abs(math.fsum(-share * math.log(share) for share in shares))

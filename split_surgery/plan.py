@@ -1,0 +1,208 @@
+"""The frozen plan of a split: all that decides the bytes of the outputs, and its form as split.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from split_surgery.documents.caffemodel import LayerRecord
+from split_surgery.documents.net import Geometry, Layer, Net
+from split_surgery.errors import BytePlace, FileError, FilePlace, UsageError
+from split_surgery.kernels.partition import fast_count, groups, ranking
+from split_surgery.recipes import RECIPES
+from split_surgery.recipes.graph import Recipe, Start
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user chose for one layer; the words of the command line."""
+
+    recipe: str
+    order: str = "tpm"
+    fast: str = "half"
+    noise: float = 0.01
+    surround: float = -0.2
+    center: float = 2.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("noise", "surround", "center"):
+            value = getattr(self, name)
+            if not abs(value) < 1e30:  # beyond this a float32 weight would overflow; NaN fails it too
+                raise UsageError(f"--{name} {value}: must be a finite number")
+        if self.noise < 0:
+            raise UsageError(f"--noise {self.noise}: a standard deviation is not negative")
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed}: must not be negative")
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """The split of one layer.
+
+    Attributes:
+        scores, measure, tpm, evidence: what the ranking rests on.
+        fast, slow: channels of the old layer, each ascending.
+        names: the new layers' names by role, in the recipe's order.
+        record_sha256: of the old layer's record in the weights file.
+    """
+
+    layer: str
+    options: Options
+    scores: tuple[float, ...]
+    measure: str
+    tpm: bool | None
+    evidence: tuple[str, ...]
+    fast: tuple[int, ...]
+    slow: tuple[int, ...]
+    names: dict[str, str]
+    record_sha256: str
+
+    @property
+    def recipe(self) -> Recipe:
+        return RECIPES[self.options.recipe]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides the outputs, with what identifies the inputs. No path, time or version enters."""
+
+    net_name: str
+    net_size: int
+    net_sha256: str
+    weights_name: str
+    weights_size: int
+    layers: tuple[LayerPlan, ...]
+
+    def to_tree(self) -> dict[str, Any]:
+        """As plain data, in the order of split.yaml."""
+        return {
+            "format": FORMAT,
+            "net": {"file": self.net_name, "bytes": self.net_size, "sha256": self.net_sha256},
+            "weights": {"file": self.weights_name, "bytes": self.weights_size},
+            "layers": [_layer_tree(layer) for layer in self.layers],
+        }
+
+    def to_yaml(self) -> bytes:
+        """split.yaml: the same bytes for the same plan."""
+        text = "# How this directory was made. The channel lists are frozen: nothing is ranked again.\n"
+        return (text + yaml.dump(self.to_tree(), Dumper=_Dumper, sort_keys=False, width=120)).encode()
+
+
+def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
+    options = plan.options
+    tree: dict[str, Any] = {
+        "layer": plan.layer,
+        "recipe": options.recipe,
+        "order": options.order,
+        "fast": options.fast,
+        "measure": plan.measure,
+        "tpm": False if options.order == "random" else plan.tpm,
+        "evidence": list(plan.evidence),
+        "noise": options.noise,
+        "seed": options.seed,
+    }
+    if plan.recipe.uses_centre:
+        tree |= {"surround": options.surround, "center": options.center}
+    return tree | {
+        "names": dict(plan.names),
+        "fast_channels": list(plan.fast),
+        "slow_channels": list(plan.slow),
+        "scores": list(plan.scores),
+        "record_sha256": plan.record_sha256,
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists of plain values on one line, so that a plan reads as a table; no aliases."""
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
+        plain = all(not isinstance(item, (list, dict)) for item in sequence)
+        return super().represent_sequence(tag, sequence, flow_style=plain or flow_style)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def plan_layer(
+    net: Net, layer: Layer, record: LayerRecord, options: Options, digest: str,
+    scores: tuple[float, ...], measure: str, tpm: bool | None, evidence: tuple[str, ...],
+) -> LayerPlan:  # fmt: skip
+    """Rank the kernels of one layer and name the new layers.
+
+    Raises:
+        UsageError: a group would be empty, or a new name is taken.
+    """
+    count = record.blobs[0].shape[0]
+    fast, slow = groups(ranking(scores, options.order, options.seed, layer.name), fast_count(options.fast, count))
+    names = {part.role: f"{layer.name}_{part.role}" for part in RECIPES[options.recipe].parts}
+    layers = {other.name: other for other in net.layers}
+    blobs = {top: other for other in net.layers for top in other.tops}
+    for name in names.values():
+        taken = layers.get(name) or blobs.get(name)
+        if taken is not None:
+            raise UsageError(f'the new layer "{name}" would have the name of what {taken.place()} already makes')
+    return LayerPlan(layer.name, options, scores, measure, tpm, evidence, fast, slow, names, digest)
+
+
+def check_geometry(recipe: Recipe, layer: Layer, geometry: Geometry) -> None:
+    """Raises: Unsupported, where the recipe cannot start on this geometry."""
+    even = [size for size in geometry.kernel if size % 2 == 0]
+    if even and any(part.start is Start.CENTRE_BOOSTED for part in recipe.parts):
+        layer.refuse(f"its kernel of size {even[0]} has no centre, which {recipe.name} needs; extension does not")
+
+
+def check_record(layer: Layer, geometry: Geometry, records: list[LayerRecord], file: str) -> LayerRecord:
+    """The one record of a layer, which must agree with the prototxt.
+
+    Raises:
+        FileError: there is none, there are several, or the shapes differ.
+    """
+    if not records:
+        raise FileError(f'has no layer "{layer.name}" (which {layer.place()} defines)', FilePlace(file))
+    if len(records) > 1:
+        raise FileError(f'has {len(records)} layers "{layer.name}"', FilePlace(file))
+    record = records[0]
+    if record.type not in ("", layer.type):
+        raise FileError(
+            f'layer "{layer.name}" is a {record.type} here and a {layer.type} in the prototxt',
+            BytePlace(file, record.span.start),
+        )
+    expected = 2 if geometry.bias_term else 1
+    if len(record.blobs) != expected:
+        bias = "with" if geometry.bias_term else "without"
+        raise FileError(
+            f'layer "{layer.name}" has {len(record.blobs)} blobs, but {bias} bias it has {expected}',
+            BytePlace(file, record.span.start),
+        )
+    weight = record.blobs[0]
+    if len(weight.shape) != 4 or weight.shape[0] != geometry.num_output or weight.shape[2:] != geometry.kernel:
+        wanted = f"({geometry.num_output}, channels, {geometry.kernel[0]}, {geometry.kernel[1]})"
+        raise FileError(f'layer "{layer.name}" has weights of shape {weight.shape}, but the prototxt asks for {wanted}',
+                        BytePlace(file, weight.span.start, weight.inside))  # fmt: skip
+    for bias_blob in record.blobs[1:]:
+        if bias_blob.shape[-1:] != (geometry.num_output,) or bias_blob.count != geometry.num_output:
+            raise FileError(f'layer "{layer.name}" has a bias of shape {bias_blob.shape} for {geometry.num_output} kernels',
+                            BytePlace(file, bias_blob.span.start, bias_blob.inside))  # fmt: skip
+    return record
+
+
+def parameters_of(plan: LayerPlan, shape: tuple[int, ...], bias: bool) -> dict[str, list[tuple[int, ...]]]:
+    """Shapes of the blobs of each new layer by name; (n, m, 1, 1) for a 1x1 one."""
+    from split_surgery.recipes.graph import Channels, Kind
+
+    width = {
+        Channels.FAST: len(plan.fast),
+        Channels.SLOW: len(plan.slow),
+        Channels.ALL: len(plan.fast) + len(plan.slow),
+    }
+    shapes: dict[str, list[tuple[int, ...]]] = {}
+    for part in plan.recipe.parts:
+        many = width[part.channels]
+        weight = {Kind.COPY: (many, *shape[1:]), Kind.POINTWISE: (many, many, 1, 1)}.get(part.kind)
+        shapes[plan.names[part.role]] = [] if weight is None else [weight] + [(many,)] * bias
+    return shapes

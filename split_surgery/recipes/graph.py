@@ -1,0 +1,83 @@
+"""What a recipe is: a small declarative graph of the layers that take a convolution's place.
+
+The same value feeds the text writer, the weights writer, the diagram and the tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+INPUT = ""
+"""The bottom of the layer being split, where a part names its bottoms."""
+
+
+class Channels(Enum):
+    """Which kernels of the old layer a part makes."""
+
+    FAST = "fast"
+    SLOW = "slow"
+    ALL = "all"
+
+
+class Kind(Enum):
+    """How a part is made."""
+
+    COPY = "as the layer"
+    POINTWISE = "1x1"
+    SUM = "Eltwise SUM"
+    CONCAT = "Concat"
+
+
+class Start(Enum):
+    """How a convolution's weights start; biases start at zero but for ROWS, which takes the old layer's."""
+
+    ROWS = "rows of the layer"
+    IDENTITY = "identity + noise"
+    CENTRE_BOOSTED = "centre-boosted copy of the slow kernels"
+    PERMUTATION = "permutation + noise"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One new layer.
+
+    Attributes:
+        role: its name in `names:` of a config and in messages; `suffix` is what that adds to the layer's name.
+        bottoms: roles of other parts, or INPUT.
+    """
+
+    role: str
+    kind: Kind
+    bottoms: tuple[str, ...]
+    channels: Channels
+    start: Start | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The parts in the order they stand in the prototxt; the last makes the old top."""
+
+    name: str
+    summary: str
+    parts: tuple[Part, ...]
+    uses_centre: bool = field(default=False)
+
+    def part(self, role: str) -> Part:
+        return next(part for part in self.parts if part.role == role)
+
+
+def halves(name: str, summary: str, second_half: tuple[Part, ...], uses_centre: bool = False) -> Recipe:
+    """A recipe that runs fast and slow kernels apart, sends the slow through `second_half`, and joins them again."""
+    return Recipe(
+        name,
+        summary,
+        (
+            Part("split1", Kind.COPY, (INPUT,), Channels.FAST, Start.ROWS),
+            Part("split2", Kind.COPY, (INPUT,), Channels.SLOW, Start.ROWS),
+            *second_half,
+            Part("concat", Kind.CONCAT, ("split1", second_half[-1].role), Channels.ALL),
+            Part("reorder", Kind.POINTWISE, ("concat",), Channels.ALL, Start.PERMUTATION),
+        ),
+        uses_centre,
+    )

@@ -1,0 +1,182 @@
+"""What the verbs return: frozen values that know themselves as plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from split_surgery.coverage import LayerCoverage
+from split_surgery.equivalence import Block, Changed
+from split_surgery.plan import LayerPlan, Plan
+
+
+@dataclass(frozen=True)
+class NewLayer:
+    """A layer that a split made: its blobs' shapes as stored."""
+
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
+    top: str
+    shapes: tuple[tuple[int, ...], ...]
+    start: str
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What a splitting verb did, or would do.
+
+    Attributes:
+        status: written, unchanged, differs (`--check`), same (`--check`) or diff.
+        files: names written into the directory. differing: those that `--check` found to differ.
+        evidence: what the ranking rests on, in words.
+        parameters: numbers of the layer before and after, and of the whole weights file before and after.
+        next_command: how to go on, for a shell.
+    """
+
+    status: str
+    directory: str
+    plan: Plan
+    new_layers: tuple[NewLayer, ...]
+    evidence: str
+    parameters: tuple[int, int, int, int]
+    files: tuple[str, ...]
+    next_command: str
+    differing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    diff: str = ""
+
+    @property
+    def layer(self) -> LayerPlan:
+        return self.plan.layers[0]
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.status == "differs" else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        before, after, net_before, net_after = self.parameters
+        return {
+            "status": self.status,
+            "directory": self.directory,
+            "evidence": self.evidence,
+            "plan": self.plan.to_tree(),
+            "new_layers": [dataclasses.asdict(layer) for layer in self.new_layers],
+            "parameters": {"layer": before, "block": after, "net_before": net_before, "net_after": net_after},
+            "files": list(self.files),
+            "differing": list(self.differing),
+            "warnings": list(self.warnings),
+            "next_command": self.next_command,
+        } | ({"diff": self.diff} if self.status == "diff" else {})
+
+
+@dataclass(frozen=True)
+class RankedKernel:
+    channel: int
+    score: float
+    group: str
+
+
+@dataclass(frozen=True)
+class RankReport:
+    """Kernels of one layer with score and group, fast ones first in the ranking's order."""
+
+    layer: str
+    measure: str
+    tpm: bool | None
+    evidence: str
+    order: str
+    mean: float
+    entropy: float
+    kernels: tuple[RankedKernel, ...]
+    warnings: tuple[str, ...] = ()
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        tree = dataclasses.asdict(self)
+        del tree["exit_code"]
+        return tree
+
+
+@dataclass(frozen=True)
+class EngineOutput:
+    """One output blob of both nets: the largest difference relative to the largest value, and what rounding explains."""
+
+    blob: str
+    difference: float
+    tolerance: float
+    size: int
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What verify found.
+
+    Attributes:
+        ignored: records with blobs in the weights file that the derived net has no layer for.
+        blocks: the split layers. changed: everything else that differs.
+        trained: whether the derived net was expected to have been trained.
+        problems: the reasons for exit code 1.
+    """
+
+    coverage: tuple[LayerCoverage, ...]
+    ignored: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    changed: tuple[Changed, ...]
+    trained: bool
+    engine: str | None
+    outputs: tuple[EngineOutput, ...]
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.problems else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "passed": not self.problems,
+            "problems": list(self.problems),
+            "trained": self.trained,
+            "coverage": [dataclasses.asdict(row) for row in self.coverage],
+            "ignored": list(self.ignored),
+            "blocks": [dataclasses.asdict(block) for block in self.blocks],
+            "changed": [dataclasses.asdict(change) for change in self.changed],
+            "engine": self.engine,
+            "outputs": [dataclasses.asdict(output) for output in self.outputs],
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class DemoRow:
+    """A net of the demo and its accuracy on the test images, run by OpenCV."""
+
+    net: str
+    accuracy: float
+    correct: int
+    images: int
+    remark: str
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demo made and measured."""
+
+    directory: str
+    splits: tuple[SplitReport, ...]
+    proofs: tuple[VerifyReport, ...]
+    rows: tuple[DemoRow, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return max((proof.exit_code for proof in self.proofs), default=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "directory": self.directory,
+            "splits": [report.to_dict() for report in self.splits],
+            "verify": [report.to_dict() for report in self.proofs],
+            "accuracy": [dataclasses.asdict(row) for row in self.rows],
+        }

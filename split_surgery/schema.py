@@ -1,0 +1,83 @@
+"""Protobuf messages for the independent reading of what was written: the fields a split creates, in our own words.
+
+Built at run time under a package name of our own, so that it ties us to no version of protobuf and lives beside a real
+pycaffe in one process. Field numbers are those of BVLC Caffe 1.0.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+PACKAGE = "split_surgery"
+
+_STRING, _INT32, _UINT32, _INT64, _BOOL, _FLOAT, _DOUBLE, _BYTES = (
+    "string",
+    "int32",
+    "uint32",
+    "int64",
+    "bool",
+    "float",
+    "double",
+    "bytes",
+)
+
+MESSAGES: dict[str, list[tuple[str, int, str, str]]] = {
+    "BlobShape": [("dim", 1, "packed", _INT64)],
+    "BlobProto": [
+        ("num", 1, "one", _INT32), ("channels", 2, "one", _INT32), ("height", 3, "one", _INT32), ("width", 4, "one", _INT32),
+        ("data", 5, "packed", _FLOAT), ("shape", 7, "one", "BlobShape"), ("double_data", 8, "packed", _DOUBLE),
+    ],
+    "ParamSpec": [("name", 1, "one", _STRING), ("lr_mult", 3, "one", _FLOAT), ("decay_mult", 4, "one", _FLOAT)],
+    "ConcatParameter": [("axis", 2, "one", _INT32)],
+    "EltwiseParameter": [("operation", 1, "one", "EltwiseOp")],
+    "ConvolutionParameter": [
+        ("num_output", 1, "one", _UINT32), ("bias_term", 2, "one", _BOOL), ("pad", 3, "many", _UINT32),
+        ("kernel_size", 4, "many", _UINT32), ("group", 5, "one", _UINT32), ("stride", 6, "many", _UINT32),
+        ("pad_h", 9, "one", _UINT32), ("pad_w", 10, "one", _UINT32), ("kernel_h", 11, "one", _UINT32), ("kernel_w", 12, "one", _UINT32),
+        ("stride_h", 13, "one", _UINT32), ("stride_w", 14, "one", _UINT32), ("dilation", 18, "many", _UINT32),
+    ],
+    "LayerParameter": [
+        ("name", 1, "one", _STRING), ("type", 2, "one", _STRING), ("bottom", 3, "many", _STRING), ("top", 4, "many", _STRING),
+        ("loss_weight", 5, "many", _FLOAT), ("param", 6, "many", "ParamSpec"), ("blobs", 7, "many", "BlobProto"),
+        ("propagate_down", 11, "many", _BOOL), ("concat_param", 104, "one", "ConcatParameter"),
+        ("convolution_param", 106, "one", "ConvolutionParameter"), ("eltwise_param", 110, "one", "EltwiseParameter"),
+    ],
+    "NetParameter": [("name", 1, "one", _STRING), ("layer", 100, "many", "LayerParameter")],
+}  # fmt: skip
+"""Message -> (field, number, how often, type)."""
+
+ENUMS = {"EltwiseOp": ["PROD", "SUM", "MAX"]}
+
+
+@cache
+def message_class(name: str) -> Any:
+    """The protobuf class of one of MESSAGES."""
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{PACKAGE}.{name}"))
+
+
+@cache
+def _pool() -> Any:
+    kinds = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="split_surgery/caffe.proto", package=PACKAGE, syntax="proto2")
+    for name, values in ENUMS.items():
+        enum = file.enum_type.add(name=name)
+        for number, value in enumerate(values):
+            enum.value.add(name=value, number=number)
+    for name, fields in MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for field, number, often, kind in fields:
+            added = message.field.add(name=field, number=number)
+            added.label = kinds.LABEL_OPTIONAL if often == "one" else kinds.LABEL_REPEATED
+            if kind in MESSAGES or kind in ENUMS:
+                added.type = kinds.TYPE_MESSAGE if kind in MESSAGES else kinds.TYPE_ENUM
+                added.type_name = f".{PACKAGE}.{kind}"
+            else:
+                added.type = getattr(kinds, f"TYPE_{kind.upper()}")
+            if often == "packed":
+                added.options.packed = True
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return pool
