@@ -78,7 +78,8 @@ def initial_blobs(plan: LayerPlan, weight: Array, bias: Array | None) -> list[tu
     """
     found = []
     for part in plan.recipe.parts:
-        blobs = [blob.astype(weight.dtype) for blob in _start(plan, part, weight, bias)]
+        with np.errstate(over="ignore"):  # asked about just below
+            blobs = [blob.astype(weight.dtype) for blob in _start(plan, part, weight, bias)]
         if not all(np.isfinite(blob).all() for blob in blobs):
             raise UsageError(
                 f'the start of "{plan.names[part.role]}" overflows {weight.dtype.name}: are --surround and --center meant so?'

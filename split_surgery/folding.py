@@ -42,8 +42,13 @@ def fold_block(layers: list[Layer], weights: Caffemodel, bottom: str, top: str) 
     Raises:
         FileError: something in between is not linear, or has no weights, or does not slide like the rest.
     """
-    walk = _Walk({blob: layer for layer in layers for blob in layer.tops}, weights, bottom)
+    in_place = {blob: layer for layer in layers for blob in layer.tops if blob in layer.bottoms}
+    makers = {blob: layer for layer in layers for blob in layer.tops if blob not in layer.bottoms}
+    walk = _Walk(makers, weights, bottom)
     weight, bias = walk.blob(top)
+    for blob, layer in in_place.items():
+        if (blob in walk.done and blob != top) or blob == bottom:  # on the top itself it comes after the block
+            layer.fail("works in place inside the block, and is not linear")
     if walk.geometry is None:
         raise FileError(f'"{top}" does not come from a convolution on "{bottom}"', FilePlace(weights.reader.name))
     return Folded(weight, bias, walk.geometry, frozenset(walk.used))

@@ -49,7 +49,7 @@ def _rows(new: NewLayer, makers: dict[str, NewLayer], layer: str) -> _Rows:
 
 def _join(parts: list[_Rows]) -> _Rows:
     """Parts one below the other, their exits brought together on the first one's row."""
-    width = max(len(part.rows[0]) for part in parts)
+    width = max(len(part.rows[0]) for part in parts) + 1
     rows: list[str] = []
     exits: list[int] = []
     for part in parts:

@@ -34,7 +34,7 @@ def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
     return "\n".join(lines)
 
 
-def split(report: SplitReport, quiet: bool, verbose: bool) -> None:
+def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) -> None:
     if report.status == "diff":
         sys.stdout.write(report.diff)
         return
@@ -60,7 +60,7 @@ def split(report: SplitReport, quiet: bool, verbose: bool) -> None:
     say()
     before, after, net_before, net_after = report.parameters
     say(f"parameters of {layer.layer}: {before:,} -> {after:,}; of the net: {net_before:,} -> {net_after:,}")
-    if report.status in ("written", "unchanged"):
+    if advise and report.status in ("written", "unchanged"):
         say(f"next: {report.next_command}")
         if " SOLVER " in report.next_command:
             say(f'  where SOLVER is your solver with net: "{report.directory}/net.prototxt" (--solver FILE writes it)')
@@ -123,7 +123,7 @@ def channels_of(names: Sequence[str], whole: bool) -> str:
 def demo(report: DemoReport, quiet: bool, verbose: bool) -> None:
     if not quiet:
         for index, one in enumerate(report.splits):
-            split(one, False, verbose)
+            split(one, False, verbose, advise=False)
             say()
             say("verify, through OpenCV too:")
             verify(report.proofs[index], False, verbose)

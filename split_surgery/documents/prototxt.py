@@ -32,6 +32,7 @@ _TOKEN = re.compile(
 _STRING = re.compile(rb""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+_ESCAPES |= {mark: mark for mark in (b"\\", b"'", b'"', b"?")}
 _CLOSING = {b"{": b"}", b"<": b">"}
 _CONFLICT = re.compile(rb"<{7}|={7}|>{7}")
 
@@ -303,7 +304,8 @@ def _unescape_one(match: re.Match[bytes]) -> bytes:
         return bytes([int(hexadecimal, 16)])
     if short or long:
         return chr(min(int(short or long, 16), 0x10FFFF)).encode("utf-8", "surrogatepass")
-    return _ESCAPES.get(other, other)
+    # No such escape: an unescaped Windows path. Caffe refuses it, forks in other languages keep the backslash.
+    return _ESCAPES.get(other, b"\\" + other)
 
 
 def quote(text: str, mark: bytes = b'"') -> bytes:

@@ -1,0 +1,70 @@
+"""What tests share: where the real material is, and an honest account of what did not run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+EXAMPLE = ROOT / "examples" / "fashion_vgg"
+REQUIRE_CAFFE = os.environ.get("SPLIT_SURGERY_REQUIRE_CAFFE") == "1"
+
+
+def caffe_tools() -> tuple[Path, Path] | None:
+    """The `caffe` program and the Python with pycaffe: the user's own, or those of the private root."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "split-surgery" / "caffe"
+    root = Path(os.environ.get("SPLIT_SURGERY_CAFFE_ROOT") or cache)
+    caffe = Path(os.environ.get("SPLIT_SURGERY_CAFFE") or root / "bin" / "caffe")
+    python = Path(os.environ.get("SPLIT_SURGERY_CAFFE_PYTHON") or caffe.with_name("caffe-python"))
+    return (caffe, python) if caffe.exists() and python.exists() else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    have_caffe, have_corpus = caffe_tools() is not None, SHARED.is_dir()
+    for item in items:
+        if item.get_closest_marker("caffe") and not have_caffe and not REQUIRE_CAFFE:
+            item.add_marker(pytest.mark.skip(reason="needs real Caffe"))
+        if item.get_closest_marker("corpus") and not have_corpus:
+            item.add_marker(pytest.mark.skip(reason="needs the corpus of real files beside the project"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason, advice in (
+        ("needs real Caffe", "`make caffe` gets it (Linux x86-64), or name yours in SPLIT_SURGERY_CAFFE"),
+        ("needs the corpus of real files beside the project", "they are in ../shared, which is not published"),
+    ):
+        count = sum(reason in str(report.longrepr) for report in skipped)
+        if count:
+            terminalreporter.write_line(f"{count} tests did not run: they {reason.replace('needs', 'need')}; {advice}.")
+
+
+@pytest.fixture(scope="session")
+def caffe() -> tuple[Path, Path]:
+    """The real `caffe`, and the Python that has pycaffe."""
+    tools = caffe_tools()
+    assert tools is not None, "SPLIT_SURGERY_REQUIRE_CAFFE is set, but there is no Caffe: run `make caffe`"
+    return tools
+
+
+@pytest.fixture
+def command():
+    """Runs the installed command in a process of its own."""
+
+    def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        program = Path(sys.executable).with_name("split-surgery")
+        return subprocess.run(
+            [str(program), *map(str, arguments)],
+            cwd=cwd,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run

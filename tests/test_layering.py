@@ -1,0 +1,116 @@
+"""The map of the code, held against its imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "split_surgery"
+
+ROWS = [
+    {"errors"},
+    {"spans"},
+    {"files"},
+    {"documents.prototxt", "documents.wire"},
+    {"documents.layer_edit"},
+    {"documents.caffemodel", "documents.layer_text"},
+    {"documents.layer_record", "documents.net"},
+    {"kernels.partition", "kernels.tpm"},
+    {"kernels.algebra"},
+    {"recipes.graph"},
+    {"recipes.extension", "recipes.residual"},
+    {"recipes"},
+    {"evidence"},
+    {"plan"},
+    {"edits", "solver", "schema"},
+    {"proof", "folding", "coverage"},
+    {"equivalence", "engines", "engines.prepare", "engines.caffe_runner"},
+    {"engines.pycaffe", "engines.opencv"},
+    {"reports"},
+    {"splitting"},
+    {"commands"},
+    {"demonstration"},
+    {"cli", "cli.progress", "cli.diagram"},
+    {"cli.printing"},
+    {"cli.main"},
+    {"__main__"},
+]
+"""Rows from the files to the user; a module imports only from rows above its own (and `split_surgery` itself)."""
+
+BANNED = {
+    "errors": {"split_surgery"},
+    "spans": {"numpy"},
+    "files": {"numpy"},
+    "documents.prototxt": {"files", "numpy"},
+    "documents.wire": {"files", "documents.prototxt", "numpy"},
+    "documents.caffemodel": {"files", "documents.prototxt"},
+    "documents.net": {"files", "documents.wire"},
+    "kernels": {"files", "spans", "documents"},
+    "recipes": {"files", "spans", "documents"},
+    "plan": {"files", "spans", "kernels.algebra"},
+    "edits": {"files", "kernels.tpm"},
+    "folding": {"plan", "recipes", "edits"},
+    "coverage": {"plan", "recipes", "edits"},
+    "equivalence": {"plan", "recipes", "edits"},
+    "engines": {"plan", "recipes", "edits"},
+    "commands": {"click", "cli"},
+    "cli": {"files", "spans", "documents", "kernels", "recipes", "plan", "edits", "evidence", "splitting", "numpy"},
+}
+"""What else a module (or all below a folder) must not import."""
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        if name not in ("__init__", "documents", "kernels"):
+            yield name, path
+
+
+def imports(path):
+    """Modules imported anywhere but under TYPE_CHECKING, ours without the package's name."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.ImportFrom):
+            yield from ((f"{node.module}.{alias.name}", node.module) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, alias.name) for alias in node.names)
+
+
+def ours(full, module, known):
+    """The module of ours that an import means, or None."""
+    for candidate in (full, module):
+        name = candidate.removeprefix("split_surgery.")
+        if candidate.startswith("split_surgery.") and name in known:
+            return name
+    return None
+
+
+def test_every_module_is_on_the_map():
+    assert {name for name, _ in modules()} == set().union(*ROWS)
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()))
+def test_imports_follow_the_map(name, path):
+    row = {module: index for index, modules_of_row in enumerate(ROWS) for module in modules_of_row}
+    banned = set().union(*(names for key, names in BANNED.items() if name == key or name.startswith(key + ".")))
+    for full, module in imports(path):
+        imported = ours(full, module, row)
+        if imported is not None:
+            assert row[imported] < row[name], f"{name} imports {imported}, which is not above it"
+            assert not any(imported == ban or imported.startswith(ban + ".") for ban in banned), (
+                f"{name} imports {imported}"
+            )
+        assert module.split(".")[0] not in banned, f"{name} imports {module}"
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()))
+def test_files_stay_small(name, path):
+    assert len(path.read_text().splitlines()) <= 400

@@ -1,0 +1,457 @@
+"""What a split writes: every blob and connection against a plain reading of the method, every other byte untouched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from split_surgery import extension, residual, verify
+from split_surgery.documents.net import Net
+from split_surgery.documents.prototxt import Document
+from split_surgery.errors import FileError, SurgeryError, Unsupported, UsageError
+from split_surgery.kernels.partition import rng
+from tests.nets import CONV, DATA, TAIL, TINY, conv_arrays, read_weights, tiny_weights, write_tiny
+from tests.protobuf_oracle import agrees
+
+FIXTURES = sorted(Path(__file__).with_name("fixtures").glob("*.prototxt"))
+SPLITS = {"residual": residual, "extension": extension}
+
+
+def net_of(path) -> Net:
+    return Net(Document(Path(path).read_bytes(), Path(path).name))
+
+
+def noise(layer, count, std=0.01, seed=0):
+    return (rng(seed, layer, 0).standard_normal((count, count)) * std).astype(np.float32).astype(np.float64)
+
+
+@pytest.mark.parametrize("recipe", SPLITS)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("dtype", ["<f4", "<f8"])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_every_blob_is_as_the_method_says(tmp_path, recipe, bias, dtype, legacy):
+    arrays = conv_arrays(bias=bias)
+    text = TINY if bias else TINY.replace("pad: 1", "pad: 1 bias_term: false")
+    net, weights = write_tiny(tmp_path, text, tiny_weights(arrays, dtype=dtype, legacy=legacy))
+    report = SPLITS[recipe](net, weights, tmp_path / "out", fast="2", seed=5)
+    fast, slow = map(list, (report.layer.fast, report.layer.slow))
+    scores = np.linalg.norm(arrays[0].reshape(6, -1).astype(np.float64), axis=1)
+    assert fast == sorted(np.argsort(-scores)[:2].tolist())
+    found = {
+        name: layer_arrays
+        for name, (_, layer_arrays) in read_weights((tmp_path / "out" / "net.caffemodel").read_bytes()).items()
+    }
+    zeros = lambda n: [np.zeros(n)] if bias else []  # noqa: E731
+    n, w = "conv1_1", arrays[0].astype(np.float64)
+    old_bias = [arrays[1]] if bias else []
+    permutation = np.zeros((6, 6))
+    for place, channel in enumerate(fast + slow):
+        permutation[channel, place] = 1
+    expected = {
+        f"{n}_split1": [arrays[0][fast], *(b[fast] for b in old_bias)],
+        f"{n}_split2": [arrays[0][slow], *(b[slow] for b in old_bias)],
+        f"{n}_concat": [],
+        f"{n}_reorder": [(permutation + noise(f"{n}_reorder", 6, seed=5))[:, :, None, None], *zeros(6)],
+    }
+    if recipe == "extension":
+        name = f"{n}_split2_extension"
+        expected[name] = [(np.eye(4) + noise(name, 4, seed=5))[:, :, None, None], *zeros(4)]
+    else:
+        start = -0.2 * w[slow]
+        start[:, :, 1, 1] += 2.0 * w[slow][:, :, 1, 1]
+        expected[f"{n}_split2_residual_pre"] = [start, *zeros(4)]
+        name = f"{n}_split2_residual_post"
+        expected[name] = [(np.eye(4) + noise(name, 4, seed=5))[:, :, None, None], *zeros(4)]
+        expected[f"{n}_split2_residual_sum"] = []
+    assert set(found) - {"data", "relu1_1", "ip"} == set(expected)
+    for name, blobs in expected.items():
+        assert len(found[name]) == len(blobs), name
+        for got, want in zip(found[name], blobs):
+            assert got.astype(dtype).tobytes() == np.asarray(want).astype(dtype).tobytes(), name
+
+
+@pytest.mark.parametrize("recipe", SPLITS)
+def test_connections(tmp_path, recipe):
+    net, weights = write_tiny(tmp_path)
+    SPLITS[recipe](net, weights, tmp_path / "out")
+    made = {
+        layer.name.removeprefix("conv1_1_"): (layer.type, layer.bottoms, layer.tops)
+        for layer in net_of(tmp_path / "out" / "net.prototxt").layers
+    }
+    c = "conv1_1_"
+    second = "split2_extension" if recipe == "extension" else "split2_residual_sum"
+    expected = {
+        "split1": ("Convolution", ("data",), (c + "split1",)),
+        "split2": ("Convolution", ("data",), (c + "split2",)),
+        "concat": ("Concat", (c + "split1", c + second), (c + "concat",)),
+        "reorder": ("Convolution", (c + "concat",), ("conv1_1",)),
+    }
+    if recipe == "extension":
+        expected["split2_extension"] = ("Convolution", (c + "split2",), (c + "split2_extension",))
+    else:
+        expected["split2_residual_pre"] = ("Convolution", ("data",), (c + "split2_residual_pre",))
+        expected["split2_residual_post"] = ("Convolution", (c + "split2_residual_pre",), (c + "split2_residual_post",))
+        expected["split2_residual_sum"] = (
+            "Eltwise",
+            (c + "split2", c + "split2_residual_post"),
+            (c + "split2_residual_sum",),
+        )
+    assert {name: made[name] for name in expected} == expected
+    assert list(made) == ["data", *(n for n in made if n in expected), "relu1_1", "ip"], (
+        "contiguous, in the old layer's place"
+    )
+    records = read_weights((tmp_path / "out" / "net.caffemodel").read_bytes())
+    for name, (kind, bottoms, tops) in expected.items():
+        record = records[c + name][0]
+        assert (record.type, tuple(record.bottom), tuple(record.top)) == (kind, bottoms, tops)
+    geometry = records[c + "reorder"][0].convolution_param
+    assert (geometry.num_output, list(geometry.kernel_size), list(geometry.pad), list(geometry.stride)) == (
+        6,
+        [1],
+        [],
+        [],
+    )
+    assert list(records[c + "split2"][0].convolution_param.pad) == [1]
+
+
+def make_weights(net: Net, n=6, c=3):
+    """Random weights for the one convolution of a fixture."""
+    layer = next(layer for layer in net.layers if layer.type == "Convolution")
+    geometry = layer.geometry()
+    arrays = conv_arrays(n, c, *geometry.kernel, bias=geometry.bias_term)
+    from tests.nets import weights
+
+    return layer, weights(
+        [(layer.name, "Convolution", list(layer.bottoms), list(layer.tops), arrays, {"num_output": n})]
+    )
+
+
+@pytest.mark.parametrize("recipe", SPLITS)
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+def test_only_the_layer_changes(tmp_path, path, recipe):
+    """Outside the replaced layers not one byte differs; inside, protobuf reads what was meant."""
+    data = path.read_bytes()
+    before = Net(Document(data, path.name))
+    layer, model = make_weights(before)
+    (tmp_path / "w.caffemodel").write_bytes(model)
+    SPLITS[recipe](path, tmp_path / "w.caffemodel", tmp_path / "out", layer=layer.name, noise=0)
+    written = "solver.prototxt" if before.inside_solver else "net.prototxt"
+    after = (tmp_path / "out" / written).read_bytes()
+    twins = before.named(layer.name)
+    pieces, at = [], 0
+    for twin in twins:
+        pieces.append(data[at : twin.field.span.start])
+        at = twin.field.span.stop
+    pieces.append(data[at:])
+    if before.inside_solver:
+        after = after.replace(str(tmp_path / "out").encode() + b"/base", b"snap/base")
+        after = after.replace(b'snapshot_prefix: "' + str(tmp_path / "out").encode() + b'/net"\n', b"")
+    position = 0
+    for index, piece in enumerate(pieces):
+        # A comment behind the old layer's closing brace stays behind split1's, before the layers that follow.
+        comment, _, rest = piece.partition(b"\n") if index and piece[:2] == b" #" else (b"", b"", piece)
+        for part in (comment, rest):
+            found = after.find(part, position)
+            assert found >= 0, part
+            position = found + len(part)
+    assert after.startswith(pieces[0])
+    assert after.endswith(rest if comment else pieces[-1])
+    document = Document(after, "out")
+    if path.stem != "invalid_utf8_comment":
+        assert agrees(document)
+    derived = Net(document)
+    count = {"residual": 7, "extension": 5}[recipe]
+    assert len(derived.layers) == len(before.layers) + len(twins) * (count - 1)
+    eol = b"\r\n" if b"\r\n" in data else b"\n"
+    assert after.count(b"\n") == after.count(eol)
+    if recipe == "extension":
+        report = verify(path, tmp_path / "w.caffemodel", tmp_path / "out", max_drift=0)
+        assert report.blocks[0].exact
+        assert all(row.status in ("copied", "none") or row.type != "Convolution" for row in report.coverage)
+
+
+@pytest.mark.parametrize("recipe", SPLITS)
+def test_the_weights_outside_the_layer_stay(tmp_path, recipe):
+    net, weights = write_tiny(tmp_path)
+    SPLITS[recipe](net, weights, tmp_path / "out")
+    old, new = weights.read_bytes(), (tmp_path / "out" / "net.caffemodel").read_bytes()
+    from split_surgery.documents.caffemodel import Caffemodel
+    from split_surgery.documents.wire import Buffer
+
+    record = Caffemodel(Buffer(old)).named("conv1_1")[0]
+    assert new.startswith(old[: record.span.start])
+    assert new.endswith(old[record.span.stop :])
+
+
+def split_text(tmp_path, extra="", where="  convolution_param {", recipe="residual", arrays=None):
+    """The derived net of TINY with `extra` lines before `where`."""
+    text = DATA + CONV.replace(where, extra + where, 1) + TAIL
+    net, weights = write_tiny(tmp_path, text, tiny_weights(arrays))
+    SPLITS[recipe](net, weights, tmp_path / "out")
+    return {layer.name.removeprefix("conv1_1_"): layer for layer in net_of(tmp_path / "out" / "net.prototxt").layers}
+
+
+def test_parameter_names_get_the_layers_suffix(tmp_path):
+    made = split_text(tmp_path, '  param { name: "w" lr_mult: 1 }\n  param { name: "b" }\n')
+    names = {role: [name for name, _ in layer.param_names()] for role, layer in made.items()}
+    assert names["split1"] == ["w_split1", "b_split1"]
+    assert names["split2_residual_post"] == ["w_split2_residual_post", "b_split2_residual_post"]
+    everything = [name for found in names.values() for name in found]
+    assert len(everything) == len(set(everything)) == 10
+    assert names["concat"] == names["split2_residual_sum"] == []
+
+
+def test_params_propagate_down_loss_weight_and_rules(tmp_path):
+    made = split_text(
+        tmp_path,
+        "  param { lr_mult: 1 decay_mult: 0.5 }\n  propagate_down: false\n  loss_weight: 0.25\n"
+        '  include { stage: "x" }\n  phase: TRAIN\n',
+    )
+    roles = [role for role in made if role.startswith(("split", "concat", "reorder"))]
+    has = lambda key: {role for role in roles if any(True for _ in made[role].message.named(key))}  # noqa: E731
+    assert has("propagate_down") == {"split1", "split2", "split2_residual_pre"}
+    assert has("loss_weight") == {"reorder"}
+    assert has("include") == has("phase") == set(roles)
+    assert has("param") == set(roles) - {"concat", "split2_residual_sum"}
+    assert made["reorder"].message.messages("param")[0].text("decay_mult") == "0.5"
+
+
+def test_blobs_in_the_prototxt_are_not_copied(tmp_path):
+    made = split_text(tmp_path, "  blobs { data: 1 }\n")
+    assert not any(True for layer in made.values() for _ in layer.message.named("blobs"))
+
+
+def test_fork_fields_and_fillers_carry_over(tmp_path):
+    made = split_text(
+        tmp_path, '  fork_mode: FAST\n  convolution_param { weight_filler { type: "msra" } cudnn_workspace_limit: 7 }\n'
+    )
+    for role in ("split1", "split2", "split2_residual_pre", "split2_residual_post", "reorder"):
+        assert made[role].message.text("fork_mode") == "FAST"
+        texts = [param.text("cudnn_workspace_limit") for param in made[role].message.messages("convolution_param")]
+        assert "7" in texts
+    assert made["concat"].message.text("fork_mode") is None
+
+
+def test_a_frozen_layer_is_inherited_with_a_warning(tmp_path):
+    text = (
+        DATA
+        + CONV.replace("  convolution_param", "  param { lr_mult: 0 }\n  param { lr_mult: 0 }\n  convolution_param")
+        + TAIL
+    )
+    net, weights = write_tiny(tmp_path, text)
+    report = residual(net, weights, tmp_path / "out")
+    assert any("frozen" in warning for warning in report.warnings)
+    assert (tmp_path / "out" / "net.prototxt").read_bytes().count(b"lr_mult: 0") == 10
+
+
+def test_geometry_of_the_copies_and_of_the_1x1(tmp_path):
+    arrays = conv_arrays(kh=3, kw=5)
+    text = (
+        DATA
+        + CONV.replace(
+            "kernel_size: 3\n    pad: 1",
+            "kernel_h: 3\n    kernel_w: 5\n    pad_h: 1 pad_w: 2\n    stride: 2\n    dilation: 1",
+        )
+        + TAIL
+    )
+    net, weights = write_tiny(tmp_path, text, tiny_weights(arrays))
+    residual(net, weights, tmp_path / "out", surround=0.0, center=1.0)
+    made = {layer.name.removeprefix("conv1_1_"): layer for layer in net_of(tmp_path / "out" / "net.prototxt").layers}
+    pre, post = made["split2_residual_pre"].geometry(), made["split2_residual_post"].geometry()
+    assert (pre.kernel, pre.stride, pre.pad) == ((3, 5), (2, 2), (1, 2))
+    assert (post.kernel, post.stride, post.pad, post.dilation, post.group) == ((1, 1), (1, 1), (0, 0), (1, 1), 1)
+    start = read_weights((tmp_path / "out" / "net.caffemodel").read_bytes())["conv1_1_split2_residual_pre"][1][0]
+    assert np.argwhere(start.any(axis=(0, 1))).tolist() == [[1, 2]], "only the centre of 3 x 5 is kept"
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (("pad: 1", "pad: 1 group: 3"), Unsupported, "group 3 is not split so far"),
+        (("pad: 1", "pad: 1 is_relu: true"), Unsupported, "is_relu is not a field of Caffe's convolution"),
+        (
+            ("  convolution_param", "  pooling_param { pool: MAX }\n  convolution_param"),
+            Unsupported,
+            "pooling_param belongs to another layer type",
+        ),
+        (("  top", '  bottom: "label"\n  top'), Unsupported, "has 2 bottoms"),
+        (("Convolution", "Deconvolution"), Unsupported, "only a Convolution can be split"),
+        (("kernel_size: 3", "kernel_size: [3, 3, 3]"), Unsupported, "only 2-D convolutions"),
+        (("num_output: 6", ""), FileError, "num_output is missing"),
+        (("num_output: 6", "num_output: six"), FileError, "num_output is not a whole number"),
+        (("kernel_size: 3", "stride: 0 kernel_size: 3"), FileError, "stride is 0"),
+        (
+            ("num_output: 6", "num_output: 7"),
+            FileError,
+            r"weights of shape \(6, 3, 3, 3\), but the prototxt asks for \(7, channels, 3, 3\)",
+        ),
+        (("kernel_size: 3", "kernel_size: 5"), FileError, "has weights of shape"),
+        (("pad: 1", "pad: 1 bias_term: false"), FileError, "has 2 blobs, but without bias it has 1"),
+        (("pad: 1", "pad: 1 axis: 2"), Unsupported, "axis 1"),
+    ],
+)
+def test_layers_that_cannot_be_split(tmp_path, change, error, message):
+    net, weights = write_tiny(tmp_path, DATA + CONV.replace(*change, 1) + TAIL)
+    with pytest.raises(error, match=message) as caught:
+        residual(net, weights, tmp_path / "out", layer="conv1_1")
+    assert str(caught.value).startswith(str(tmp_path))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["base.caffemodel", "base.prototxt"]
+
+
+def test_a_trusted_field_is_split(tmp_path):
+    net, weights = write_tiny(tmp_path, DATA + CONV.replace("pad: 1", "pad: 1 is_relu: false") + TAIL)
+    residual(net, weights, tmp_path / "out", trust_field=("is_relu",))
+    assert (tmp_path / "out" / "net.prototxt").read_bytes().count(b"is_relu: false") == 5
+
+
+def test_an_even_kernel_has_no_centre(tmp_path):
+    net, weights = write_tiny(
+        tmp_path, DATA + CONV.replace("kernel_size: 3", "kernel_size: 4") + TAIL, tiny_weights(conv_arrays(kh=4, kw=4))
+    )
+    extension(net, weights, tmp_path / "out", noise=0)
+    assert verify(net, weights, tmp_path / "out", max_drift=0).blocks[0].exact
+    with pytest.raises(Unsupported, match="kernel of size 4 has no centre, which residual needs; extension does not"):
+        residual(net, weights, tmp_path / "out2")
+
+
+def test_shared_parameters_are_refused(tmp_path):
+    shared = '  param { name: "w" }\n'
+    other = CONV.replace("conv1_1", "conv1_2").replace("  convolution_param", shared + "  convolution_param")
+    net, weights = write_tiny(
+        tmp_path, DATA + CONV.replace("  convolution_param", shared + "  convolution_param") + other + TAIL
+    )
+    with pytest.raises(Unsupported, match='shares the parameter "w" with layer "conv1_2"'):
+        residual(net, weights, tmp_path / "out")
+
+
+def test_overlapping_twins_are_refused_and_disjoint_ones_edited(tmp_path):
+    twin = lambda rule: CONV.replace("  convolution_param", f"  {rule}\n  convolution_param")  # noqa: E731
+    net, weights = write_tiny(
+        tmp_path, DATA + twin("include { phase: TRAIN }") + twin("exclude { phase: TRAIN }") + TAIL
+    )
+    residual(net, weights, tmp_path / "out")
+    text = (tmp_path / "out" / "net.prototxt").read_bytes()
+    assert text.count(b'name: "conv1_1_reorder"') == text.count(b'name: "conv1_1_split1"') == 2
+    for rules in (("include { phase: TRAIN }", 'include { stage: "a" }'), ("", "include { phase: TEST }"), ("", "")):
+        net, weights = write_tiny(tmp_path, DATA + twin(rules[0]) + twin(rules[1]) + TAIL)
+        with pytest.raises(
+            FileError, match=r'base.prototxt:\d+:1: two layers are named "conv1_1".*the other is at .*:8:1'
+        ):
+            residual(net, weights, tmp_path / "out2")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ('net: "x.prototxt"\nbase_lr: 1\n', UsageError, "--solver"),
+        ('layers { name: "c" type: CONVOLUTION }', Unsupported, "upgrade_net_proto_text"),
+        ("net_param { layer { } } net_param { layer { } }", Unsupported, "several nets"),
+        ("base_lr: 0.1", FileError, "holds no layers"),
+        (DATA, UsageError, "no convolution to split"),
+    ],
+)
+def test_files_that_are_no_net(tmp_path, text, error, message):
+    net, weights = write_tiny(tmp_path, text)
+    with pytest.raises(error) as caught:
+        residual(net, weights, tmp_path / "out")
+    assert message in str(caught.value)
+
+
+def test_names_that_would_collide(tmp_path):
+    net, weights = write_tiny(tmp_path, TINY.replace('"relu1_1"', '"conv1_1_concat"'))
+    with pytest.raises(UsageError, match='new layer "conv1_1_concat" would have the name of what'):
+        residual(net, weights, tmp_path / "out")
+    stale = tiny_weights().replace(b"\x0a\x07relu1_1", b"\x0a\x07conv1_1")
+    net, weights = write_tiny(tmp_path, TINY, stale)
+    with pytest.raises(FileError, match='has 2 layers "conv1_1"'):
+        residual(net, weights, tmp_path / "out")
+
+
+def test_a_net_that_was_split_before_asks_which_layer(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    extension(net, weights, tmp_path / "one")
+    again = (tmp_path / "one" / "net.prototxt", tmp_path / "one" / "net.caffemodel")
+    with pytest.raises(UsageError, match="was split before") as caught:
+        residual(*again, tmp_path / "two")
+    assert "conv1_1_split2" in str(caught.value)
+    residual(*again, tmp_path / "two", layer="conv1_1_split2")
+    assert verify(*again, tmp_path / "two").problems == ()
+
+
+def test_nan_and_overflow_are_refused(tmp_path):
+    arrays = conv_arrays()
+    arrays[0][3, 1, 1, 1] = np.nan
+    net, weights = write_tiny(tmp_path, TINY, tiny_weights(arrays))
+    with pytest.raises(FileError, match="NaN or infinity"):
+        residual(net, weights, tmp_path / "out")
+    arrays[0][3, 1, 1, 1] = 3e38
+    net, weights = write_tiny(tmp_path, TINY, tiny_weights(arrays))
+    with pytest.raises(UsageError, match="overflows float32"):
+        residual(net, weights, tmp_path / "out", center=20.0, order="reverse")
+
+
+shapes = st.tuples(
+    st.integers(2, 7), st.integers(1, 4), st.sampled_from([1, 3, 5]), st.sampled_from([1, 3, 7]), st.booleans()
+)
+
+
+@given(shapes, st.sampled_from(sorted(SPLITS)), st.integers(0, 2**32), st.integers(1, 6))
+@settings(max_examples=60, deadline=None)
+def test_law_the_block_folds_back(tmp_path_factory, shape, recipe, seed, fast):
+    """A noise-free extension equals the layer bit for bit; a residual drifts as the algebra says."""
+    n, c, kh, kw, bias = shape
+    folder = tmp_path_factory.mktemp("law")
+    arrays = conv_arrays(n, c, kh, kw, bias, seed % 1000)
+    arrays[0].ravel()[::5] *= -0.0
+    text = TINY.replace("num_output: 6", f"num_output: {n}").replace("kernel_size: 3", f"kernel_h: {kh} kernel_w: {kw}")
+    text = text.replace("    pad: 1\n", "" if bias else "    bias_term: false\n")
+    net, weights = write_tiny(folder, text, tiny_weights(arrays))
+    if fast >= n:
+        with pytest.raises(UsageError):
+            SPLITS[recipe](net, weights, folder / "out", fast=str(fast))
+        return
+    report = SPLITS[recipe](net, weights, folder / "out", fast=str(fast), noise=0, seed=seed, order="random")
+    (block,) = verify(net, weights, folder / "out").blocks
+    if recipe == "extension":
+        assert block.exact
+    else:
+        slow = list(report.layer.slow)
+        change = np.zeros_like(arrays[0], np.float64)
+        change[slow] = -0.2 * arrays[0][slow]
+        change[slow, :, kh // 2, kw // 2] += 2 * arrays[0][slow, :, kh // 2, kw // 2].astype(np.float64)
+        norm = np.sqrt(sum((a.astype(np.float64) ** 2).sum() for a in arrays))
+        assert block.drift == pytest.approx(np.linalg.norm(change) / norm, rel=1e-5)
+
+
+def test_the_same_command_gives_the_same_bytes(tmp_path, command):
+    """Twice, from another directory, with other paths and another hash seed."""
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    runs = [
+        (tmp_path, net.name, weights.name, "one", "1"),
+        (tmp_path / "elsewhere", f"../{net.name}", weights, "two", "4711"),
+    ]
+    for cwd, net_path, weights_path, out, hash_seed in runs:
+        done = command("residual", net_path, weights_path, "-o", out, cwd=cwd, PYTHONHASHSEED=hash_seed)
+        assert done.returncode == 0, done.stderr
+    for name in ("net.prototxt", "net.caffemodel", "split.yaml"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "elsewhere" / "two" / name).read_bytes()
+
+
+def test_only_our_errors_leave(tmp_path):
+    """Every prefix of a real prototxt is split or refused by our own error."""
+    text = TINY.encode()
+    _, weights = write_tiny(tmp_path)
+    done = []
+    for size in range(len(text), 0, -3):
+        (tmp_path / "cut.prototxt").write_bytes(text[:size])
+        try:
+            residual(tmp_path / "cut.prototxt", weights, tmp_path / "out", diff=True)
+            done.append(size)
+        except SurgeryError:
+            pass
+    assert done, "the whole file can be split"

@@ -1,0 +1,212 @@
+"""verify must catch what can go wrong with a derived net: each fault is planted and must be named."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from split_surgery import extension, residual, verify
+from split_surgery.errors import FileError, SurgeryError, UsageError
+from split_surgery.schema import message_class
+from tests.nets import TINY, blob, tiny_weights, write_tiny
+
+
+@pytest.fixture
+def derived(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    extension(net, weights, tmp_path / "out", noise=0)
+    return net, weights, tmp_path / "out"
+
+
+def change_weights(out, edit):
+    net = message_class("NetParameter")()
+    net.ParseFromString((out / "net.caffemodel").read_bytes())
+    edit({layer.name: layer for layer in net.layer}, net)
+    (out / "net.caffemodel").write_bytes(net.SerializeToString())
+
+
+def test_a_good_split_passes(derived):
+    report = verify(*derived, max_drift=0)
+    assert report.problems == ()
+    (block,) = report.blocks
+    assert (block.layer, block.exact, block.drift, block.largest) == ("conv1_1", True, 0.0, 0.0)
+    assert block.members == tuple(
+        sorted(f"conv1_1_{role}" for role in ("split1", "split2", "split2_extension", "concat", "reorder"))
+    )
+    statuses = {row.layer: row.status for row in report.coverage}
+    assert statuses["conv1_1_reorder"] == statuses["ip"] == "copied"
+    assert statuses["relu1_1"] == statuses["conv1_1_concat"] == "none"
+
+
+def drop(name):
+    return lambda layers, net: net.layer.remove(layers[name])
+
+
+def swap(layers, _net):
+    data = layers["conv1_1_reorder"].blobs[0].data
+    data[0], data[1] = data[1], data[0]
+
+
+def nudge(layers, _net):
+    layers["ip"].blobs[0].data[5] += 1
+
+
+def widen(layers, _net):
+    del layers["conv1_1_split1"].blobs[1].data[:]
+    layers["conv1_1_split1"].blobs[1].shape.dim[0] = 5
+    layers["conv1_1_split1"].blobs[1].data.extend([0.0] * 5)
+
+
+def add_record(_layers, net):
+    extra = net.layer.add(name="leftover", type="Convolution")
+    blob(extra.blobs.add(), np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("edit", "problems"),
+    [
+        (drop("conv1_1_split2"), None),
+        (drop("ip"), ["ip: unfilled", "ip: differs outside"]),
+        (swap, ["conv1_1: drift"]),
+        (nudge, ["ip: differs outside the split layers (weights)"]),
+        (widen, None),
+        (add_record, ["leftover: differs outside the split layers (added)"]),
+    ],
+)
+def test_faults_in_the_weights_are_caught(derived, edit, problems):
+    change_weights(derived[2], edit)
+    if problems is None:  # the block cannot even be composed
+        with pytest.raises(FileError):
+            verify(*derived)
+        return
+    report = verify(*derived, max_drift=0)
+    assert report.exit_code == 1
+    for problem in problems:
+        assert any(found.startswith(problem) for found in report.problems), report.problems
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("num_output: 4", "num_output: 4 bias_term: false", "ip: differs outside the split layers (text)"),
+        ('name: "relu1_1"', 'name: "relu"', "relu1_1: differs outside the split layers (missing)"),
+    ],
+)
+def test_faults_in_the_text_are_caught(derived, old, new, problem):
+    text = (derived[2] / "net.prototxt").read_text()
+    (derived[2] / "net.prototxt").write_text(text.replace(old, new))
+    assert problem in verify(*derived).problems
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("concat_param { axis: 1 }", "concat_param { axis: 2 }", "is not one of the linear layers"),
+        ('bottom: "conv1_1_split1"\n', 'bottom: "nosuch"\n', 'nothing in the block makes "nosuch"'),
+        (
+            "num_output: 6\n    kernel_size: 1",
+            "num_output: 6\n    kernel_size: 1\n    stride: 2",
+            "is not a 1x1 convolution",
+        ),
+        (
+            'top: "conv1_1_split2"\n  convolution_param {',
+            'top: "conv1_1_split2"\n  convolution_param {\n    stride: 2',
+            "slides otherwise",
+        ),
+        (
+            'layer {\n  name: "conv1_1_concat"',
+            'layer { name: "r" type: "ReLU" bottom: "conv1_1_split2" top: "conv1_1_split2" }\nlayer {\n  name: "conv1_1_concat"',
+            "works in place inside the block",
+        ),
+        (
+            'bottom: "conv1_1_split2"\n  top: "conv1_1_split2_extension"',
+            'bottom: "conv1_1_concat"\n  top: "conv1_1_split2_extension"',
+            "leads back",
+        ),
+    ],
+)
+def test_blocks_that_are_not_understood(derived, old, new, message):
+    text = (derived[2] / "net.prototxt").read_text()
+    assert old in text
+    (derived[2] / "net.prototxt").write_text(text.replace(old, new, 1))
+    with pytest.raises(FileError, match=message):
+        verify(*derived)
+
+
+def test_eltwise_coefficients_are_not_ignored(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    residual(net, weights, tmp_path / "out")
+    text = (tmp_path / "out" / "net.prototxt").read_text()
+    (tmp_path / "out" / "net.prototxt").write_text(text.replace("operation: SUM", "operation: SUM coeff: 1 coeff: 2"))
+    with pytest.raises(FileError, match="conv1_1_split2_residual_sum.*is not one of the linear layers"):
+        verify(net, weights, tmp_path / "out")
+
+
+def test_unknown_types_are_no_pass(tmp_path):
+    text = TINY + 'layer { name: "odd" type: "ForkSpecial" bottom: "ip" top: "odd" }\n'
+    net, weights = write_tiny(tmp_path, text)
+    residual(net, weights, tmp_path / "out")
+    report = verify(net, weights, tmp_path / "out")
+    assert report.problems == ("odd: unknown: of an unknown type, without a record",)
+
+
+def test_silently_unfilled_layers_of_the_baseline_itself(tmp_path):
+    text = TINY + 'layer { name: "bn" type: "BatchNorm" bottom: "ip" top: "bn" }\n'
+    net, weights = write_tiny(tmp_path, text)
+    residual(net, weights, tmp_path / "out")
+    assert [row.layer for row in verify(net, weights, tmp_path / "out").coverage if row.status == "unfilled"] == ["bn"]
+
+
+def test_drift_is_reported_and_limited(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    residual(net, weights, tmp_path / "out")
+    drift = verify(net, weights, tmp_path / "out").blocks[0].drift
+    assert 0.1 < drift < 2
+    assert verify(net, weights, tmp_path / "out", max_drift=drift * 1.01).problems == ()
+    assert "drift" in verify(net, weights, tmp_path / "out", max_drift=drift * 0.99).problems[0]
+
+
+def test_trained_nets_take_the_newest_snapshot(derived):
+    net, weights, out = derived
+    for iteration, edit in ((50, nudge), (200, swap)):
+        saved = (out / "net.caffemodel").read_bytes()
+        change_weights(out, edit)
+        change_weights(out, nudge)
+        (out / f"net_iter_{iteration}.caffemodel").write_bytes((out / "net.caffemodel").read_bytes())
+        (out / "net.caffemodel").write_bytes(saved)
+    report = verify(net, weights, out, trained=True)
+    assert report.problems == ()
+    assert not report.blocks[0].exact, "iteration 200, which has swapped channels"
+    assert [(change.layer, change.part) for change in report.changed] == [("ip", "weights")]
+    assert report.changed[0].drift == pytest.approx(1 / np.sqrt(4 * 6 * 64))
+    (out / "other_iter_9.caffemodel").write_bytes(b"")
+    with pytest.raises(UsageError, match="snapshots of several runs: net, other"):
+        verify(net, weights, out, trained=True)
+
+
+def test_two_files_instead_of_a_directory(derived):
+    net, weights, out = derived
+    assert verify(net, weights, (out / "net.prototxt", out / "net.caffemodel"), max_drift=0).problems == ()
+
+
+def test_a_net_against_itself_has_no_blocks(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    report = verify(net, weights, (net, weights))
+    assert (report.blocks, report.changed, report.problems) == ((), (), ())
+
+
+def test_legacy_shapes_are_compared_as_caffe_does(tmp_path):
+    net, weights = write_tiny(tmp_path, TINY, tiny_weights(legacy=True))
+    extension(net, weights, tmp_path / "out", noise=0)
+    assert verify(net, weights, tmp_path / "out", max_drift=0).problems == ()
+
+
+def test_only_our_errors_leave(derived):
+    net, weights, out = derived
+    whole = (out / "net.caffemodel").read_bytes()
+    for size in range(0, len(whole), 13):
+        (out / "net.caffemodel").write_bytes(whole[:size])
+        with contextlib.suppress(SurgeryError):
+            assert verify(net, weights, out).exit_code == 1
