@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from split_surgery.cli.diagram import ASCII, draw
 if TYPE_CHECKING:
     from split_surgery.reports import DemoReport, RankReport, SplitReport, VerifyReport
 
+NUMBER = re.compile(r"[\d.,x/e+-]+")
 SHOWN = 24
 """Channels listed before a list is cut short."""
 
@@ -29,7 +31,7 @@ def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
-        cells = [cell.rjust(width) if cell[:1].isdigit() else cell.ljust(width) for cell, width in zip(row, widths)]
+        cells = [cell.rjust(width) if NUMBER.fullmatch(cell) else cell.ljust(width) for cell, width in zip(row, widths)]
         lines.append((indent + "  ".join(cells)).rstrip())
     return "\n".join(lines)
 

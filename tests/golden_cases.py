@@ -1,0 +1,79 @@
+"""Golden derived nets, reviewed as diffs: `make golden` writes them anew, and a test fails where that changes anything."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from split_surgery import extension, residual
+from split_surgery.documents.net import Net
+from split_surgery.documents.prototxt import Document
+from tests.nets import conv_arrays, read_weights, weights
+
+HERE = Path(__file__).parent
+GOLDEN = HERE / "golden"
+
+CASES = {
+    "residual_plain": (residual, "plain", {}),
+    "extension_plain": (extension, "plain", {}),
+    "extension_without_noise": (extension, "plain", {"noise": 0}),
+    "residual_comments_everywhere": (residual, "comments_everywhere", {"fast": "25%"}),
+    "residual_random_control": (residual, "plain", {"order": "random", "seed": 7}),
+    "extension_crlf_no_final_newline": (extension, "crlf_no_final_newline_convolution_last", {}),
+    "residual_train_and_test_twins": (residual, "same_name_train_and_test", {}),
+    "residual_net_in_solver": (residual, "net_in_solver", {}),
+    "extension_fork_fields": (extension, "unknown_fork_fields", {}),
+    "residual_parameter_names": (residual, "parameter_names", {}),
+    "residual_lists": (residual, "lists", {}),
+    "residual_kernel_h_and_kernel_w": (residual, "kernel_h_and_kernel_w", {"surround": 0.5, "center": -1.0}),
+    "extension_no_bias_tabs": (extension, "no_bias", {"fast": "5"}),
+}
+"""Case -> (verb, fixture, options). A new case is a line here."""
+
+
+def generate(case: str, folder: Path) -> None:
+    """Write one case's derived files into `folder`: the texts, and a listing of the records."""
+    verb, fixture, options = CASES[case]
+    net = HERE / "fixtures" / f"{fixture}.prototxt"
+    layer = next(layer for layer in Net(Document(net.read_bytes(), net.name)).layers if layer.type == "Convolution")
+    geometry = layer.geometry()
+    arrays = conv_arrays(6, 3, *geometry.kernel, bias=geometry.bias_term)
+    convolution = {"num_output": 6}
+    with tempfile.TemporaryDirectory() as scratch:
+        model = Path(scratch, "base.caffemodel")
+        model.write_bytes(
+            weights([(layer.name, "Convolution", list(layer.bottoms), list(layer.tops), arrays, convolution)])
+        )
+        out = Path(scratch, "out")
+        verb(net, model, out, as_path="derived1", **options)
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(out.iterdir()):
+            if path.suffix != ".caffemodel":
+                shutil.copy(path, folder / path.name)
+        (folder / "records.txt").write_text(listing((out / "net.caffemodel").read_bytes()))
+
+
+def listing(data: bytes) -> str:
+    """The records as protobuf reads them, a line each, and a digest and the first numbers of each blob."""
+    lines = []
+    for name, (record, arrays) in read_weights(data).items():
+        lines.append(f"{name}  {record.type}  {', '.join(record.bottom)} -> {', '.join(record.top)}")
+        for array in arrays:
+            digest = hashlib.sha256(array.astype("<f4").tobytes()).hexdigest()[:16]
+            numbers = " ".join(f"{value:.6g}" for value in array.ravel()[:4])
+            lines.append(f"    {'x'.join(map(str, array.shape))}  {digest}  {numbers} ...")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    for case in CASES:
+        shutil.rmtree(GOLDEN / case, ignore_errors=True)
+        generate(case, GOLDEN / case)
+    print(f"{len(CASES)} golden cases written; review them with git diff tests/golden")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Derived nets in OpenCV's Caffe importer, and nets made ready to run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from split_surgery import extension, residual, verify
+from split_surgery.documents.caffemodel import Caffemodel
+from split_surgery.documents.net import Net
+from split_surgery.documents.prototxt import Document
+from split_surgery.engines import opencv
+from split_surgery.engines.prepare import prepare
+from split_surgery.errors import FileError, UsageError
+from split_surgery.files import Source
+from tests.conftest import EXAMPLE, SHARED
+from tests.nets import TINY, write_tiny
+
+NETS = {
+    "fashion_vgg": (EXAMPLE / "deploy.prototxt", EXAMPLE / "fashion_vgg.caffemodel", "conv1_1"),
+    "lenet": (
+        SHARED / "models/lenet/mnist_deploy.prototxt",
+        SHARED / "models/lenet/lenet_iter_10000.caffemodel",
+        "conv1",
+    ),
+    "mtcnn_det3": (SHARED / "models/mtcnn_det3/det3.prototxt", SHARED / "models/mtcnn_det3/det3.caffemodel", "conv1"),
+    "res10_ssd_face": (
+        SHARED / "models/res10_ssd_face/deploy.prototxt",
+        SHARED / "models/res10_ssd_face/res10_300x300_ssd_iter_140000.caffemodel",
+        "conv1_h",
+    ),
+}
+REAL = [pytest.param(name, marks=[] if name == "fashion_vgg" else [pytest.mark.corpus]) for name in NETS]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_noise_free_extension_is_the_baseline(tmp_path, name):
+    net, weights, layer = NETS[name]
+    extension(net, weights, tmp_path / "out", layer=layer, noise=0)
+    report = verify(net, weights, tmp_path / "out", engine="opencv", max_drift=0)
+    assert report.problems == ()
+    assert {output.blob for output in report.outputs} >= {layer}
+    for output in report.outputs:
+        assert output.difference <= min(output.tolerance, 1e-5), output
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_residual_split_runs_and_differs(tmp_path, name):
+    net, weights, layer = NETS[name]
+    residual(net, weights, tmp_path / "out", layer=layer)
+    report = verify(net, weights, tmp_path / "out", engine="opencv")
+    assert report.problems == ()
+    assert next(output for output in report.outputs if output.blob == layer).difference > 0.01
+
+
+def test_an_exact_block_with_other_outputs_is_a_problem(tmp_path, monkeypatch):
+    net, weights = write_tiny(tmp_path)
+    extension(net, weights, tmp_path / "out", noise=0)
+    real = opencv.run
+
+    def off(*arguments):
+        found = real(*arguments)
+        return {name: array + (0 if arguments[1].name == "base.caffemodel" else 1) for name, array in found.items()}
+
+    monkeypatch.setattr(opencv, "run", off)
+    report = verify(net, weights, tmp_path / "out", engine="opencv")
+    assert any("more than rounding explains" in problem for problem in report.problems)
+
+
+TRAINING = (
+    """\
+layer {
+  name: "data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
+  data_param { source: "train" batch_size: 64 }
+}
+layer {
+  name: "data" type: "Data" top: "data" top: "label" include { phase: TEST }
+  transform_param { crop_size: 8 }
+  data_param { source: "test" batch_size: 64 }
+}
+"""
+    + TINY[TINY.index('layer {\n  name: "conv1_1"') :]
+    + """\
+layer { name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "accuracy" include { phase: TEST } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+"""
+)
+
+
+def runnable(tmp_path, text, shapes=None):
+    net, weights = write_tiny(tmp_path, text)
+    with Source(weights) as source:
+        return prepare(Net(Document(net.read_bytes(), net.name)), Caffemodel(source), shapes or {})
+
+
+def test_training_nets_become_runnable(tmp_path):
+    made = runnable(tmp_path, TRAINING)
+    assert made.inputs == {"data": (1, 3, 8, 8)}
+    assert made.outputs == ("ip",)
+    assert b"accuracy" not in made.text
+    assert b"TRAIN" not in made.text
+    assert runnable(tmp_path, TRAINING, {"data": (2, 3, 8, 8)}).inputs == {"data": (2, 3, 8, 8)}
+    net, weights = tmp_path / "base.prototxt", tmp_path / "base.caffemodel"
+    extension(net, weights, tmp_path / "out", noise=0)
+    assert verify(net, weights, tmp_path / "out", engine="opencv").problems == ()
+
+
+def test_input_shapes(tmp_path):
+    with pytest.raises(UsageError, match='the file does not say the shape of input "data"'):
+        runnable(tmp_path, TRAINING.replace("transform_param { crop_size: 8 }", ""))
+    with pytest.raises(UsageError, match="the net has no such input"):
+        runnable(tmp_path, TINY, {"image": (1, 3, 8, 8)})
+    old = (
+        'input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8\n'
+        + TINY[TINY.index('layer {\n  name: "conv1_1"') :]
+    )
+    assert runnable(tmp_path, old).inputs == {"data": (1, 3, 8, 8)}
+    newer = old.replace(
+        "input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8", "input_shape { dim: 2 dim: 3 dim: 8 dim: 8 }"
+    )
+    assert runnable(tmp_path, newer).inputs == {"data": (2, 3, 8, 8)}
+
+
+def test_engines_that_are_missing(tmp_path, monkeypatch):
+    made = runnable(tmp_path, TINY)
+    inputs = {"data": np.zeros((1, 3, 8, 8), np.float32)}
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(FileError, match="OpenCV is not installed"):
+        opencv.run(made, tmp_path / "base.caffemodel", inputs, ["ip"])
+    from split_surgery.engines import pycaffe
+
+    monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", "/no/such/python")
+    with pytest.raises(FileError, match="/no/such/python: cannot be run: No such file"):
+        pycaffe.run(made, tmp_path / "base.caffemodel", inputs, ["ip"])
+    monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", sys.executable)
+    with pytest.raises(FileError, match="pycaffe cannot be imported"):
+        pycaffe.run(made, tmp_path / "base.caffemodel", inputs, ["ip"])
+    monkeypatch.delenv("SPLIT_SURGERY_CAFFE_PYTHON")
+    for name in ("SPLIT_SURGERY_CAFFE", "SPLIT_SURGERY_CAFFE_ROOT"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileError, match="no Python with pycaffe was found"):
+        pycaffe.find_interpreter()
+
+
+def test_opencv_5_is_told_apart(tmp_path, monkeypatch):
+    import cv2
+
+    monkeypatch.delattr(cv2.dnn, "readNetFromCaffe")
+    with pytest.raises(FileError, match="has no Caffe importer"):
+        opencv.run(runnable(tmp_path, TINY), Path("x"), {}, [])
+
+
+def test_a_net_that_opencv_cannot_run(tmp_path):
+    made = runnable(tmp_path, TINY.replace('type: "ReLU"', 'type: "ForkSpecial"'))
+    with pytest.raises(FileError, match="OpenCV cannot run it"):
+        opencv.run(made, tmp_path / "base.caffemodel", {"data": np.zeros((1, 3, 8, 8), np.float32)}, ["ip"])
