@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Mapping
@@ -101,6 +102,8 @@ def _split(
         raise UsageError("--check and --diff exclude each other")
     chosen = Options(recipe, order, str(fast), float(noise), float(surround), float(center), int(seed))
     request = Request(snapshots, window, measure, scores)
+    if not os.fspath(output):
+        raise UsageError("the output directory has no name (an empty shell variable?)")
     given = _plain(output)
     directory = OutputDir(given)
     caffe_dir = _plain(as_path) if as_path else given
@@ -229,7 +232,7 @@ def rank(
 def verify(
     net: PathLike, weights: PathLike, derived: PathLike | tuple[PathLike, PathLike], *, trained: bool = False,
     engine: str | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None, seed: int = 0,
-    max_drift: float | None = None,
+    max_drift: float | None = None, trust_field: tuple[str, ...] = (),
 ) -> VerifyReport:  # fmt: skip
     """Prove a derived net from the files alone, and by running both nets where an engine is named.
 
@@ -237,12 +240,15 @@ def verify(
         derived: a directory of a split, or its prototxt and weights.
         trained: take the directory's newest snapshot, and expect every layer to have changed.
         max_drift: largest relative weight change allowed; 0 demands equal bits.
+        trust_field: names of fork fields that leave a convolution linear.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
     """
     if engine is not None and engine not in ENGINES:
         raise UsageError(f"--engine {engine}: must be one of {', '.join(ENGINES)}")
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"--seed {seed}: must be a number from 0 to 2**32 - 1")
     if max_drift is not None and not max_drift >= 0:
         raise UsageError(f"--max-drift {max_drift}: must be a number of at least 0")
     derived_net, derived_weights = derived if isinstance(derived, tuple) else _derived_files(derived, trained)
@@ -250,7 +256,7 @@ def verify(
         nets = [Net(Document(read_file(path), os.fspath(path))) for path in (net, derived_net)]
         models = [Caffemodel(stack.enter_context(Source(path))) for path in (weights, derived_weights)]
         four = (nets[0], models[0], nets[1], models[1])
-        blocks = split_blocks(*four)
+        blocks = split_blocks(*four, frozenset(trust_field))
         report = VerifyReport(
             tuple(coverage(*four)),
             ignored(nets[1], models[1]),
@@ -268,9 +274,13 @@ def verify(
     return replace(report, problems=tuple(_problems(report, max_drift)))
 
 
+TRAINING_CHANGES = ("weights", "missing record", "added record")
+"""What training does to a net's weights: it moves them, and Caffe saves the layers of the phase that it trained."""
+
+
 def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLike]:
     folder = Path(directory)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise FileError(
             "is not the directory of a split",
             FilePlace(os.fspath(directory)),
@@ -315,15 +325,20 @@ def _problems(report: VerifyReport, max_drift: float | None) -> list[str]:
         f"{row.layer}: {row.status}: {row.detail}" for row in report.coverage if row.status not in ("copied", "none")
     ]
     for change in report.changed:
-        if not report.trained or change.part not in ("weights", "missing", "added"):
+        if not report.trained or change.part not in TRAINING_CHANGES:
             found.append(f"{change.layer}: differs outside the split layers ({change.part})")
+        elif change.drift is not None and not math.isfinite(change.drift):
+            found.append(f"{change.layer}: holds NaN or infinity")
     for block in report.blocks:
-        if max_drift is not None and (not block.exact if max_drift == 0 else block.drift > max_drift):
+        if not math.isfinite(block.drift):
+            found.append(f"{block.layer}: the folded block holds NaN or infinity")
+        elif max_drift is not None and (not block.exact if max_drift == 0 else block.drift > max_drift):
             found.append(f"{block.layer}: drift {block.drift:.3g} is above --max-drift {max_drift:g}")
-    if all(block.exact for block in report.blocks) and not report.trained:
-        for output in report.outputs:
-            if not output.difference <= output.tolerance:
-                found.append(
-                    f"output {output.blob}: differs by {output.difference:.3g}, more than rounding explains ({output.tolerance:.3g})"
-                )
+    exact = all(block.exact for block in report.blocks) and not report.trained
+    for output in report.outputs:
+        if not math.isfinite(output.difference):
+            found.append(f"output {output.blob}: holds NaN or infinity")
+        elif exact and output.difference > output.tolerance:
+            explained = f"more than rounding explains ({output.tolerance:.3g})"
+            found.append(f"output {output.blob}: differs by {output.difference:.3g}, {explained}")
     return found

@@ -59,6 +59,10 @@ def coverage(base: Net, base_weights: Caffemodel, derived: Net, weights: Caffemo
             else:
                 yield LayerCoverage(name, layer.type, "unknown", 0, "of an unknown type, without a record")
             continue
+        tied = _tied(base, derived, layer)
+        if tied:
+            yield LayerCoverage(name, layer.type, "mismatch", len(records[0].blobs), tied)
+            continue
         found = [blob.shape for blob in records[0].blobs]
         wanted = [blob.shape for blob in known[0].blobs] if known else channels.shapes(layer)
         if len(records) > 1:
@@ -69,6 +73,17 @@ def coverage(base: Net, base_weights: Caffemodel, derived: Net, weights: Caffemo
             yield LayerCoverage(name, layer.type, "mismatch", len(found), f"has {found}, needs {wanted}")
         else:
             yield LayerCoverage(name, layer.type, "copied", len(found))
+
+
+def _tied(base: Net, derived: Net, layer: Layer) -> str:
+    """Why Caffe would give a new layer the blobs of another: their parameters share a name."""
+    if base.named(layer.name):
+        return ""
+    for name, _ in layer.param_names():
+        for other in derived.layers:
+            if other.name != layer.name and any(name == shared for shared, _ in other.param_names()):
+                return f'its parameter "{name}" is tied to that of "{other.name}"'
+    return ""
 
 
 def _trim(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -64,7 +64,7 @@ def find_snapshots(
     """The snapshots to measure over, oldest first; explicit ones, else those of WEIGHTS' own run, else the solver's.
 
     Raises:
-        UsageError: a glob that matches nothing, a window that has no such ends.
+        UsageError: a glob that matches nothing, a window that has no such ends, two snapshots of one iteration.
     """
     if request.snapshots is not None:
         found = _explicit(request.snapshots)
@@ -75,6 +75,9 @@ def find_snapshots(
             for base in (Path("."), Path(solver).parent):
                 path = base / solver_prefix
                 found = found if len(found) > 1 else snapshots_in(path.parent, path.name, "caffemodel")
+    for first, second in pairwise(found):
+        if first.iteration == second.iteration:
+            raise UsageError(f"{first.path} and {second.path} are both of iteration {first.iteration}")
     if request.window is None:
         return found
     return _windowed(found, request.window)
@@ -95,11 +98,7 @@ def _explicit(pattern: str) -> list[Snapshot]:
         if not snapshot.kind.startswith("caffemodel"):
             raise UsageError(f"--snapshots: {path} is a {snapshot.kind}, not a caffemodel")
         found.append(snapshot)
-    found.sort(key=lambda snapshot: snapshot.iteration)
-    for first, second in pairwise(found):
-        if first.iteration == second.iteration:
-            raise UsageError(f"--snapshots: {first.path} and {second.path} are both of iteration {first.iteration}")
-    return found
+    return sorted(found, key=lambda snapshot: snapshot.iteration)
 
 
 def _of_same_run(weights: PathLike) -> list[Snapshot]:
@@ -111,7 +110,7 @@ def _of_same_run(weights: PathLike) -> list[Snapshot]:
 
 
 def _windowed(found: list[Snapshot], window: str) -> list[Snapshot]:
-    match = re.fullmatch(r"(\d+):(\d+)", window)
+    match = re.fullmatch(r"(\d{1,18}):(\d{1,18})", window)
     if match is None or int(match[1]) >= int(match[2]):
         raise UsageError(f"--window {window}: must be FIRST:LAST, two iterations, the first the smaller")
     first, last = int(match[1]), int(match[2])
@@ -166,9 +165,19 @@ def score_layer(
         return Evidence(rounded(scores), "scores", None, (Path(request.scores).name,))
     measure = choose_measure(request, snapshots)
     if measure.snapshots == 1:
-        return Evidence(rounded(measure.score([kernels(record)])), measure.name, measure.tpm, (Path(weights).name,))
-    window = _loaded(layer, record, snapshots, progress)
-    return Evidence(rounded(measure.score(window)), measure.name, measure.tpm, tuple(s.path.name for s in snapshots))
+        window: Iterator[Array] = iter([kernels(record)])
+        files: tuple[str, ...] = (Path(weights).name,)
+    else:
+        window = _loaded(layer, record, snapshots, progress)
+        files = tuple(snapshot.path.name for snapshot in snapshots)
+    with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
+        found = measure.score(window)
+    if not np.isfinite(found).all():
+        raise FileError(
+            f'the {measure.name} of layer "{layer}" is not a finite number: its weights are too large',
+            FilePlace(str(weights)),
+        )
+    return Evidence(rounded(found), measure.name, measure.tpm, files)
 
 
 def _loaded(layer: str, record: LayerRecord, snapshots: Sequence[Snapshot], progress: Progress) -> Iterator[Array]:
@@ -186,19 +195,16 @@ def _loaded(layer: str, record: LayerRecord, snapshots: Sequence[Snapshot], prog
 
 
 def kernels(record: LayerRecord) -> Array:
-    """The weights of a convolution's record.
+    """The weights of a convolution's record; neither they nor its biases may hold NaN or infinity.
 
     Raises:
-        FileError: NaN or infinity among them.
+        FileError: they do.
     """
-    loaded = record.blobs[0].load()
-    if not np.isfinite(loaded).all():
-        blob = record.blobs[0]
-        raise FileError(
-            f'the weights of layer "{record.name}" hold NaN or infinity',
-            BytePlace(blob.reader.name, blob.span.start, blob.inside),
-        )
-    return loaded
+    for blob in record.blobs:
+        if not np.isfinite(blob.load()).all():
+            place = BytePlace(blob.reader.name, blob.span.start, blob.inside)
+            raise FileError(f'layer "{record.name}" holds NaN or infinity', place)
+    return record.blobs[0].load()
 
 
 def read_scores(path: PathLike, layer: str) -> list[float]:
@@ -212,14 +218,16 @@ def read_scores(path: PathLike, layer: str) -> list[float]:
     """
     name, data = str(path), read_file(path)
     suffix = Path(path).suffix.lower()
+    if suffix not in _PARSERS:
+        raise UsageError(f"--scores {name}: must end in .csv, .json, .yaml, .yml or .npy")
     try:
         found = _PARSERS[suffix](data, name, layer)
-    except KeyError:
-        raise UsageError(f"--scores {name}: must end in .csv, .json, .yaml, .yml or .npy") from None
     except SurgeryError:
         raise
-    except (ValueError, TypeError, EOFError) as error:
-        raise FileError(f"not a list of scores: {error}", FilePlace(name)) from error
+    except Exception as error:
+        # The parsers raise a dozen kinds for a malformed file (SyntaxError, RecursionError, MemoryError ...); whatever it
+        # is, it is about this file.
+        raise FileError(f"not a list of scores: {str(error) or type(error).__name__}", FilePlace(name)) from error
     if not all(np.isfinite(found)):
         raise FileError("holds a score that is NaN or infinite", FilePlace(name))
     return found
@@ -229,7 +237,7 @@ def _csv_scores(data: bytes, name: str, _layer: str) -> list[float]:
     text = data.decode("utf-8-sig")
     rows = [
         (at, row)
-        for at, row in enumerate(csv.reader(io.StringIO(text)), 1)
+        for at, row in enumerate(csv.reader(io.StringIO(text, newline=None)), 1)
         if row and any(cell.strip() for cell in row)
     ]
     column, channel_column = 0, None
@@ -241,22 +249,23 @@ def _csv_scores(data: bytes, name: str, _layer: str) -> list[float]:
         channel_column = header.index("channel") if "channel" in header else None
     elif rows and len(rows[0][1]) > 1:
         raise FileError("several columns need a header that names one of them score", FilePlace(name))
-    found: dict[int, float] = {}
+    pairs: list[tuple[int, float]] = []
     for line, row in rows:
-        cells = (
-            [row[column], row[channel_column]]
-            if channel_column is not None and len(row) > max(column, channel_column)
-            else row[column : column + 1]
-        )
-        if not cells or not all(_is_number(cell) for cell in cells):
-            raise FileError(f"no number in {','.join(row)!r}", TextPlace(name, data, _line_start(data, line)))
-        channel = int(float(cells[1])) if len(cells) > 1 else len(found)
-        if channel in found:
-            raise FileError(f"channel {channel} stands twice", TextPlace(name, data, _line_start(data, line)))
-        found[channel] = float(cells[0])
-    if sorted(found) != list(range(len(found))):
-        raise FileError("the channels are not 0, 1, 2 ... without a gap", FilePlace(name))
-    return [found[channel] for channel in range(len(found))]
+        place = TextPlace(name, data, _line_start(data, line))
+        cells = [row[index] if index < len(row) else "" for index in (column, channel_column) if index is not None]
+        if not all(_is_number(cell) for cell in cells):
+            raise FileError(f"no number in {','.join(row)!r}", place)
+        if len(cells) > 1 and not cells[1].strip().isdecimal():
+            raise FileError(f"{cells[1].strip()!r} is no channel", place)
+        pairs.append((int(cells[1]) if len(cells) > 1 else len(pairs), float(cells[0])))
+    return _by_channel(pairs, name)
+
+
+def _by_channel(pairs: list[tuple[int, float]], name: str) -> list[float]:
+    """Scores in the order of their channels, each of which must be there once."""
+    if sorted(channel for channel, _ in pairs) != list(range(len(pairs))):
+        raise FileError("the channels are not 0, 1, 2 ..., each once", FilePlace(name))
+    return [score for _, score in sorted(pairs)]
 
 
 def _line_start(data: bytes, line: int) -> int:
@@ -305,7 +314,7 @@ def _from_tree(tree: Any, name: str, layer: str) -> list[float]:
         and tree
         and all(isinstance(item, dict) and "score" in item and "channel" in item for item in tree)
     ):
-        tree = [item["score"] for item in sorted(tree, key=lambda item: item["channel"])]
+        return _by_channel([(item["channel"], float(item["score"])) for item in tree], name)
     if not isinstance(tree, list) or not all(
         isinstance(item, (int, float)) and not isinstance(item, bool) for item in tree
     ):
@@ -315,8 +324,8 @@ def _from_tree(tree: Any, name: str, layer: str) -> list[float]:
 
 def _npy_scores(data: bytes, name: str, _layer: str) -> list[float]:
     array = np.load(io.BytesIO(data), allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.ndim != 1:
-        raise FileError("must hold one array with one axis", FilePlace(name))
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iuf":
+        raise FileError("must hold one array of real numbers with one axis", FilePlace(name))
     return [float(value) for value in array]
 
 

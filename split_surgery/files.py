@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -32,7 +33,10 @@ PAGE = 4096
 """Small reads are served from one page of this many bytes: fewer calls, and little touched between large blobs."""
 
 BLOCK = 8 * 1024 * 1024
-"""Bytes copied or compared at a time: large enough for the disk, small enough for memory."""
+"""Bytes copied at a time where the kernel cannot: large enough for the disk, small enough for memory."""
+
+PIECE = 64 * 1024
+"""Bytes compared at a time: few enough to stay in the processor's cache."""
 
 SNAPSHOT = re.compile(r"(?P<prefix>.+)_iter_(?P<iteration>\d+)\.(?P<kind>caffemodel|solverstate)(?P<h5>\.h5)?")
 
@@ -52,8 +56,11 @@ class Source:
         self.path = Path(path)
         self.name = os.fspath(path)
         with reading(self.name):
-            if self.path.is_dir():
+            kind = os.stat(self.path).st_mode
+            if stat.S_ISDIR(kind):
                 raise FileError("is a directory, not a file", FilePlace(self.name))
+            if not stat.S_ISREG(kind):  # reading by range needs one, and opening a named pipe would wait for ever
+                raise FileError("is not a regular file (a pipe or a device?)", FilePlace(self.name))
             self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
             self.size = os.fstat(self._file.fileno()).st_size
         self._page = Span(0, 0)
@@ -179,14 +186,14 @@ class Output:
     def size(self) -> int:
         return sum(len(c) if isinstance(c, bytes) else c.stop - c.start for c in self.chunks)
 
-    def blocks(self) -> Iterator[bytes]:
-        """The content, a block at a time."""
+    def pieces(self) -> Iterator[bytes]:
+        """The content, a piece at a time."""
         for chunk in self.chunks:
             if isinstance(chunk, bytes):
                 yield chunk
             else:
-                for start in range(chunk.start, chunk.stop, BLOCK):
-                    yield self._source().read(start, min(chunk.stop, start + BLOCK))
+                for start in range(chunk.start, chunk.stop, PIECE):
+                    yield self._source().read(start, min(chunk.stop, start + PIECE))
 
     def _source(self) -> Source:
         if self.source is None:
@@ -201,10 +208,10 @@ class Output:
             if there.size != self.size:
                 return False
             at = 0
-            for block in self.blocks():
-                if there.read(at, at + len(block)) != block:
+            for piece in self.pieces():
+                if there.read(at, at + len(piece)) != piece:
                     return False
-                at += len(block)
+                at += len(piece)
         return True
 
     def write(self, path: PathLike, progress: Progress = no_progress) -> None:
@@ -296,18 +303,24 @@ class OutputDir:
                     )
 
     def create(self, outputs: Sequence[Output], progress: Progress = no_progress) -> None:
-        """Build a new directory beside its place, then rename it there. An empty one in its place is replaced."""
+        """Build a new directory beside its place, then rename it there. One that exists is filled where it is."""
+        if self.path.exists():
+            self.replace(outputs, progress)
+            return
         made: list[Path] = []
         try:
             for parent in reversed([p for p in self.path.parents if not p.exists()]):
                 parent.mkdir()
                 made.append(parent)
-            with self._beside() as folder:
+            with self._workplace(self.path.parent) as folder:
                 for output in outputs:
                     output.write(folder / output.name, progress)
-                if self.path.exists():
-                    self.path.rmdir()
-                os.rename(folder, self.path)
+                try:
+                    os.rename(folder, self.path)
+                except OSError:
+                    # Another run may have been faster; where it wrote the same, both are done.
+                    if not self.path.is_dir() or self.differing(outputs):
+                        raise
         except OSError as error:
             raise FileError(f"cannot write: {error.strerror or error}", FilePlace(self.given)) from error
         finally:
@@ -317,9 +330,13 @@ class OutputDir:
                         parent.rmdir()
 
     def replace(self, outputs: Sequence[Output], progress: Progress = no_progress) -> None:
-        """Replace files of an existing directory, each by rename, in the order given, all complete beforehand."""
+        """Put files into an existing directory, each by rename, in the order given, all complete beforehand."""
+        for output in outputs:
+            if (self.path / output.name).is_dir():
+                raise FileError("is a directory where a file must go", FilePlace(f"{self.given}/{output.name}"))
         try:
-            with self._beside() as folder:
+            # Inside the directory: it may be a mount point, or the only place that may be written to.
+            with self._workplace(self.path) as folder:
                 for output in outputs:
                     output.write(folder / output.name, progress)
                 for output in outputs:
@@ -328,8 +345,8 @@ class OutputDir:
             raise FileError(f"cannot write: {error.strerror or error}", FilePlace(self.given)) from error
 
     @contextmanager
-    def _beside(self) -> Iterator[Path]:
-        folder = self.path.parent / f".{self.path.name}.{secrets.token_hex(6)}.partial"
+    def _workplace(self, where: Path) -> Iterator[Path]:
+        folder = where / f".{secrets.token_hex(8)}.partial"
         folder.mkdir()
         try:
             yield folder

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from split_surgery.documents.caffemodel import Caffemodel
+from split_surgery.documents.convolution import check_linear
 from split_surgery.documents.net import POINTWISE, Geometry, Layer
 from split_surgery.errors import FileError, FilePlace
 from split_surgery.kernels.algebra import Affine, Array, add, mix, stack
@@ -33,15 +34,21 @@ class Folded:
     layers: frozenset[str]
 
 
-def fold_block(layers: list[Layer], weights: Caffemodel, bottom: str, top: str) -> Folded:
+def fold_block(
+    layers: list[Layer], weights: Caffemodel, bottom: str, top: str, trusted: frozenset[str] = frozenset()
+) -> Folded:
     """Compose the layers that lead from `bottom` to `top`.
 
     Args:
         layers: those that may belong to the block, of one phase.
+        trusted: names of fork fields that leave a convolution linear.
 
     Raises:
         FileError: something in between is not linear, or has no weights, or does not slide like the rest.
     """
+    for layer in layers:
+        if layer.type == "Convolution":
+            check_linear(layer, trusted)
     in_place = {blob: layer for layer in layers for blob in layer.tops if blob in layer.bottoms}
     makers = {blob: layer for layer in layers for blob in layer.tops if blob not in layer.bottoms}
     walk = _Walk(makers, weights, bottom)

@@ -140,13 +140,27 @@ def plan_layer(
     count = record.blobs[0].shape[0]
     fast, slow = groups(ranking(scores, options.order, options.seed, layer.name), fast_count(options.fast, count))
     names = {part.role: f"{layer.name}_{part.role}" for part in RECIPES[options.recipe].parts}
-    layers = {other.name: other for other in net.layers}
-    blobs = {top: other for other in net.layers for top in other.tops}
-    for name in names.values():
-        taken = layers.get(name) or blobs.get(name)
-        if taken is not None:
-            raise UsageError(f'the new layer "{name}" would have the name of what {taken.place()} already makes')
+    _check_names_free(net, layer, names)
     return LayerPlan(layer.name, options, scores, measure, tpm, evidence, fast, slow, names, digest)
+
+
+def _check_names_free(net: Net, layer: Layer, names: dict[str, str]) -> None:
+    """Raises: UsageError, where a new layer, blob or parameter would have the name of one that is there, naming both."""
+    taken = dict.fromkeys(net.inputs(), net.document.name)
+    taken |= {top: str(other.place()) for other in net.layers for top in other.tops}
+    taken |= {other.name: str(other.place()) for other in net.layers}
+    for name in names.values():
+        if name in taken:
+            raise UsageError(f'the new layer "{name}" would have the name of what {taken[name]} already makes')
+    # Equal names would silently tie the new blobs to those of another layer.
+    parameters = {name: other for other in net.layers if other.name != layer.name for name, _ in other.param_names()}
+    for twin in net.named(layer.name):
+        for name, _ in twin.param_names():
+            for new in names.values():
+                other = parameters.get(name + new.removeprefix(layer.name))
+                if other is not None:
+                    full = name + new.removeprefix(layer.name)
+                    raise UsageError(f'the new parameter "{full}" of "{new}" would be tied to that of {other.place()}')
 
 
 def check_geometry(recipe: Recipe, layer: Layer, geometry: Geometry) -> None:

@@ -61,8 +61,8 @@ def prove_text(data: bytes, edits: Sequence[LayerEdit], layer: Layer) -> None:
     """
     try:
         _parse_text(layer.document.data[layer.field.span.start : layer.field.span.stop])
-    except (text_format.ParseError, UnicodeDecodeError):
-        return  # it cannot read the original either: a fork's enum value, or bytes that are not UTF-8
+    except text_format.ParseError:
+        return  # it cannot read the original either: a fork's enum value, say
     try:
         net = _parse_text(data)
     except text_format.ParseError as error:
@@ -74,12 +74,13 @@ def prove_text(data: bytes, edits: Sequence[LayerEdit], layer: Layer) -> None:
 
 
 def _parse_text(data: bytes) -> Any:
-    return text_format.Parse(data.decode("utf-8"), message_class("NetParameter")(), allow_unknown_field=True)
+    # Bytes that are not UTF-8 are replaced alike in what is read and in what is expected.
+    return text_format.Parse(data.decode("utf-8", "replace"), message_class("NetParameter")(), allow_unknown_field=True)
 
 
 def _check_layer(message: Any, edit: LayerEdit, what: str) -> None:
-    found = (message.name, tuple(message.bottom), tuple(message.top))
-    wanted = (edit.name, edit.bottoms, (edit.top,))
+    found = (_text(message.name), tuple(map(_text, message.bottom)), tuple(map(_text, message.top)))
+    wanted = (_text(edit.name), tuple(map(_text, edit.bottoms)), (_text(edit.top),))
     if found != wanted:
         raise Defect(f'the {what} of "{edit.name}" reads {found} instead of {wanted}')
     if edit.join is not None:
@@ -97,8 +98,14 @@ def _check_layer(message: Any, edit: LayerEdit, what: str) -> None:
         ):
             raise Defect(f'the {what} of "{edit.name}" is not 1x1')
     for param in message.param:
-        if param.name and not param.name.endswith(edit.suffix):
-            raise Defect(f'the {what} of "{edit.name}" shares the parameter "{param.name}" with another layer')
+        if param.name and not _text(param.name).endswith(_text(edit.suffix)):
+            raise Defect(f'the {what} of "{edit.name}" shares the parameter "{_text(param.name)}" with another layer')
+
+
+def _text(value: str | bytes) -> str:
+    """Protobuf gives bytes where a string is not UTF-8."""
+    data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+    return data.decode("utf-8", "replace")
 
 
 def _shape(blob: Any) -> tuple[int, ...]:

@@ -28,6 +28,9 @@ def solver_splices(
     """
     splices: list[Splice] = []
     root = document.root
+    inside = any(True for field in root.named("net_param"))
+    if not inside and not any(_strings(root, name) for name in NET_FIELDS):
+        raise UsageError(f"{document.name} names no net, so it is not the solver that trains NET")
     for name in NET_FIELDS:
         for field, value in _strings(root, name):
             if not is_net(value.text):

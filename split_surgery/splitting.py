@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from split_surgery.documents.caffemodel import CAFFE_READ_LIMIT, Array, Caffemodel, LayerRecord
+from split_surgery.documents.convolution import check_splittable
 from split_surgery.documents.layer_edit import LayerEdit
-from split_surgery.documents.net import Geometry, Layer, Net, check_splittable
+from split_surgery.documents.net import Geometry, Layer, Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.wire import Buffer
 from split_surgery.edits import initial_blobs, layer_edits, text_splices, weight_splices
-from split_surgery.errors import Defect, FileError, FilePlace, Unsupported, UsageError
+from split_surgery.errors import BytePlace, Defect, FileError, FilePlace, Unsupported, UsageError
 from split_surgery.evidence import Evidence, Request, find_snapshots, kernels, score_layer
 from split_surgery.files import Output, PathLike, Progress, Source, no_progress, read_file, same_file, sha256
 from split_surgery.plan import LayerPlan, Options, Plan, check_geometry, check_record, plan_layer
@@ -79,7 +82,7 @@ def open_inputs(
         SurgeryError: one of them cannot be read or used.
     """
     for given in (net, weights):
-        if Path(given).is_dir():
+        if os.path.isdir(given):
             raise FileError("is a directory; name the prototxt and the caffemodel in it", FilePlace(str(given)))
     document = Document(read_file(net), str(net))
     parsed = Net(document)
@@ -153,7 +156,10 @@ def work_out(
     check_geometry(RECIPES[options.recipe], target.layer, target.geometry)
     weight = kernels(target.record)
     if target.record.blobs[0].dtype != target.record.blobs[-1].dtype:
-        target.layer.refuse("its blobs are of different types")
+        blob = target.record.blobs[-1]
+        raise FileError(
+            "the layer's blobs are of different types", BytePlace(blob.reader.name, blob.span.start, blob.inside)
+        )
     evidence = rank_target(inputs, target, request, progress)
     digest = sha256(inputs.source.read(*target.record.body))
     layer_plan = plan_layer(
@@ -258,7 +264,7 @@ def _names_net(path: str, inputs: Inputs) -> bool:
     assert inputs.solver_path is not None
     folder = Path(inputs.solver_path).resolve().parent
     places = [base / path for base in (Path("."), folder, *folder.parents)]
-    there = [place for place in places if place.is_file()]
+    there = [place for place in places if os.path.isfile(place)]
     if there:
         return any(same_file(place, inputs.net_path) for place in there)
     return Path(path).name == Path(inputs.net_path).name
@@ -266,16 +272,19 @@ def _names_net(path: str, inputs: Inputs) -> bool:
 
 def dedented(body: bytes) -> bytes:
     """The inside of `net_param { }` as a file of its own: without the indent that all its lines share."""
-    lines = body.strip(b"\r\n").rstrip(b" \t\r\n").split(b"\n")
-    if body[:1] not in (b"\r", b"\n"):
-        return body.strip() + b"\n"
+    eol = b"\r\n" if b"\r\n" in body else b"\n"
+    opening, newline, rest = body.partition(b"\n")
+    if not newline:
+        return body.strip() + eol
+    lines = rest.rstrip(b" \t\r\n").split(b"\n")
     filled = [line for line in lines if line.strip()]
     first = filled[0] if filled else b""
     indent = first[: len(first) - len(first.lstrip(b" \t"))]
     while not all(line.startswith(indent) for line in filled):
         indent = indent[:-1]
-    eol = b"\r\n" if lines[0].endswith(b"\r") else b"\n"
-    return b"\n".join(line.removeprefix(indent) for line in lines).rstrip(b"\r") + eol
+    # What stands on the line of the opening brace (a comment, a field) becomes a line of its own.
+    head = [opening.strip() + eol[:-1]] if opening.strip() else []
+    return b"\n".join([*head, *(line.removeprefix(indent) for line in lines)]).rstrip(b"\r") + eol
 
 
 def _new_layers(
@@ -299,7 +308,7 @@ def _diff(inputs: Inputs, outputs: Sequence[Output], record: LayerRecord, binary
     for output in outputs:
         if output.name in before:
             old = before[output.name]
-            new = b"".join(output.blocks())
+            new = b"".join(output.pieces())
             for line in difflib.unified_diff(_lines(old.data), _lines(new), old.name, output.name):
                 parts.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
     parts.append(f"--- {inputs.weights.reader.name}\n+++ {WEIGHTS_FILE}\n")
@@ -311,4 +320,5 @@ def _diff(inputs: Inputs, outputs: Sequence[Output], record: LayerRecord, binary
 
 
 def _lines(data: bytes) -> list[str]:
-    return data.decode("utf-8", "replace").splitlines(keepends=True)
+    # Lines end at \n only: a form feed or U+0085 in a comment is no end of line.
+    return list(io.StringIO(data.decode("utf-8", "replace"), newline="\n"))

@@ -114,7 +114,6 @@ REFUSED_BY_CAFFE = {
     "net_in_solver": "a solver is no net",
     "net_in_solver_one_line": "a solver is no net",
     "bom": "protobuf's C++ text parser stops at a BOM",
-    "convolution_param_twice": "it takes a singular field only once",
 }
 """Fixtures that Caffe 1.0 does not load, before the split or after."""
 

@@ -15,6 +15,7 @@ ROWS = [
     {"documents.layer_edit"},
     {"documents.caffemodel", "documents.layer_text"},
     {"documents.layer_record", "documents.net"},
+    {"documents.convolution"},
     {"kernels.partition", "kernels.tpm"},
     {"kernels.algebra"},
     {"recipes.graph"},

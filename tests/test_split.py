@@ -187,10 +187,9 @@ def test_the_weights_outside_the_layer_stay(tmp_path, recipe):
     assert new.endswith(old[record.span.stop :])
 
 
-def split_text(tmp_path, extra="", where="  convolution_param {", recipe="residual", arrays=None):
+def split_text(tmp_path, extra="", where="  convolution_param {", recipe="residual", arrays=None, text=CONV):
     """The derived net of TINY with `extra` lines before `where`."""
-    text = DATA + CONV.replace(where, extra + where, 1) + TAIL
-    net, weights = write_tiny(tmp_path, text, tiny_weights(arrays))
+    net, weights = write_tiny(tmp_path, DATA + text.replace(where, extra + where, 1) + TAIL, tiny_weights(arrays))
     SPLITS[recipe](net, weights, tmp_path / "out")
     return {layer.name.removeprefix("conv1_1_"): layer for layer in net_of(tmp_path / "out" / "net.prototxt").layers}
 
@@ -226,9 +225,8 @@ def test_blobs_in_the_prototxt_are_not_copied(tmp_path):
 
 
 def test_fork_fields_and_fillers_carry_over(tmp_path):
-    made = split_text(
-        tmp_path, '  fork_mode: FAST\n  convolution_param { weight_filler { type: "msra" } cudnn_workspace_limit: 7 }\n'
-    )
+    inside = '    weight_filler { type: "msra" }\n    cudnn_workspace_limit: 7\n'
+    made = split_text(tmp_path, "  fork_mode: FAST\n", text=CONV.replace("    num_output", inside + "    num_output"))
     for role in ("split1", "split2", "split2_residual_pre", "split2_residual_post", "reorder"):
         assert made[role].message.text("fork_mode") == "FAST"
         texts = [param.text("cudnn_workspace_limit") for param in made[role].message.messages("convolution_param")]

@@ -72,7 +72,7 @@ def add_record(_layers, net):
         (swap, ["conv1_1: drift"]),
         (nudge, ["ip: differs outside the split layers (weights)"]),
         (widen, None),
-        (add_record, ["leftover: differs outside the split layers (added)"]),
+        (add_record, ["leftover: differs outside the split layers (added record)"]),
     ],
 )
 def test_faults_in_the_weights_are_caught(derived, edit, problems):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import math
 import os
 import signal
 import sys
@@ -167,6 +170,9 @@ def rank(net: str, weights: str, **flags: Any) -> None:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
 @click.option(
+    "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves a layer linear. Repeatable."
+)
+@click.option(
     "--max-drift", type=float, help="Exit 1 if a folded block's relative weight change is larger. 0: equal bits."
 )
 @talk
@@ -231,13 +237,39 @@ def run(work: Callable[[Bar], Any], flags: dict[str, Any]) -> Any:
 def finish(report: Any, flags: dict[str, Any], printer: Callable[[Any, bool, bool], None]) -> NoReturn:
     """Print a report and exit with its code."""
     for warning in getattr(report, "warnings", ()):
-        click.echo(f"split-surgery: {warning}", err=True)
-    if flags["as_json"]:
-        print(json.dumps(report.to_dict(), indent=2))
-    else:
-        printer(report, flags["quiet"], flags["verbose"])
-    sys.stdout.flush()
+        complain(warning)
+    try:
+        if flags["as_json"]:
+            print(json.dumps(finite(report.to_dict()), indent=2, allow_nan=False))
+        else:
+            printer(report, flags["quiet"], flags["verbose"])
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        # Whoever read the output has seen enough (141, as the shell's own tools), or it cannot be written.
+        # Python must not complain about it a second time at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            sys.exit(141)
+        complain(f"the work is done, but its report cannot be printed: {error.strerror}")
+        sys.exit(3)
     sys.exit(report.exit_code)
+
+
+def finite(tree: Any) -> Any:
+    """A report with null for numbers that JSON cannot express."""
+    if isinstance(tree, dict):
+        return {key: finite(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [finite(value) for value in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
+
+
+def complain(message: str) -> None:
+    """A message on stderr, if there is one."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            click.echo(f"split-surgery: {message}", err=True)
 
 
 def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
@@ -258,13 +290,18 @@ def main() -> NoReturn:
     def terminate(_number: int, _frame: object) -> NoReturn:
         raise KeyboardInterrupt  # so that a killed run tidies up like one that was interrupted
 
-    signal.signal(signal.SIGTERM, terminate)
+    for name in ("SIGTERM", "SIGHUP"):  # a lost connection is no reason to leave half a directory behind
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may hold any bytes
     try:
         cli.main(standalone_mode=False)
     except SurgeryError as error:
-        click.echo(f"split-surgery: {error}", err=True)
+        complain(str(error))
         if error.exit_code == 4:
-            click.echo("  this is a defect of split-surgery; nothing was written", err=True)
+            complain("this is a defect of split-surgery; nothing was written")
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         sys.exit(130)
@@ -273,14 +310,13 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; Python must not complain about it at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except MemoryError:
+        complain("not enough memory for this")
+        sys.exit(3)
     except Exception:
         import traceback
 
         traceback.print_exc()
-        click.echo("split-surgery: this is a defect of split-surgery; nothing was written", err=True)
+        complain("this is a defect of split-surgery")
         sys.exit(4)
     sys.exit(0)

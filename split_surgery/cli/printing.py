@@ -18,11 +18,12 @@ SHOWN = 24
 
 
 def say(text: str = "") -> None:
-    """Print to stdout, in ASCII where its encoding knows no more."""
+    """Print to stdout, the drawings in ASCII where its encoding knows no more."""
     try:
-        print(text)
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        print(text.translate(ASCII).encode("ascii", "backslashreplace").decode("ascii"))
+        text = text.translate(ASCII)
+    print(text)
 
 
 def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
@@ -38,7 +39,7 @@ def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
 
 def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) -> None:
     if report.status == "diff":
-        sys.stdout.write(report.diff)
+        print(report.diff, end="")
         return
     layer = report.layer
     state = {

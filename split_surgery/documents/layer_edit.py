@@ -31,6 +31,7 @@ Rewrite = tuple[NewField, ...]
 """What stands in a field's place; nothing drops it."""
 
 PARAM_NAME = ("param", "name")
+NUM_OUTPUT = ("convolution_param", "num_output")
 RULES = ("include", "exclude", "phase")
 GEOMETRY = (
     "pad",
@@ -85,13 +86,18 @@ class LayerEdit:
             return None
         if path == PARAM_NAME and text:
             return (NewField("name", text + self.suffix),)
-        if outer == ["convolution_param"] and self.num_output is not None:
-            if key == "num_output":
-                kernels = NewField("num_output", self.num_output)
-                return (kernels, NewField("kernel_size", 1)) if self.pointwise else (kernels,)
+        if outer == ["convolution_param"]:
+            if path == NUM_OUTPUT:
+                return self.convolution_fields()
             if self.pointwise and key in GEOMETRY:
                 return ()
         return None
+
+    def convolution_fields(self) -> Rewrite:
+        """What stands for num_output: it, and for a 1x1 convolution the kernel's size."""
+        assert self.num_output is not None
+        kernels = NewField("num_output", self.num_output)
+        return (kernels, NewField("kernel_size", 1)) if self.pointwise else (kernels,)
 
     def _rewrite_layer_field(self, key: str, nth: int) -> Rewrite | None:
         if key == "name":

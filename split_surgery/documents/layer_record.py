@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from split_surgery.documents import wire
 from split_surgery.documents.caffemodel import LAYER, NET_LAYER, Array, BlobRef, LayerRecord, encode_blob, text_of
-from split_surgery.documents.layer_edit import PARAM_NAME, EnumValue, LayerEdit, NewField, Rewrite
+from split_surgery.documents.layer_edit import NUM_OUTPUT, PARAM_NAME, EnumValue, LayerEdit, NewField, Rewrite
 from split_surgery.documents.wire import LENGTH, Reader, tagged
 
 NUMBERS: dict[tuple[str, ...], dict[str, int]] = {
@@ -72,12 +72,16 @@ def _rewritten(
             continue
         path, nth = (*outer, name), seen.get(name, 0)
         seen[name] = nth + 1
+        if path == NUM_OUTPUT:
+            continue  # written first below: a record may have it twice, or not at all
         rewrite = edit.rewrite(path, nth, text_of(reader, item) if path == PARAM_NAME else "")
         if rewrite is not None:
             out += [(item.number, encode_field(new, outer)) for new in rewrite]
         elif path in NUMBERS and item.wire_type == LENGTH:
-            inner = _rewritten(reader, item.value, item.stop, edit, path, skip)
-            out.append((item.number, tagged(item.number, b"".join(data for _, data in inner))))
+            inner = b"".join(data for _, data in _rewritten(reader, item.value, item.stop, edit, path, skip))
+            if path == NUM_OUTPUT[:1] and nth == 0:
+                inner = b"".join(encode_field(new, path) for new in edit.convolution_fields()) + inner
+            out.append((item.number, tagged(item.number, inner)))
         else:
             out.append((item.number, reader.read(raw_start, item.stop)))
     return out

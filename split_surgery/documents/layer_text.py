@@ -118,6 +118,8 @@ def insertion_point(data: bytes, layer: Field) -> int:
 def _counted(message: Message) -> Iterator[tuple[Field, int]]:
     seen: dict[str, int] = {}
     for field in message.fields:
+        if not field.values:
+            continue  # an empty list says nothing
         nth = seen.get(field.name, 0)
         seen[field.name] = nth + 1
         yield field, nth

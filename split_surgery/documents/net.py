@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from split_surgery.documents.prototxt import Document, Field, Message, Scalar
-from split_surgery.errors import FileError, FilePlace, SurgeryError, TextPlace, Unsupported, UsageError, nearest
+from split_surgery.errors import FileError, FilePlace, TextPlace, Unsupported, UsageError, nearest
 
 CONVOLUTION_FIELDS = frozenset(
     "num_output bias_term pad kernel_size group stride weight_filler bias_filler pad_h pad_w kernel_h kernel_w "
     "stride_h stride_w engine axis force_nd_im2col dilation".split()
 )
 """ConvolutionParameter of BVLC Caffe 1.0."""
-
-HARMLESS_FIELDS = frozenset(
-    "cudnn_workspace_limit cudnn_workspace_allow_on_groups cudnn_worspace_allow_on_groups cudnn_enable_tensor_cores "
-    "cudnn_convolution_algo_seeker conv_algos_override".split()
-)
-"""Fork fields of ConvolutionParameter that choose how it is computed, not what (MyCaffe, NVIDIA's fork)."""
-
-LOOKALIKES = (
-    "Deconvolution",
-    "DepthwiseConvolution",
-    "ConvolutionDepthwise",
-    "CONVOLUTION3D",
-    "NdConvolution",
-    "Convolution3D",
-)
 
 
 @dataclass(frozen=True)
@@ -80,6 +65,9 @@ class Geometry:
             other.kernel, other.stride, other.pad, other.dilation, other.group, other.bias_term,
         )  # fmt: skip
 
+
+MAX_INT = 2**31 - 1
+"""The largest size that Caffe's int holds."""
 
 POINTWISE = ((1, 1), (1, 1), (0, 0), 1)
 """Kernel, stride, pad and group of a 1x1 convolution that mixes channels and nothing else."""
@@ -141,6 +129,8 @@ class Layer:
         bias_term = True
         for param in self.message.messages("convolution_param"):
             for field in param.fields:
+                if not field.values:
+                    continue
                 if field.name == "bias_term":
                     value = field.values[-1]
                     flag = value.boolean() if isinstance(value, Scalar) else None
@@ -165,8 +155,8 @@ class Layer:
 
     def _integer(self, field: Field, value: Message | Scalar) -> int:
         number = value.integer() if isinstance(value, Scalar) else None
-        if number is None or number < 0:
-            self.fail(f"{field.name} is not a whole number", value)
+        if number is None or not 0 <= number <= MAX_INT:
+            self.fail(f"{field.name} is not a whole number of at most {MAX_INT}", value)
         return number
 
     def _pair(
@@ -204,15 +194,23 @@ class Net:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.message, self.inside_solver = _net_message(document)
-        self.layers = tuple(
+        self.layers: tuple[Layer, ...] = tuple(
             _layer(document, field, value)
             for field in self.message.named("layer")
             for value in field.values
             if isinstance(value, Message)
         )
 
+        self._by_name: dict[str, list[Layer]] = {}
+        for layer in self.layers:
+            self._by_name.setdefault(layer.name, []).append(layer)
+
+    def inputs(self) -> list[str]:
+        """Blobs that the net itself declares (`input: "data"`)."""
+        return [value.text for value in self.message.scalars("input")]
+
     def named(self, name: str) -> list[Layer]:
-        return [layer for layer in self.layers if layer.name == name]
+        return list(self._by_name.get(name, []))
 
     def convolutions(self) -> list[Layer]:
         return [layer for layer in self.layers if layer.type == "Convolution"]
@@ -238,6 +236,19 @@ class Net:
         chosen = [frozenset(subset) for subset in subsets]
         return [State(phase, level, some) for phase in ("TRAIN", "TEST") for level in sorted(levels) for some in chosen]
 
+    def wiring_faults(self, state: State) -> Iterator[tuple[Layer, str]]:
+        """What stops Caffe from building the net of a state (Net::AppendBottom and AppendTop), first fault first."""
+        made = set(self.inputs())
+        for layer in self.layers:
+            if layer.in_state(state):
+                for bottom in layer.bottoms:
+                    if bottom not in made:
+                        yield layer, f'reads "{bottom}", which nothing before it makes,'
+                for top in layer.tops:
+                    if top in made and top not in layer.bottoms:
+                        yield layer, f'makes "{top}", which is made already,'
+                made |= set(layer.tops)
+
     def twins(self, name: str) -> list[Layer]:
         """The layers of that name, which Caffe never has in one net at a time.
 
@@ -260,53 +271,14 @@ class Net:
         return found
 
 
-def check_splittable(net: Net, layer: Layer, trusted: frozenset[str] = frozenset()) -> Geometry:
-    """The geometry of a convolution that can be split.
-
-    Args:
-        trusted: field names the user vouches for (`--trust-field`).
-
-    Raises:
-        Unsupported: with the reason why not.
-    """
-    if layer.type != "Convolution":
-        kind = f"type {layer.type}" if layer.type else "no type"
-        extra = " (its name is like a convolution's, its arithmetic is not)" if layer.type in LOOKALIKES else ""
-        layer.refuse(f"has {kind}, and only a Convolution can be split{extra}")
-    if len(layer.bottoms) != 1 or len(layer.tops) != 1:
-        layer.refuse(f"has {len(layer.bottoms)} bottoms and {len(layer.tops)} tops; only one of each can be split")
-    if layer.bottoms == layer.tops:
-        layer.refuse("writes onto its own bottom")
-    for field in layer.message.fields:
-        if field.name.endswith("_param") and field.name != "convolution_param" and field.name not in trusted:
-            _refuse_field(layer, field, "belongs to another layer type")
-    for param in layer.message.messages("convolution_param"):
-        for field in param.fields:
-            if field.name not in CONVOLUTION_FIELDS | HARMLESS_FIELDS | trusted:
-                _refuse_field(layer, field, "is not a field of Caffe's convolution")
-    geometry = layer.geometry()
-    if geometry.group != 1:
-        layer.refuse(f"group {geometry.group} is not split so far; only group 1")
-    for name, place in layer.param_names():
-        for other in net.layers:
-            if other.name != layer.name and any(name == shared for shared, _ in other.param_names()):
-                layer.refuse(
-                    f'shares the parameter "{name}" with layer "{other.name}", which is not split so far', place
-                )
-    return geometry
-
-
-def _refuse_field(layer: Layer, field: Field, reason: str) -> NoReturn:
-    layer.refuse(
-        f"{field.name} {reason}; the layer may not be linear, and then neither split nor fold would be right",
-        field,
-        f"if it does not change what the layer computes, say so with --trust-field {field.name}",
-    )
-
-
 def _net_message(document: Document) -> tuple[Message, bool]:
     root = document.root
-    solver_nets = [field for name in ("net_param", "train_net_param", "test_net_param") for field in root.named(name)]
+    solver_nets = [
+        field
+        for name in ("net_param", "train_net_param", "test_net_param")
+        for field in root.named(name)
+        if field.values
+    ]
     named = [field for name in ("net", "train_net", "test_net") for field in root.named(name)]
     if solver_nets:
         first = solver_nets[0].values[0]
@@ -364,6 +336,3 @@ def _is_zero(text: str | None) -> bool:
         return text is not None and float(text.rstrip("fF")) == 0
     except ValueError:
         return False
-
-
-__all__ = ["POINTWISE", "Geometry", "Layer", "Net", "State", "SurgeryError", "check_splittable"]

@@ -39,6 +39,8 @@ def fast_count(policy: str, count: int) -> int:
     Raises:
         UsageError: not such a policy, or a group would be empty.
     """
+    if len(policy) > 20:
+        raise UsageError(f"--fast {policy[:20]}...: neither half, a number nor a percentage")
     if policy == "half":
         fast = count // 2
     elif match := re.fullmatch(r"(\d+)(?:\.(\d+))?%", policy):

@@ -120,10 +120,12 @@ def rounded(scores: Iterable[float]) -> Scores:
 
 
 def entropy(scores: Sequence[float], top: float = 1.0) -> float:
-    """Shannon entropy, natural log, of the scores over ten equal bins of [0, top]; the last bin includes `top`.
+    """Shannon entropy, natural log, of the scores over ten equal bins of [0, top]; the last bin includes `top`,
+    the first whatever is below 0.
 
     `top` is 1 for a measure of unit range, else the largest score over the layers compared.
     """
-    counts, _ = np.histogram(np.clip(scores, 0, top or 1.0), BINS, (0, top or 1.0))
-    shares = [count / len(scores) for count in counts.tolist() if count]
+    top = top if top > 0 else 1.0
+    bins = [min(BINS - 1, int(min(max(score, 0.0), top) / top * BINS)) for score in scores]
+    shares = [bins.count(index) / len(scores) for index in set(bins)]
     return abs(math.fsum(-share * math.log(share) for share in shares))
