@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench caffe golden
+.PHONY: demo test lint check bench caffe golden
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -19,11 +19,12 @@ demo: $(STAMP)  ## both splits of a small real net, proven
 test: $(STAMP)  ## the whole test suite; what needs real Caffe runs where `make caffe` was run
 	$(BIN)/python -m pytest -n auto
 
-check: $(STAMP)  ## ruff, mypy --strict, then the tests
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto
+
+check: lint test  ## ruff, mypy --strict, then the tests
 
 golden: $(STAMP)  ## write the golden derived nets anew, to be reviewed as a diff
 	$(BIN)/python -m tests.golden_cases

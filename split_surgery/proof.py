@@ -61,8 +61,9 @@ def prove_text(data: bytes, edits: Sequence[LayerEdit], layer: Layer) -> None:
     """
     try:
         _parse_text(layer.document.data[layer.field.span.start : layer.field.span.stop])
-    except text_format.ParseError:
-        return  # it cannot read the original either: a fork's enum value, say
+        "".join(name for edit in edits for name in (edit.name, *edit.bottoms, edit.top)).encode()
+    except (text_format.ParseError, UnicodeEncodeError):
+        return  # it cannot read the original either: a fork's enum value, or a name that is not UTF-8
     try:
         net = _parse_text(data)
     except text_format.ParseError as error:

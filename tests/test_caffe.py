@@ -135,7 +135,7 @@ def test_nets_in_odd_layouts_load(tmp_path, caffe):
 
 SOLVER = """\
 net: "base.prototxt"
-base_lr: 0.1
+base_lr: 1e-7
 lr_policy: "fixed"
 max_iter: 3
 snapshot: 3
@@ -176,6 +176,7 @@ def test_a_frozen_layer_stays_frozen(tmp_path, caffe, monkeypatch, frozen):
     before = read_weights((tmp_path / "derived1" / "net.caffemodel").read_bytes())
     after = read_weights((tmp_path / "derived1" / "base_iter_3.caffemodel").read_bytes())
     for role in ("split1", "split2", "split2_residual_pre", "split2_residual_post", "reorder"):
+        assert np.isfinite(after[f"conv1_1_{role}"][1][0]).all()
         same = np.array_equal(before[f"conv1_1_{role}"][1][0], after[f"conv1_1_{role}"][1][0])
         assert same == frozen, role
     report = verify("base.prototxt", "base.caffemodel", "derived1", trained=True)

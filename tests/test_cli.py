@@ -112,6 +112,18 @@ def test_json_is_all_of_stdout(tmp_path, command):
         (["verify", "base.prototxt", "base.caffemodel", ".", "--trained"], 3, "holds no snapshot"),
         (["verify", "base.prototxt", "base.caffemodel", ".", "--max-drift", "-1"], 2, "--max-drift -1"),
         (["verify", "base.prototxt", "base.caffemodel", ".", "--input-shape", "data"], 2, "must be BLOB:N,C,H,W"),
+        (
+            ["verify", "base.prototxt", "base.caffemodel", ".", "--seed", "99999999999"],
+            2,
+            "must be a number from 0 to 2**32 - 1",
+        ),
+        (["residual", "n" * 300, "base.caffemodel", "-o", "o"], 3, "File name too long"),
+        (["verify", "base.prototxt", "base.caffemodel", "n" * 300], 3, "is not the directory of a split"),
+        (
+            ["rank", "base.prototxt", "base.caffemodel", "--fast", "9" * 5000],
+            2,
+            "neither half, a number nor a percentage",
+        ),
     ],
 )
 def test_exit_codes_and_messages(tmp_path, command, arguments, code, message):
@@ -154,19 +166,64 @@ def test_plain_ascii_terminals(tmp_path, command):
     assert "data -+-- split1 [3]" in done.stdout
 
 
-def test_a_reader_that_has_seen_enough(tmp_path):
-    net, weights = write_tiny(tmp_path)
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full")
+@pytest.mark.parametrize(
+    ("redirection", "code", "message"),
+    [
+        ("| true; exit ${PIPESTATUS[0]}", 141, ""),
+        (
+            "> /dev/full",
+            3,
+            "split-surgery: the work is done, but its report cannot be printed: No space left on device\n",
+        ),
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+    ],
+)
+def test_streams_that_fail(tmp_path, redirection, code, message):
+    write_tiny(tmp_path)
     program = Path(sys.executable).with_name("split-surgery")
-    with subprocess.Popen([program, "rank", net, weights], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert b"Traceback" not in process.stderr.read()
+    # Enough output for the pipe's reader to be gone when it is written.
+    script = f"{program} extension base.prototxt base.caffemodel -o out {redirection}"
+    if "PIPESTATUS" in script:
+        script = script.replace("| true", "| sleep 0.01")
+        script = f"exec 2>&1; {script}"
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode in ((code, 0) if code == 141 else (code,))
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr == message
+    assert (tmp_path / "out" / "net.prototxt").exists()
+
+
+def test_a_closed_pipe_is_141():
+    program = (
+        "import os, sys\nfrom split_surgery.cli.main import finish\n"
+        "class Report:\n    exit_code = 0\n    def to_dict(self): return {'a': float('nan')}\n"
+        "read, write = os.pipe(); os.close(read); os.dup2(write, 1)\n"
+        "finish(Report(), {'as_json': True}, None)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_json_has_no_nan(capsys):
+    from split_surgery.cli.main import finite
+
+    assert (
+        json.dumps(finite({"a": [float("nan"), (1.0, float("inf"))]}), allow_nan=False) == '{"a": [null, [1.0, null]]}'
+    )
+
+
+def test_diff_on_an_ascii_terminal(tmp_path, command):
+    net, weights = write_tiny(tmp_path, TINY.replace('  name: "conv1_1"', '  name: "conv1_1" # größer'))
+    done = command("residual", net, weights, "-o", tmp_path / "o", "--diff", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "gr\\xf6\\xdfer" in done.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_nothing(tmp_path, number):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interrupted_run_leaves_nothing(tmp_path, name):
     net, weights = write_tiny(tmp_path)
     # A named pipe as the solver holds the run up at a known place; then the write itself is held up.
     program = (
@@ -181,7 +238,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, number):
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"writing\n"
-        process.send_signal(number)
+        process.send_signal(getattr(signal, name))
         assert process.wait(timeout=20) == 130
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base.caffemodel", "base.prototxt"]
 

@@ -174,3 +174,61 @@ def test_malformed_scores(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(SurgeryError, match=message):
         rank(net, weights, scores=tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "text", ["-1\n-2\n-3\n-4\n-5\n-6\n", "0\n0\n0\n0\n0\n0\n", "5e-324\n0\n0\n0\n0\n0\n", "1e300\n-1e300\n0\n0\n0\n0\n"]
+)
+def test_scores_of_any_range(tmp_path, text):
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / "s.csv").write_text(text)
+    report = rank(net, weights, scores=tmp_path / "s.csv")
+    assert 0 <= report.entropy < 2.4
+    assert len(report.kernels) == 6
+
+
+def test_weights_too_large_for_a_norm(tmp_path):
+    arrays = conv_arrays()
+    net, weights = write_tiny(
+        tmp_path, model=tiny_weights([arrays[0].astype(np.float64) * 1e200, arrays[1]], dtype="<f8")
+    )
+    with pytest.raises(FileError, match="is not a finite number"):
+        rank(net, weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("s.csv", b"1\r2\r3\r"),
+        ("s.csv", b"1," * 200000),
+        ("s.csv", b"channel,score\ninf,1\n"),
+        ("s.csv", b"channel,score\n0.5,1\n"),
+        ("s.csv", b"\xff\xfe"),
+        ("s.json", b"[" + b"9" * 400 + b"]"),
+        ("s.json", b"[" * 100000),
+        ("s.json", b'[{"channel": 0, "score": 1}, {"channel": 0, "score": 1}]'),
+        ("s.yaml", b"[" * 5000),
+        ("s.npy", b"PK\x03\x04"),
+        ("s.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4', "),
+        ("s.npy", b"\x93NUMPY\x01\x00\x46\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000,)}"),
+    ],
+)
+def test_scores_that_no_parser_likes(tmp_path, name, data):
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(FileError, match=name):
+        rank(net, weights, scores=tmp_path / name)
+
+
+def test_complex_scores(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    np.save(tmp_path / "s.npy", np.ones(6, np.complex64))
+    with pytest.raises(FileError, match="real numbers"):
+        rank(net, weights, scores=tmp_path / "s.npy")
+
+
+def test_two_snapshots_of_one_iteration(run):
+    net, folder = run
+    (folder / "run_iter_0030.caffemodel").write_bytes(snapshot(folder, 30).read_bytes())
+    with pytest.raises(UsageError, match="are both of iteration 30"):
+        rank(net, snapshot(folder, 40))

@@ -184,3 +184,25 @@ def test_new_directories_have_ordinary_permissions(tmp_path):
         0o755,
         0o644,
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileError, match="is not a regular file"):
+        Source(tmp_path / "pipe")
+
+
+def test_two_runs_at_once_may_both_be_done(tmp_path, monkeypatch):
+    made = [Output("a", [b"x"])]
+    first = OutputDir(tmp_path / "out")
+    real = Output.write
+
+    def overtaken(self, path, progress=files.no_progress):
+        real(self, path, progress)
+        monkeypatch.undo()
+        OutputDir(tmp_path / "out").create(made)
+
+    monkeypatch.setattr(Output, "write", overtaken)
+    first.create(made)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]

@@ -250,3 +250,51 @@ def test_a_cut_caffemodel_is_refused_or_reported_by_coverage(tmp_path):
         kept.append(size)
         assert any(row.status == "unfilled" for row in verify(net, cut, tmp_path / "out").coverage)
     assert len(kept) < 40, "a cut is nearly always inside a record"
+
+
+def test_an_existing_directory_is_filled_where_it_is(tmp_path):
+    """A shell that stands in it, a mount point and a shared folder's mode must all survive."""
+    net, weights = write_tiny(tmp_path)
+    out = tmp_path / "out"
+    out.mkdir()
+    out.chmod(0o2775)
+    before = out.stat()
+    residual(net, weights, out)
+    assert (out.stat().st_ino, out.stat().st_mode) == (before.st_ino, before.st_mode)
+    assert set(files(out)) == {"net.prototxt", "net.caffemodel", "split.yaml"}
+
+
+def test_a_directory_in_a_files_place_stops_force_before_it_begins(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    residual(net, weights, tmp_path / "out")
+    (tmp_path / "out" / "split.yaml").unlink()
+    (tmp_path / "out" / "split.yaml").mkdir()
+    before = (tmp_path / "out" / "net.prototxt").read_bytes()
+    with pytest.raises(FileError, match="split.yaml: is a directory where a file must go"):
+        residual(net, weights, tmp_path / "out", fast="2", force=True)
+    assert (tmp_path / "out" / "net.prototxt").read_bytes() == before
+
+
+def test_a_directory_without_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    net, weights = write_tiny(tmp_path)
+    with pytest.raises(UsageError, match="empty shell variable"):
+        residual(net, weights, "", force=True)
+
+
+@pytest.mark.parametrize("text", [TINY, "", "base_lr: 1\n"])
+def test_a_solver_that_names_no_net(tmp_path, text):
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / "s.prototxt").write_text(text)
+    with pytest.raises(UsageError, match="names no net"):
+        residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
+
+
+def test_fields_and_comments_beside_the_opening_brace(tmp_path):
+    assert dedented(b" # c\r\n  a: 1\r\n  b: 2\r\n") == b"# c\r\na: 1\r\nb: 2\r\n"
+    assert dedented(b' name: "x"\n  a: 1\n') == b'name: "x"\na: 1\n'
+
+
+def test_diffs_end_lines_where_files_do(tmp_path):
+    net, weights = write_tiny(tmp_path, TINY.replace('  top: "conv1_1"\n', '  top: "conv1_1" # a\fb\u0085c\n'))
+    assert "No newline" not in residual(net, weights, tmp_path / "out", diff=True).diff

@@ -453,3 +453,109 @@ def test_only_our_errors_leave(tmp_path):
         except SurgeryError:
             pass
     assert done, "the whole file can be split"
+
+
+def test_parameters_are_never_tied_to_another_layers(tmp_path):
+    named = CONV.replace("  convolution_param {", '  param { name: "w" }\n  convolution_param {')
+    other = CONV.replace("conv1_1", "c2").replace(
+        "  convolution_param {", '  param { name: "w_split1" }\n  convolution_param {'
+    )
+    net, weights = write_tiny(tmp_path, DATA + named + other + TAIL)
+    with pytest.raises(
+        UsageError, match='new parameter "w_split1" of "conv1_1_split1" would be tied to that of .*base.prototxt:20:1'
+    ):
+        residual(net, weights, tmp_path / "out")
+
+
+def test_new_blobs_never_take_an_inputs_name(tmp_path):
+    net, weights = write_tiny(tmp_path, 'input: "conv1_1_concat"\n' + TINY)
+    with pytest.raises(UsageError, match='"conv1_1_concat" would have the name of what .*base.prototxt already makes'):
+        residual(net, weights, tmp_path / "out")
+
+
+def test_comments_that_are_not_utf8(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    net.write_bytes((DATA + CONV.rstrip()).encode() + b" # caf\xe9\n" + TAIL.encode())
+    residual(net, weights, tmp_path / "out")
+    assert b"} # caf\xe9\nlayer {\n" in (tmp_path / "out" / "net.prototxt").read_bytes()
+
+
+@pytest.mark.parametrize("spelling", [b"conv\xe91_", b"conv\\3511_"], ids=["raw", "escaped"])
+def test_names_that_are_not_utf8(tmp_path, spelling):
+    net, weights = write_tiny(tmp_path)
+    net.write_bytes(TINY.encode().replace(b"conv1_1", spelling))
+    weights.write_bytes(weights.read_bytes().replace(b"conv1_1", b"conv\xe91_"))
+    extension(net, weights, tmp_path / "out", noise=0)
+    assert b"conv\xe91__reorder" in (tmp_path / "out" / "net.caffemodel").read_bytes()
+    assert verify(net, weights, tmp_path / "out", max_drift=0).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('  name: "conv1_1"\n', "", "has no name"),
+        ('  name: "conv1_1"\n', '  name: "x"\n  name: "conv1_1"\n', "gives name more than once"),
+        ("num_output: 6", "num_output: 6 num_output: 6", "gives num_output more than once"),
+        (
+            "  convolution_param {",
+            "  convolution_param { }\n  convolution_param {",
+            "gives convolution_param more than once",
+        ),
+        ("num_output: 6", "num_output: []", "num_output is missing"),
+        ("num_output: 6", "num_output: 0x" + "F" * 5000, "not a whole number of at most"),
+    ],
+)
+def test_layers_that_caffe_could_not_read(tmp_path, old, new, message):
+    net, weights = write_tiny(tmp_path, DATA + CONV.replace(old, new, 1) + TAIL)
+    with pytest.raises(SurgeryError, match=message):
+        residual(net, weights, tmp_path / "out")
+
+
+def test_empty_lists_say_nothing(tmp_path):
+    text = CONV.replace("pad: 1", "pad: 1 bias_term: [] group: [] axis: []")
+    text = text.replace('  bottom: "data"', '  bottom: []\n  bottom: "data"')
+    net, weights = write_tiny(tmp_path, "net_param: []\n" + DATA + text + TAIL)
+    extension(net, weights, tmp_path / "out", noise=0)
+    assert verify(net, weights, tmp_path / "out", max_drift=0).problems == ()
+
+
+@pytest.mark.parametrize("case", ["no num_output", "twice", "param twice", "none"])
+def test_records_with_an_odd_convolution_param(tmp_path, case):
+    from split_surgery.documents.wire import tagged
+
+    param = {
+        "no num_output": tagged(4, 3),
+        "twice": tagged(1, 9) + tagged(1, 6) + tagged(4, 3),
+        "param twice": tagged(4, 3),
+        "none": b"",
+    }[case]
+    odd = tagged(106, param) * (2 if case == "param twice" else 1) if case != "none" else b""
+    data = tiny_weights()
+    plain = tagged(106, tagged(1, 6) + tagged(3, 1) + tagged(4, 3))
+    packed = data.index(b"\xd2\x06", data.index(b"conv1_1"))
+    length = 3 + data[packed + 2]
+    assert plain[:2] == data[packed : packed + 2]
+    start = data.index(b"\xa2\x06", 10)  # the second record's tag
+    from split_surgery.documents.caffemodel import Caffemodel
+    from split_surgery.documents.wire import Buffer
+
+    record = Caffemodel(Buffer(data)).named("conv1_1")[0]
+    assert start == record.span.start
+    body = data[record.body.start : packed] + odd + data[packed + length : record.body.stop]
+    net, weights = write_tiny(tmp_path, TINY, data[:start] + tagged(100, body) + data[record.span.stop :])
+    residual(net, weights, tmp_path / "out")
+    made = read_weights((tmp_path / "out" / "net.caffemodel").read_bytes())
+    if case != "none":
+        geometry = made["conv1_1_reorder"][0].convolution_param
+        assert (geometry.num_output, list(geometry.kernel_size)) == (6, [1])
+        assert made["conv1_1_split2"][0].convolution_param.num_output == 3
+
+
+def test_nan_in_a_bias_is_a_fault_of_the_file(tmp_path):
+    arrays = conv_arrays()
+    arrays[1][2] = np.inf
+    net, weights = write_tiny(tmp_path, TINY, tiny_weights(arrays))
+    with pytest.raises(
+        FileError, match=r'base.caffemodel@0x\w+: layer\[1\].blobs\[1\]: layer "conv1_1" holds NaN or infinity'
+    ):
+        extension(net, weights, tmp_path / "out")

@@ -210,3 +210,87 @@ def test_only_our_errors_leave(derived):
         (out / "net.caffemodel").write_bytes(whole[:size])
         with contextlib.suppress(SurgeryError):
             assert verify(net, weights, out).exit_code == 1
+
+
+def test_nan_never_passes(derived):
+    def poison(layers, _net):
+        layers["conv1_1_reorder"].blobs[0].data[3] = float("nan")
+
+    change_weights(derived[2], poison)
+    for options in ({}, {"max_drift": 0.5}, {"engine": "opencv"}):
+        report = verify(*derived, **options)
+        assert "conv1_1: the folded block holds NaN or infinity" in report.problems
+    assert "output ip: holds NaN or infinity" in report.problems
+
+
+def test_a_diverged_training_does_not_pass(derived):
+    def poison(layers, _net):
+        layers["ip"].blobs[0].data[3] = float("nan")
+
+    whole = (derived[2] / "net.caffemodel").read_bytes()
+    change_weights(derived[2], poison)
+    (derived[2] / "net_iter_9.caffemodel").write_bytes((derived[2] / "net.caffemodel").read_bytes())
+    (derived[2] / "net.caffemodel").write_bytes(whole)
+    assert "ip: holds NaN or infinity" in verify(*derived, trained=True).problems
+
+
+def concat_to_the_end(text):
+    start, stop = text.index('layer {\n  name: "conv1_1_concat"'), text.index('layer {\n  name: "relu1_1"')
+    return text[:start] + text[stop:] + text[start:stop]
+
+
+def relu_to_the_front(text):
+    start, stop = text.index('layer {\n  name: "relu1_1"'), text.index('layer {\n  name: "ip"')
+    first = text.index('layer {\n  name: "conv1_1_split1"')
+    return text[:first] + text[start:stop] + text[first:start] + text[stop:]
+
+
+def into_split1(line):
+    return lambda text: text.replace('  top: "conv1_1_split1"\n', f'  top: "conv1_1_split1"\n  {line}\n', 1)
+
+
+def tied(text):
+    for role in ("split1", "split2"):
+        text = text.replace(f'  top: "conv1_1_{role}"\n', f'  top: "conv1_1_{role}"\n  param {{ name: "w" }}\n', 1)
+    return text
+
+
+def duplicated(text):
+    start, stop = text.index('layer {\n  name: "conv1_1_split1"'), text.index('layer {\n  name: "conv1_1_split2"')
+    return text[:stop] + text[start:stop] + text[stop:]
+
+
+@pytest.mark.parametrize(
+    ("edit", "problem"),
+    [
+        (into_split1("convolution_param { is_relu: true }"), "is_relu is not a field of Caffe's convolution"),
+        (into_split1("include { phase: TRAIN }"), 'nothing in the block makes "conv1_1_split1"'),
+        (lambda text: text.replace('  top: "conv1_1_', '  exclude { phase: TEST }\n  top: "conv1_1_'), "nothing in the block makes"),
+        (tied, 'conv1_1_split1: mismatch: its parameter "w" is tied'),
+        (duplicated, 'makes "conv1_1_split1", which is made already'),
+        (concat_to_the_end, 'reads "conv1_1", which nothing before it makes'),
+        (relu_to_the_front, 'reads "conv1_1", which nothing before it makes'),
+        (lambda text: text.replace('name: "tiny"', 'name: "tiny" force_backward: true'), "fields of the net itself"),
+    ],
+)  # fmt: skip
+def test_derived_texts_that_compute_something_else(derived, edit, problem):
+    text = (derived[2] / "net.prototxt").read_text()
+    assert edit(text) != text
+    (derived[2] / "net.prototxt").write_text(edit(text))
+    try:
+        found = " ".join(verify(*derived).problems)
+    except SurgeryError as error:
+        found = str(error)
+    assert problem in found
+
+
+def test_moved_layers_are_seen(tmp_path):
+    more = 'layer { name: "s" type: "Sigmoid" bottom: "ip" top: "ip" }\nlayer { name: "t" type: "TanH" bottom: "ip" top: "ip" }\n'
+    net, weights = write_tiny(tmp_path, TINY + more)
+    extension(net, weights, tmp_path / "out", noise=0)
+    text = (tmp_path / "out" / "net.prototxt").read_text()
+    first, second = more.splitlines()
+    (tmp_path / "out" / "net.prototxt").write_text(text.replace(more, f"{second}\n{first}\n"))
+    assert verify(net, weights, tmp_path / "out").problems == (
+        "s: differs outside the split layers (order of the layers)",
+    )

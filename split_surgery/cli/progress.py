@@ -15,7 +15,7 @@ class Bar:
     """Called with a label, the units done and the units in all; draws on stderr, and wipes what it drew when it is closed."""
 
     def __init__(self, enabled: bool) -> None:
-        self.enabled = enabled and sys.stderr.isatty()
+        self.enabled = enabled and sys.stderr is not None and sys.stderr.isatty()
         self.began = time.monotonic()
         self.drawn = False
 
