@@ -55,7 +55,15 @@ ENUMS = {"EltwiseOp": ["PROD", "SUM", "MAX"]}
 @cache
 def message_class(name: str) -> Any:
     """The protobuf class of one of MESSAGES."""
-    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{PACKAGE}.{name}"))
+    return class_of(_pool(), f"{PACKAGE}.{name}")
+
+
+def class_of(pool: Any, name: str) -> Any:
+    """The class of a message in a pool, by the way that this version of protobuf knows."""
+    descriptor = pool.FindMessageTypeByName(name)
+    if hasattr(message_factory, "GetMessageClass"):
+        return message_factory.GetMessageClass(descriptor)
+    return message_factory.MessageFactory(pool).GetPrototype(descriptor)  # before 4.22
 
 
 @cache

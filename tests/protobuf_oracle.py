@@ -10,9 +10,10 @@ import math
 import re
 import warnings
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 
 from split_surgery.documents.prototxt import Document, Message
+from split_surgery.schema import class_of
 
 
 class Mixed(Exception):
@@ -116,7 +117,7 @@ def agrees(document: Document) -> bool:
     root = schema.message([document.root])
     pool = descriptor_pool.DescriptorPool()
     pool.Add(schema.file)
-    message = message_factory.GetMessageClass(pool.FindMessageTypeByName(f"derived.{root}"))()
+    message = class_of(pool, f"derived.{root}")()
     data = document.data.removeprefix(
         b"\xef\xbb\xbf"
     )  # Python's parser does not skip a BOM, the C++ one that Caffe uses does

@@ -102,7 +102,7 @@ def test_escapes():
 # A prototxt as the grammar allows it: fields, with any white space and comments between the tokens.
 names = st.sampled_from(["name", "layer", "x", "_y1", "inf"])
 gaps = st.sampled_from([" ", "\n", "\t", "\r\n", " # it's { a \"comment\n", "  "])
-numbers = st.sampled_from(["0", "1", "-7", "1.", ".5", "1.0f", "2e3", "-1.5E-2F", "0x1F", "017", "-inf", "nan"])
+numbers = st.sampled_from(["0", "1", "-7", "1.", ".5", "1.0f", "2e3", "-1.5E-2f", "0x1F", "017", "-inf", "nan"])
 strings = st.lists(st.sampled_from(['"a"', "'b'", '"{\\"}"', r"'\x41\101'", '""', '"é"']), min_size=1, max_size=3)
 
 
