@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from split_surgery.config import Settings
 from split_surgery.coverage import coverage, ignored
 from split_surgery.documents.caffemodel import Caffemodel
 from split_surgery.documents.net import Net
@@ -25,7 +26,6 @@ from split_surgery.evidence import Request
 from split_surgery.files import OutputDir, PathLike, Progress, Source, no_progress, read_file, snapshots_in
 from split_surgery.kernels.partition import ORDERS, fast_count, groups, ranking
 from split_surgery.kernels.tpm import MEASURES, entropy
-from split_surgery.plan import Options
 from split_surgery.reports import EngineOutput, RankedKernel, RankReport, SplitReport, VerifyReport
 from split_surgery.splitting import (
     NET_FILE,
@@ -44,7 +44,11 @@ if TYPE_CHECKING:
 
 
 class SplitOptions(TypedDict, total=False):
-    """Options of the splitting verbs; the words and the defaults of the command line."""
+    """Options of the splitting verbs; the words and the defaults of the command line (see config.Settings).
+
+    config: a YAML file of options, which those given here override.
+    as_path: the directory's name on the machine that trains. check, diff: look, and write nothing.
+    """
 
     layer: str | None
     order: str
@@ -56,28 +60,29 @@ class SplitOptions(TypedDict, total=False):
     measure: str | None
     scores: PathLike | None
     solver: PathLike | None
-    as_path: str | None
     trust_field: tuple[str, ...]
+    config: PathLike | None
+    as_path: str | None
     force: bool
     check: bool
     diff: bool
     progress: Progress
 
 
-def residual(
-    net: PathLike, weights: PathLike, output: PathLike, *, surround: float = -0.2, center: float = 2.0,
-    **options: Unpack[SplitOptions],
-) -> SplitReport:  # fmt: skip
-    """The residual split of one convolution into the directory `output`.
+class ResidualOptions(SplitOptions, total=False):
+    """residual_pre starts as surround * W, plus center * W at the spatial centre."""
 
-    Args:
-        surround, center: residual_pre starts as surround * W, plus center * W at the spatial centre.
-        options: see SplitOptions.
+    surround: float
+    center: float
+
+
+def residual(net: PathLike, weights: PathLike, output: PathLike, **options: Unpack[ResidualOptions]) -> SplitReport:
+    """The residual split of one convolution into the directory `output`.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
     """
-    return _split("residual", net, weights, output, surround=surround, center=center, **options)
+    return _split("residual", net, weights, output, **options)
 
 
 def extension(net: PathLike, weights: PathLike, output: PathLike, **options: Unpack[SplitOptions]) -> SplitReport:
@@ -90,35 +95,20 @@ def extension(net: PathLike, weights: PathLike, output: PathLike, **options: Unp
 
 
 def _split(
-    recipe: str, net: PathLike, weights: PathLike, output: PathLike, *, layer: str | None = None, order: str = "tpm",
-    fast: str = "half", noise: float = 0.01, seed: int = 0, surround: float = -0.2, center: float = 2.0,
-    snapshots: str | None = None, window: str | None = None, measure: str | None = None, scores: PathLike | None = None,
-    solver: PathLike | None = None, as_path: str | None = None, trust_field: tuple[str, ...] = (),
-    force: bool = False, check: bool = False, diff: bool = False, progress: Progress = no_progress,
+    recipe: str, net: PathLike, weights: PathLike, output: PathLike, *, config: PathLike | None = None,
+    as_path: str | None = None, force: bool = False, check: bool = False, diff: bool = False,
+    progress: Progress = no_progress, **given: Any,
 ) -> SplitReport:  # fmt: skip
-    if order not in ORDERS:
-        raise UsageError(f"--order {order}: must be one of {', '.join(ORDERS)}")
     if check and diff:
         raise UsageError("--check and --diff exclude each other")
-    chosen = Options(recipe, order, str(fast), float(noise), float(surround), float(center), int(seed))
-    request = Request(snapshots, window, measure, scores)
     if not os.fspath(output):
         raise UsageError("the output directory has no name (an empty shell variable?)")
-    given = _plain(output)
-    directory = OutputDir(given)
-    caffe_dir = _plain(as_path) if as_path else given
+    settings = Settings.of(recipe, config, given)
+    directory = OutputDir(_plain(output))
+    caffe_dir = _plain(as_path) if as_path else directory.given
     with ExitStack() as stack:
-        inputs = open_inputs(stack, net, weights, solver)
-        job = work_out(
-            inputs,
-            chosen,
-            request,
-            layer=layer,
-            directory=caffe_dir,
-            trusted=frozenset(trust_field),
-            diff=diff,
-            progress=progress,
-        )
+        inputs = open_inputs(stack, net, weights, settings.solver)
+        job = work_out(inputs, recipe, settings, directory=caffe_dir, diff=diff, progress=progress)
         differing: list[str] = []
         if diff:
             status = "diff"
@@ -126,14 +116,15 @@ def _split(
             differing = directory.differing(job.outputs)
             status = "differs" if differing else "same"
         else:
-            directory.refuse_inputs(job.outputs, inputs.paths())
+            read = [path for path in (config, settings.scores) if path is not None]
+            directory.refuse_inputs(job.outputs, [*inputs.paths(), *read])
             status = write(directory, job, force, progress)
     return SplitReport(
         status=status,
-        directory=given,
+        directory=directory.given,
         plan=job.plan,
         new_layers=job.new_layers,
-        evidence=evidence_sentence(job, order, seed),
+        evidence=evidence_sentence(job, settings.order, settings.seed),
         parameters=job.parameters,
         files=tuple(output.name for output in job.outputs),
         next_command=next_command(job, caffe_dir),

@@ -10,7 +10,7 @@ import yaml
 from split_surgery.documents.caffemodel import LayerRecord
 from split_surgery.documents.net import Geometry, Layer, Net
 from split_surgery.errors import BytePlace, FileError, FilePlace, UsageError
-from split_surgery.kernels.partition import fast_count, groups, ranking
+from split_surgery.kernels.partition import ORDERS, fast_count, groups, ranking
 from split_surgery.recipes import RECIPES
 from split_surgery.recipes.graph import Recipe, Start
 
@@ -30,6 +30,8 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise UsageError(f"--order {self.order}: must be one of {', '.join(ORDERS)}")
         for name in ("noise", "surround", "center"):
             value = getattr(self, name)
             if not abs(value) < 1e30:  # beyond this a float32 weight would overflow; NaN fails it too

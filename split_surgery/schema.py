@@ -63,7 +63,8 @@ def class_of(pool: Any, name: str) -> Any:
     descriptor = pool.FindMessageTypeByName(name)
     if hasattr(message_factory, "GetMessageClass"):
         return message_factory.GetMessageClass(descriptor)
-    return message_factory.MessageFactory(pool).GetPrototype(descriptor)  # before 4.22
+    factory: Any = message_factory.MessageFactory(pool)  # before 4.22
+    return factory.GetPrototype(descriptor)
 
 
 @cache

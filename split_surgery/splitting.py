@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from split_surgery.config import Settings
 from split_surgery.documents.caffemodel import CAFFE_READ_LIMIT, Array, Caffemodel, LayerRecord
 from split_surgery.documents.convolution import check_splittable
 from split_surgery.documents.layer_edit import LayerEdit
@@ -143,8 +144,7 @@ def rank_target(inputs: Inputs, target: Target, request: Request, progress: Prog
 
 
 def work_out(
-    inputs: Inputs, options: Options, request: Request, *, layer: str | None, directory: str,
-    trusted: frozenset[str] = frozenset(), diff: bool = False, progress: Progress = no_progress,
+    inputs: Inputs, recipe: str, settings: Settings, *, directory: str, diff: bool = False, progress: Progress = no_progress
 ) -> Job:  # fmt: skip
     """Everything up to writing.
 
@@ -152,7 +152,10 @@ def work_out(
         directory: the output directory as Caffe will see it.
         diff: whether to make the diff, which costs more than the split.
     """
-    target, remarks = find_target(inputs, layer, trusted)
+    numbers = [float(number) for number in (settings.noise, settings.surround, settings.center)]
+    options = Options(recipe, settings.order, str(settings.fast), *numbers, settings.seed)
+    request = Request(settings.snapshots, settings.window, settings.measure, settings.scores)
+    target, remarks = find_target(inputs, settings.layer, frozenset(settings.trust_field))
     check_geometry(RECIPES[options.recipe], target.layer, target.geometry)
     weight = kernels(target.record)
     if target.record.blobs[0].dtype != target.record.blobs[-1].dtype:

@@ -21,7 +21,7 @@ ROWS = [
     {"recipes.graph"},
     {"recipes.extension", "recipes.residual"},
     {"recipes"},
-    {"evidence"},
+    {"config", "evidence"},
     {"plan"},
     {"edits", "solver", "schema"},
     {"proof", "folding", "coverage"},
@@ -55,7 +55,19 @@ BANNED = {
     "equivalence": {"plan", "recipes", "edits"},
     "engines": {"plan", "recipes", "edits"},
     "commands": {"click", "cli"},
-    "cli": {"files", "spans", "documents", "kernels", "recipes", "plan", "edits", "evidence", "splitting", "numpy"},
+    "cli": {
+        "files",
+        "spans",
+        "documents",
+        "kernels",
+        "recipes",
+        "plan",
+        "edits",
+        "evidence",
+        "config",
+        "splitting",
+        "numpy",
+    },
 }
 """What else a module (or all below a folder) must not import."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from split_surgery import __version__
 from split_surgery.cli.progress import Bar
@@ -75,6 +76,7 @@ writing = options(
     click.option(
         "--noise", type=float, default=0.01, show_default=True, help="Standard deviation of the noise on 1x1 kernels."
     ),
+    click.option("--config", metavar="FILE", help="A YAML file of these options; what is given here overrides it."),
     click.option(
         "--as",
         "as_path",
@@ -215,8 +217,10 @@ def _commands() -> Any:
 
 
 def library(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags that are the verb's own, not the printer's."""
-    return {key: value for key, value in flags.items() if key not in ("as_json", "quiet", "verbose")}
+    """The verb's own flags (not the printer's) that were given: the library has the same defaults, and a config its own."""
+    context = click.get_current_context()
+    given = {key for key in flags if context.get_parameter_source(key) is not ParameterSource.DEFAULT}
+    return {key: flags[key] for key in given - {"as_json", "quiet", "verbose"}}
 
 
 def show_split(work: Callable[[Bar], SplitReport], flags: dict[str, Any]) -> None:
