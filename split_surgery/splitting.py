@@ -152,8 +152,8 @@ def work_out(
         directory: the output directory as Caffe will see it.
         diff: whether to make the diff, which costs more than the split.
     """
-    numbers = [float(number) for number in (settings.noise, settings.surround, settings.center)]
-    options = Options(recipe, settings.order, str(settings.fast), *numbers, settings.seed)
+    noise, surround, center = (float(number) for number in (settings.noise, settings.surround, settings.center))
+    options = Options(recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed)
     request = Request(settings.snapshots, settings.window, settings.measure, settings.scores)
     target, remarks = find_target(inputs, settings.layer, frozenset(settings.trust_field))
     check_geometry(RECIPES[options.recipe], target.layer, target.geometry)
