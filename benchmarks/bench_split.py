@@ -54,10 +54,12 @@ def interleaved(commands: dict[str, list[object]], runs: int, clean: bool = True
     """Each command `runs` times in turn, after one run that is not counted; outputs are removed before each."""
     figures = {name: Figure(name, [], 0.0) for name in commands}
     for run in range(runs + 1):
-        for name, command in commands.items():
+        # Each starts a round in turn: what the one before left to the system (dirty pages, freed ones) is shared fairly.
+        names = list(commands)
+        for name in names[run % len(names) :] + names[: run % len(names)]:
             if clean:
                 remove_outputs()
-            seconds, memory = once(command)
+            seconds, memory = once(commands[name])
             if run:
                 figures[name].seconds.append(seconds)
                 figures[name].memory = max(figures[name].memory, memory)

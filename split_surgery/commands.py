@@ -24,7 +24,7 @@ from split_surgery.equivalence import changes, split_blocks
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.evidence import Request
 from split_surgery.files import OutputDir, PathLike, Progress, Source, no_progress, read_file, snapshots_in
-from split_surgery.kernels.partition import ORDERS, fast_count, groups, ranking
+from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.kernels.tpm import MEASURES, entropy
 from split_surgery.reports import EngineOutput, RankedKernel, RankReport, SplitReport, VerifyReport
 from split_surgery.splitting import (
@@ -70,10 +70,11 @@ class SplitOptions(TypedDict, total=False):
 
 
 class ResidualOptions(SplitOptions, total=False):
-    """residual_pre starts as surround * W, plus center * W at the spatial centre."""
+    """residual_pre starts as surround * W, plus center * W at the spatial centre; even_center says which tap that is."""
 
     surround: float
     center: float
+    even_center: str | None
 
 
 def residual(net: PathLike, weights: PathLike, output: PathLike, **options: Unpack[ResidualOptions]) -> SplitReport:
@@ -201,7 +202,7 @@ def rank(
         target, remarks = find_target(inputs, layer, frozenset(trust_field))
         evidence = rank_target(inputs, target, Request(snapshots, window, measure, scores), progress)
     ranked = ranking(evidence.scores, order, seed, target.layer.name)
-    fast_channels, _ = groups(ranked, fast_count(str(fast), len(ranked)))
+    fast_channels, _ = fast_and_slow(ranked, str(fast), target.geometry.group)
     known = MEASURES.get(evidence.measure)
     top = 1.0 if known is not None and known.unit_range else max(evidence.scores)
     return RankReport(

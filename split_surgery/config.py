@@ -51,6 +51,7 @@ class Settings:
     noise: float = _option(0.01, "a number", _number)
     surround: float = _option(-0.2, "a number", _number)
     center: float = _option(2.0, "a number", _number)
+    even_center: str | None = _option(None, "low, high or both", _text)
     seed: int = _option(0, "a whole number", _whole)
     snapshots: str | None = _option(None, "a glob", _text)
     window: str | None = _option(None, "FIRST:LAST in quotes", _text)

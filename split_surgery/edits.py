@@ -99,7 +99,7 @@ def _start(plan: LayerPlan, part: Part, weight: Array, bias: Array | None) -> tu
         return (weight[rows],) if bias is None else (weight[rows], bias[rows])
     start: Array
     if part.start is Start.CENTRE_BOOSTED:
-        start = centre_boosted(weight[rows], options.surround, options.center)
+        start = centre_boosted(weight[rows], options.surround, options.center, options.even_center)
     else:
         matrix = permutation(plan.fast, plan.slow) if part.start is Start.PERMUTATION else identity(len(rows))
         start = noisy(matrix, options.noise, options.seed, plan.names[part.role], 0)[:, :, None, None]

@@ -15,6 +15,7 @@ from split_surgery.documents.net import Layer, Net, State
 from split_surgery.documents.prototxt import Message
 from split_surgery.errors import SurgeryError
 from split_surgery.folding import fold_block, load_affine
+from split_surgery.kernels.algebra import ungrouped
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def _held_against(
     folded = fold_block(new_layers, weights, old.bottoms[0], old.tops[0], trusted)
     geometry = old.geometry()
     weight, bias = load_affine(old, base_weights, geometry)
+    weight = ungrouped(weight, geometry.group)
     if not folded.geometry.same_but_width(geometry) or folded.weight.shape != weight.shape:
         old.fail("the block in its place has another geometry")
     exact = folded.weight.tobytes() == weight.tobytes() and folded.bias.tobytes() == bias.tobytes()

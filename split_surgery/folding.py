@@ -14,7 +14,7 @@ from split_surgery.documents.caffemodel import Caffemodel
 from split_surgery.documents.convolution import check_linear
 from split_surgery.documents.net import POINTWISE, Geometry, Layer
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.kernels.algebra import Affine, Array, add, mix, stack
+from split_surgery.kernels.algebra import Affine, Array, add, mix, stack, ungrouped
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Folded:
     """A block as one convolution.
 
     Attributes:
-        weight: (n, c, kernel_h, kernel_w); bias: (n,), zeros where no layer has one. float64, or the layers' own dtype
-            where values were only moved.
+        weight: (n, c, kernel_h, kernel_w), zeros between groups written out. bias: (n,), zeros where no layer has one.
+            float64, or the layers' own dtype where values were only moved.
         geometry: how it slides; num_output is that of one of its leaves.
         layers: names of the layers it consists of, in no particular order.
     """
@@ -101,7 +101,7 @@ class _Walk:
             if self.geometry is not None and not geometry.same_but_width(self.geometry):
                 layer.fail("slides otherwise than the other convolutions of the block")
             self.geometry = geometry
-            return weight, bias
+            return ungrouped(weight, geometry.group), bias
         if (geometry.kernel, geometry.stride, geometry.pad, geometry.group) != POINTWISE:
             layer.fail("is not a 1x1 convolution")
         inner = self.blob(layer.bottoms[0])
@@ -111,7 +111,7 @@ class _Walk:
 
 
 def load_affine(layer: Layer, weights: Caffemodel, geometry: Geometry) -> Affine:
-    """Weight (n, c, kernel_h, kernel_w) and bias (n,) of a convolution; a bias it has not is zeros of the weight's dtype.
+    """Weight (n, c // group, kernel_h, kernel_w) and bias (n,) of a convolution; a bias it has not is zeros of the weight's dtype.
 
     Raises:
         FileError: the weights file has not exactly these blobs.

@@ -10,9 +10,9 @@ import yaml
 from split_surgery.documents.caffemodel import LayerRecord
 from split_surgery.documents.net import Geometry, Layer, Net
 from split_surgery.errors import BytePlace, FileError, FilePlace, UsageError
-from split_surgery.kernels.partition import ORDERS, fast_count, groups, ranking
+from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.recipes import RECIPES
-from split_surgery.recipes.graph import Recipe, Start
+from split_surgery.recipes.graph import EVEN_CENTERS, Recipe
 
 FORMAT = 1
 
@@ -28,10 +28,13 @@ class Options:
     surround: float = -0.2
     center: float = 2.0
     seed: int = 0
+    even_center: str | None = None
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
             raise UsageError(f"--order {self.order}: must be one of {', '.join(ORDERS)}")
+        if self.even_center not in (None, *EVEN_CENTERS):
+            raise UsageError(f"--even-center {self.even_center}: must be one of {', '.join(EVEN_CENTERS)}")
         for name in ("noise", "surround", "center"):
             value = getattr(self, name)
             if not abs(value) < 1e30:  # beyond this a float32 weight would overflow; NaN fails it too
@@ -110,6 +113,7 @@ def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
     }
     if plan.recipe.uses_centre:
         tree |= {"surround": options.surround, "center": options.center}
+        tree |= {"even_center": options.even_center} if options.even_center else {}
     return tree | {
         "names": dict(plan.names),
         "fast_channels": list(plan.fast),
@@ -131,7 +135,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def plan_layer(
-    net: Net, layer: Layer, record: LayerRecord, options: Options, digest: str,
+    net: Net, layer: Layer, options: Options, digest: str,
     scores: tuple[float, ...], measure: str, tpm: bool | None, evidence: tuple[str, ...],
 ) -> LayerPlan:  # fmt: skip
     """Rank the kernels of one layer and name the new layers.
@@ -139,8 +143,8 @@ def plan_layer(
     Raises:
         UsageError: a group would be empty, or a new name is taken.
     """
-    count = record.blobs[0].shape[0]
-    fast, slow = groups(ranking(scores, options.order, options.seed, layer.name), fast_count(options.fast, count))
+    order = ranking(scores, options.order, options.seed, layer.name)
+    fast, slow = fast_and_slow(order, options.fast, layer.geometry().group)
     names = {part.role: f"{layer.name}_{part.role}" for part in RECIPES[options.recipe].parts}
     _check_names_free(net, layer, names)
     return LayerPlan(layer.name, options, scores, measure, tpm, evidence, fast, slow, names, digest)
@@ -165,11 +169,14 @@ def _check_names_free(net: Net, layer: Layer, names: dict[str, str]) -> None:
                     raise UsageError(f'the new parameter "{full}" of "{new}" would be tied to that of {other.place()}')
 
 
-def check_geometry(recipe: Recipe, layer: Layer, geometry: Geometry) -> None:
+def check_geometry(recipe: Recipe, layer: Layer, geometry: Geometry, even_center: str | None) -> None:
     """Raises: Unsupported, where the recipe cannot start on this geometry."""
     even = [size for size in geometry.kernel if size % 2 == 0]
-    if even and any(part.start is Start.CENTRE_BOOSTED for part in recipe.parts):
-        layer.refuse(f"its kernel of size {even[0]} has no centre, which {recipe.name} needs; extension does not")
+    if even and even_center is None and recipe.uses_centre:
+        layer.refuse(
+            f"its kernel of size {even[0]} has no centre, which {recipe.name} needs; extension does not",
+            hint="say which middle tap is the centre: --even-center low|high|both",
+        )
 
 
 def check_record(layer: Layer, geometry: Geometry, records: list[LayerRecord], file: str) -> LayerRecord:

@@ -153,10 +153,12 @@ def work_out(
         diff: whether to make the diff, which costs more than the split.
     """
     noise, surround, center = (float(number) for number in (settings.noise, settings.surround, settings.center))
-    options = Options(recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed)
+    options = Options(
+        recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed, settings.even_center
+    )
     request = Request(settings.snapshots, settings.window, settings.measure, settings.scores)
     target, remarks = find_target(inputs, settings.layer, frozenset(settings.trust_field))
-    check_geometry(RECIPES[options.recipe], target.layer, target.geometry)
+    check_geometry(RECIPES[options.recipe], target.layer, target.geometry, options.even_center)
     weight = kernels(target.record)
     if target.record.blobs[0].dtype != target.record.blobs[-1].dtype:
         blob = target.record.blobs[-1]
@@ -168,7 +170,6 @@ def work_out(
     layer_plan = plan_layer(
         inputs.net,
         target.layer,
-        target.record,
         options,
         digest,
         evidence.scores,

@@ -244,3 +244,16 @@ def test_caffes_own_words_reach_the_user(tmp_path):
     extension(net, weights, tmp_path / "out")
     with pytest.raises(FileError, match="Caffe failed on it .*Unknown layer type: ForkSpecial"):
         verify(tmp_path / "odd.prototxt", weights, (tmp_path / "odd.prototxt", weights), engine="caffe")
+
+
+@pytest.mark.parametrize("verb", [residual, extension])
+def test_groups(tmp_path, caffe, verb):
+    from tests.nets import conv_arrays, tiny_weights
+
+    text = TINY.replace("num_output: 6", "num_output: 12").replace("pad: 1", "pad: 1 group: 3")
+    net, weights = write_tiny(tmp_path, text, tiny_weights(conv_arrays(12, 1)))
+    verb(net, weights, tmp_path / "out", noise=0)
+    all_filled(caffe, tmp_path / "out")
+    report = verify(net, weights, tmp_path / "out", engine="caffe")
+    assert report.problems == ()
+    assert verb is residual or max(output.difference for output in report.outputs) < 1e-5

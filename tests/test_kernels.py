@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from split_surgery.errors import UsageError
 from split_surgery.kernels import algebra
-from split_surgery.kernels.partition import fast_count, groups, ranking, rng
+from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking, rng
 from split_surgery.kernels.tpm import MEASURES, entropy, rounded
 
 finite = st.floats(-100, 100, width=32)
@@ -126,7 +126,7 @@ def test_ranking(scores, data):
         assert scores[first] > scores[second] or (scores[first] == scores[second] and first < second)
     reverse = ranking(scores, "reverse", 0, "conv")
     assert [scores[channel] for channel in reverse] == sorted(scores)
-    fast, slow = groups(order, data.draw(st.integers(1, len(scores) - 1)))
+    fast, slow = fast_and_slow(order, str(data.draw(st.integers(1, len(scores) - 1))))
     assert sorted(fast + slow) == list(range(len(scores)))
     assert (list(fast), list(slow)) == (sorted(fast), sorted(slow))
 
@@ -173,7 +173,7 @@ def test_centre_boosted(weight):
 
 @given(st.permutations(range(8)), st.integers(1, 7))
 def test_every_output_channel_of_the_permutation_appears_once(order, count):
-    fast, slow = groups(order, count)
+    fast, slow = fast_and_slow(order, str(count))
     matrix = algebra.permutation(fast, slow)
     assert matrix.sum(axis=0).tolist() == matrix.sum(axis=1).tolist() == [1.0] * 8
     for place, channel in enumerate((*fast, *slow)):
@@ -205,3 +205,30 @@ def test_mix_is_a_convolution_after_a_convolution(matrix, weight, bias):
     expected = matrix @ inner + after
     mixed, mixed_bias = algebra.mix(matrix, after, (weight, bias))
     assert np.einsum("nchw,chw->n", mixed, patch) + mixed_bias == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+@given(st.permutations(range(12)), st.sampled_from([1, 2, 3]), st.integers(1, 3))
+def test_every_group_gives_equally_many(order, group, each):
+    fast, slow = fast_and_slow(order, str(each * group), group)
+    size = 12 // group
+    for at in range(group):
+        members = [channel for channel in order if channel // size == at]
+        assert [channel for channel in fast if channel // size == at] == sorted(members[:each])
+    assert sorted(fast + slow) == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("policy", "count"), [("half", 4), ("50%", 4), ("10%", None), ("4", 4), ("5", None), ("12", None)]
+)
+def test_policies_within_groups(policy, count):
+    if count is None:
+        with pytest.raises(UsageError):
+            fast_and_slow(range(12), policy, 4)
+    else:
+        assert len(fast_and_slow(range(12), policy, 4)[0]) == {"half": 4, "50%": 8, "4": 4}[policy]
+
+
+def test_a_grouped_convolution_is_a_plain_one_with_zeros_between():
+    weight = np.arange(4 * 2 * 1 * 1, dtype=np.float32).reshape(4, 2, 1, 1) + 1
+    dense = algebra.ungrouped(weight, 2)
+    assert dense[:, :, 0, 0].tolist() == [[1, 2, 0, 0], [3, 4, 0, 0], [0, 0, 5, 6], [0, 0, 7, 8]]

@@ -269,7 +269,9 @@ def test_geometry_of_the_copies_and_of_the_1x1(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (("pad: 1", "pad: 1 group: 3"), Unsupported, "group 3 is not split so far"),
+        (("pad: 1", "pad: 1 group: 6"), Unsupported, "is depthwise"),
+        (("pad: 1", "pad: 1 group: 4"), FileError, "num_output 6 is not a multiple of group 4"),
+        (("pad: 1", "pad: 1 group: 0"), FileError, "group is 0"),
         (("pad: 1", "pad: 1 is_relu: true"), Unsupported, "is_relu is not a field of Caffe's convolution"),
         (
             ("  convolution_param", "  pooling_param { pool: MAX }\n  convolution_param"),
@@ -314,6 +316,13 @@ def test_an_even_kernel_has_no_centre(tmp_path):
     assert verify(net, weights, tmp_path / "out", max_drift=0).blocks[0].exact
     with pytest.raises(Unsupported, match="kernel of size 4 has no centre, which residual needs; extension does not"):
         residual(net, weights, tmp_path / "out2")
+    for choice, taps in (("low", [1]), ("high", [2]), ("both", [1, 2])):
+        residual(net, weights, tmp_path / choice, even_center=choice, surround=0.0, center=1.0)
+        made = read_weights((tmp_path / choice / "net.caffemodel").read_bytes())
+        old, start = made["conv1_1_split2"][1][0], made["conv1_1_split2_residual_pre"][1][0]
+        expected = np.zeros_like(old)
+        expected[:, :, min(taps) : max(taps) + 1, min(taps) : max(taps) + 1] = 1 / len(taps) ** 2
+        assert start == pytest.approx(old * expected)
 
 
 def test_shared_parameters_are_refused(tmp_path):
@@ -559,3 +568,18 @@ def test_nan_in_a_bias_is_a_fault_of_the_file(tmp_path):
         FileError, match=r'base.caffemodel@0x\w+: layer\[1\].blobs\[1\]: layer "conv1_1" holds NaN or infinity'
     ):
         extension(net, weights, tmp_path / "out")
+
+
+@pytest.mark.parametrize("recipe", SPLITS)
+def test_groups_stay_groups(tmp_path, recipe):
+    """conv1_1 with 3 groups of 4 kernels on one channel each: 2 fast and 2 slow from each."""
+    text = TINY.replace("num_output: 6", "num_output: 12").replace("pad: 1", "pad: 1 group: 3")
+    net, weights = write_tiny(tmp_path, text, tiny_weights(conv_arrays(12, 1)))
+    report = SPLITS[recipe](net, weights, tmp_path / "out", noise=0)
+    assert [channel // 4 for channel in report.layer.fast] == [0, 0, 1, 1, 2, 2]
+    made = {layer.name.removeprefix("conv1_1_"): layer for layer in net_of(tmp_path / "out" / "net.prototxt").layers}
+    assert [made[role].geometry().group for role in ("split1", "split2", "reorder")] == [3, 3, 1]
+    (block,) = verify(net, weights, tmp_path / "out", engine="opencv").blocks
+    assert block.exact == (recipe == "extension")
+    with pytest.raises(UsageError, match="give a multiple of 3"):
+        SPLITS[recipe](net, weights, tmp_path / "out2", fast="4")

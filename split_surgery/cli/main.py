@@ -109,6 +109,7 @@ def cli() -> None:
 @click.option(
     "--center", type=float, default=2.0, show_default=True, help="plus this times them at the spatial centre."
 )
+@click.option("--even-center", type=click.Choice(["low", "high", "both"]), help="The centre of a kernel of even size.")
 @writing
 @talk
 def residual(net: str, weights: str, output: str, **flags: Any) -> None:

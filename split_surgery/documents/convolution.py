@@ -51,8 +51,10 @@ def check_splittable(net: Net, layer: Layer, trusted: frozenset[str] = frozenset
         layer.refuse("writes onto its own bottom")
     check_linear(layer, trusted)
     geometry = layer.geometry()
-    if geometry.group != 1:
-        layer.refuse(f"group {geometry.group} is not split so far; only group 1")
+    if geometry.group == geometry.num_output > 1:
+        layer.refuse("is depthwise: one kernel in each group leaves nothing to divide into fast and slow")
+    if geometry.num_output % geometry.group:
+        layer.fail(f"num_output {geometry.num_output} is not a multiple of group {geometry.group}")
     for name, place in layer.param_names():
         for other in net.layers:
             if other.name != layer.name and any(name == shared for shared, _ in other.param_names()):

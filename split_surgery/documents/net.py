@@ -141,6 +141,8 @@ class Layer:
                     numbers.setdefault(field.name, []).extend(self._integer(field, value) for value in field.values)
         if "num_output" not in numbers:
             self.fail("num_output is missing")
+        if not numbers.get("group", [1])[-1]:
+            self.fail("group is 0")
         if numbers.get("axis", [1])[-1] != 1:
             self.refuse("only convolutions on axis 1 (the channels) are split")
         return Geometry(

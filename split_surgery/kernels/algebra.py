@@ -38,21 +38,48 @@ def permutation(fast: Sequence[int], slow: Sequence[int]) -> Wide:
     return matrix
 
 
-def centre_boosted(weight: Array, surround: float, center: float) -> Wide:
+def centre_boosted(weight: Array, surround: float, center: float, even: str | None = None) -> Wide:
     """surround * W everywhere, plus center * W at the spatial centre ((k - 1) / 2 of each axis, k odd).
 
     With -0.2 and 2 it is the edge-preserving start of residual_pre: 1.8 * W at the centre, negative around it.
+
+    Args:
+        weight: (n, c, kernel_h, kernel_w).
+        even: which of the two middle taps of an axis of even size is its centre: low, high, or both, and then the center
+            weight is spread evenly over the middle taps (two, or four where both axes are even).
     """
     wide = weight.astype(np.float64)
-    kernel_h, kernel_w = wide.shape[2:]
     boosted: Wide = surround * wide
-    middle = (..., (kernel_h - 1) // 2, (kernel_w - 1) // 2)
-    boosted[middle] += center * wide[middle]
+    rows, columns = (_middle(size, even) for size in wide.shape[2:])
+    share = center / (len(rows) * len(columns))
+    for row in rows:
+        for column in columns:
+            boosted[..., row, column] += share * wide[..., row, column]
     return boosted
+
+
+def _middle(size: int, even: str | None) -> tuple[int, ...]:
+    """Indices of the centre of an axis."""
+    low, high = (size - 1) // 2, size // 2
+    if low == high:
+        return (low,)
+    return {"low": (low,), "high": (high,), "both": (low, high)}[even or "low"]
 
 
 Affine = tuple[Array, Array]
 """A convolution as (weight, bias): (n, c, kernel_h, kernel_w) and (n,)."""
+
+
+def ungrouped(weight: Array, group: int) -> Array:
+    """A grouped convolution's weight (n, c // group, ...) as that of a plain one, (n, c, ...), with zeros between groups."""
+    if group == 1:
+        return weight
+    count, width = weight.shape[:2]
+    dense = np.zeros((count, width * group, *weight.shape[2:]), weight.dtype)
+    for at in range(group):
+        rows = slice(at * count // group, (at + 1) * count // group)
+        dense[rows, at * width : (at + 1) * width] = weight[rows]
+    return dense
 
 
 def mix(matrix: Array, bias: Array, inner: Affine) -> Affine:

@@ -59,6 +59,24 @@ def fast_count(policy: str, count: int) -> int:
     return fast
 
 
-def groups(order: Sequence[int], fast: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Fast and slow channels of a ranking, each ascending."""
-    return tuple(sorted(order[:fast])), tuple(sorted(order[fast:]))
+def fast_and_slow(order: Sequence[int], policy: str, group: int = 1) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Fast and slow channels of a ranking, each ascending.
+
+    Args:
+        order: channels from fast to slow.
+        group: the convolution's. Kernels are ranked within each group, and the same number is taken fast from each, so that
+            both halves keep the group.
+
+    Raises:
+        UsageError: see fast_count; or a number of kernels that the groups cannot share.
+    """
+    size = len(order) // group
+    if policy.isdecimal() and group > 1 and int(policy) % group == 0:
+        policy = str(int(policy) // group)
+    elif policy.isdecimal() and group > 1:
+        raise UsageError(
+            f"--fast {policy}: the layer has {group} groups, which must have equally many: give a multiple of {group}"
+        )
+    count = fast_count(policy, size)
+    fast = [channel for at in range(group) for channel in [c for c in order if c // size == at][:count]]
+    return tuple(sorted(fast)), tuple(sorted(set(order) - set(fast)))

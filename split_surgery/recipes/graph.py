@@ -12,6 +12,10 @@ INPUT = ""
 """The bottom of the layer being split, where a part names its bottoms."""
 
 
+EVEN_CENTERS = ("low", "high", "both")
+"""Which of the two middle taps of an axis of even size counts as the spatial centre."""
+
+
 class Channels(Enum):
     """Which kernels of the old layer a part makes."""
 
