@@ -45,9 +45,15 @@ def prove_records(data: bytes, edits: Sequence[LayerEdit], blobs: Sequence[tuple
             # A legacy blob pads its shape with ones in front.
             if _shape(blob)[-array.ndim :] != array.shape or np.prod(_shape(blob)) != array.size:
                 raise Defect(f'the record of "{edit.name}" has a blob of shape {_shape(blob)} instead of {array.shape}')
-            stored = blob.data if array.itemsize == 4 else blob.double_data
-            if np.fromiter(stored, array.dtype, len(stored)).tobytes() != array.tobytes():
+            if _numbers(blob, array.dtype) != array.tobytes():
                 raise Defect(f'blob {index} in the record of "{edit.name}" holds other numbers than were meant')
+
+
+def _numbers(blob: Any, dtype: Any) -> bytes:
+    if blob.HasField("raw_data"):
+        return bytes(blob.raw_data)
+    stored = blob.data if dtype.itemsize == 4 else blob.double_data
+    return np.fromiter(stored, dtype, len(stored)).tobytes()
 
 
 def prove_text(data: bytes, edits: Sequence[LayerEdit], layer: Layer) -> None:

@@ -29,6 +29,7 @@ MESSAGES: dict[str, list[tuple[str, int, str, str]]] = {
     "BlobProto": [
         ("num", 1, "one", _INT32), ("channels", 2, "one", _INT32), ("height", 3, "one", _INT32), ("width", 4, "one", _INT32),
         ("data", 5, "packed", _FLOAT), ("shape", 7, "one", "BlobShape"), ("double_data", 8, "packed", _DOUBLE),
+        ("raw_data_type", 10, "one", _UINT32), ("raw_data", 12, "one", _BYTES),
     ],
     "ParamSpec": [("name", 1, "one", _STRING), ("lr_mult", 3, "one", _FLOAT), ("decay_mult", 4, "one", _FLOAT)],
     "ConcatParameter": [("axis", 2, "one", _INT32)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_dtypes_and_shapes(dtype, legacy):
 def test_blobs_read_back_in_protobuf(values, dtype, legacy):
     array = np.array(values, dtype).reshape(1, -1)
     like = index_blob(Buffer(b""), Span(0, 0), "blob")
-    like = type(like)(like.reader, like.span, (1,), legacy, dtype, 1, "blob")
+    like = replace(like, legacy=legacy, dtype=dtype, number=5 if dtype == "<f4" else 8)
     message = message_class("BlobProto")()
     message.ParseFromString(encode_blob(array, like))
     found = np.array(message.data if dtype == "<f4" else message.double_data, dtype)
@@ -190,3 +191,37 @@ def test_varints(value):
     data = wire.varint(value)
     assert wire.read_varint(data, 0) == (value & (2**64 - 1), len(data))
     assert wire.read_varint(data[:-1], 0) == (0, 0)
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("<f2", 2), ("<f4", 1), ("<f8", 0)])
+def test_nvidias_raw_data_stays_raw(tmp_path, dtype, kind):
+    """Half, single and double precision: kept in the form they came in."""
+    from split_surgery import extension, residual, verify
+    from tests.nets import TINY, conv_arrays, write_tiny
+
+    net = message_class("NetParameter")()
+    net.ParseFromString(tiny_weights())
+    arrays = [array.astype(dtype) for array in conv_arrays()]
+    for blob, array in zip(net.layer[1].blobs, arrays):
+        del blob.data[:]
+        blob.raw_data_type, blob.raw_data = kind, array.tobytes()
+    paths = write_tiny(tmp_path, TINY, net.SerializeToString())
+    report = extension(*paths, tmp_path / "out", noise=0)
+    assert verify(*paths, tmp_path / "out", max_drift=0).problems == ()
+    made = message_class("NetParameter")()
+    made.ParseFromString((tmp_path / "out" / "net.caffemodel").read_bytes())
+    split2 = next(layer for layer in made.layer if layer.name == "conv1_1_split2")
+    assert (split2.blobs[0].raw_data_type, len(split2.blobs[0].data)) == (kind, 0)
+    assert split2.blobs[0].raw_data == arrays[0][list(report.layer.slow)].tobytes()
+    residual(*paths, tmp_path / "residual")
+    assert verify(*paths, tmp_path / "residual").problems == ()
+
+
+def test_raw_data_that_cannot_be_read():
+    for data, message in (
+        (wire.tagged(10, 3) + wire.tagged(12, b"1234"), "of the unknown type 3"),
+        (wire.tagged(10, 2) + wire.tagged(12, b"123"), "no whole number of values"),
+        (wire.tagged(10, 2) + wire.tagged(12, b"12") + wire.tagged(5, b"1234"), "more than one form"),
+    ):
+        with pytest.raises(Unsupported, match=message):
+            index_blob(Buffer(data), Span(0, len(data)), "blob").load()

@@ -26,7 +26,9 @@ LAYER = {
     "phase": 10, "propagate_down": 11, "concat_param": 104, "convolution_param": 106, "eltwise_param": 110,
 }  # fmt: skip
 BLOB_LEGACY = {1: 0, 2: 1, 3: 2, 4: 3}  # num, channels, height, width: field number -> axis
-BLOB_DATA, BLOB_SHAPE, BLOB_DOUBLE, BLOB_RAW = 5, 7, 8, 12
+BLOB_DATA, BLOB_SHAPE, BLOB_DOUBLE = 5, 7, 8
+BLOB_RAW_TYPE, BLOB_RAW = 10, 12
+RAW_TYPES = ("<f8", "<f4", "<f2")  # of NVIDIA's fork: DOUBLE 0, FLOAT 1, FLOAT16 2
 SHAPE_DIM = 1
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -40,7 +42,7 @@ class BlobRef:
 
     Attributes:
         shape: as stored; a legacy blob has four axes (num, channels, height, width).
-        dtype: `<f4` or `<f8`.
+        dtype: `<f4`, `<f8`, or `<f2` (NVIDIA's half precision). number: the field that holds the numbers.
         problem: why the numbers cannot be read, or "".
     """
 
@@ -49,6 +51,7 @@ class BlobRef:
     shape: tuple[int, ...]
     legacy: bool
     dtype: str
+    number: int
     count: int
     inside: str
     problem: str = ""
@@ -67,11 +70,10 @@ class BlobRef:
         needed = math.prod(self.shape)
         if needed != self.count:
             raise FileError(f"{self.count * size} bytes of data, but shape {self.shape} needs {needed * size}", place)
-        number = BLOB_DATA if self.dtype == "<f4" else BLOB_DOUBLE
         parts = [
             self.reader.read(item.value, item.stop)
             for item in wire.walk(self.reader, self.span.start, self.span.stop, self.inside)
-            if item.number == number
+            if item.number == self.number
         ]
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         return np.frombuffer(data, self.dtype).reshape(self.shape)
@@ -154,8 +156,8 @@ class Caffemodel:
 def index_blob(reader: Reader, span: Span, inside: str) -> BlobRef:
     """What a BlobProto says of itself, its numbers unread."""
     legacy, shape, has_shape = [1, 1, 1, 1], [], False
-    counts = {BLOB_DATA: 0, BLOB_DOUBLE: 0}
-    problem = ""
+    sizes = {BLOB_DATA: 0, BLOB_DOUBLE: 0, BLOB_RAW: 0}  # bytes of numbers by the field that holds them
+    raw_type = 0
     for item in wire.walk(reader, span.start, span.stop, inside):
         if item.number in BLOB_LEGACY:
             expect(reader, item, VARINT, inside)
@@ -164,21 +166,29 @@ def index_blob(reader: Reader, span: Span, inside: str) -> BlobRef:
             expect(reader, item, LENGTH, f"{inside}.shape")
             has_shape = True
             shape += dims(reader, item, inside)
-        elif item.number in counts:
-            size = 4 if item.number == BLOB_DATA else 8
+        elif item.number == BLOB_RAW_TYPE:
+            expect(reader, item, VARINT, f"{inside}.raw_data_type")
+            raw_type = item.integer
+        elif item.number in sizes:
             length = item.stop - item.value
-            if item.wire_type not in (LENGTH, wire.FIXED32 if size == 4 else wire.FIXED64) or length % size:
+            alone = {BLOB_DATA: (wire.FIXED32, 4), BLOB_DOUBLE: (wire.FIXED64, 8), BLOB_RAW: (LENGTH, 1)}[item.number]
+            if item.wire_type not in (LENGTH, alone[0]) or length % alone[1]:
                 raise FileError(
                     "its numbers are not stored as floating point", BytePlace(reader.name, item.start, inside)
                 )
-            counts[item.number] += length // size
-        elif item.number == BLOB_RAW:
-            problem = "holds NVIDIA's raw_data, which is not read so far"
-    if counts[BLOB_DATA] and counts[BLOB_DOUBLE]:
-        problem = "holds its numbers twice, as float and as double"
-    dtype = "<f8" if counts[BLOB_DOUBLE] else "<f4"
-    count = counts[BLOB_DOUBLE] or counts[BLOB_DATA]
-    return BlobRef(reader, span, tuple(shape if has_shape else legacy), not has_shape, dtype, count, inside, problem)
+            sizes[item.number] += length
+    used = [number for number, size in sizes.items() if size] or [BLOB_DATA]
+    problem = "" if len(used) == 1 else "holds its numbers in more than one form (data, double_data, raw_data)"
+    dtypes = {BLOB_DATA: "<f4", BLOB_DOUBLE: "<f8", BLOB_RAW: RAW_TYPES[raw_type] if raw_type < len(RAW_TYPES) else ""}
+    dtype = dtypes[used[0]]
+    if not dtype:
+        dtype, problem = "<f4", f"holds raw_data of the unknown type {raw_type}"
+    elif sizes[used[0]] % np.dtype(dtype).itemsize:
+        problem = "its raw_data is no whole number of values"
+    count = sizes[used[0]] // np.dtype(dtype).itemsize
+    return BlobRef(
+        reader, span, tuple(shape if has_shape else legacy), not has_shape, dtype, used[0], count, inside, problem
+    )
 
 
 def dims(reader: Reader, shape: WireField, inside: str) -> list[int]:
@@ -214,16 +224,18 @@ def expect(reader: Reader, item: WireField, wire_type: int, inside: str) -> None
 
 
 def encode_blob(array: Array, like: BlobRef) -> bytes:
-    """A BlobProto in the form of `like`: its dtype, and its way of storing the shape.
+    """A BlobProto in the form of `like`: its dtype, the field of its numbers, and its way of storing the shape.
 
     Args:
         array: the numbers, of any shape; legacy blobs need at most four axes.
     """
     numbers = np.ascontiguousarray(array, like.dtype).tobytes()
-    data = tagged(BLOB_DATA if like.dtype == "<f4" else BLOB_DOUBLE, numbers)
+    data = tagged(like.number, numbers)
+    if like.number == BLOB_RAW:
+        data = tagged(BLOB_RAW_TYPE, RAW_TYPES.index(like.dtype)) + data
     if like.legacy:
         padded = (1,) * (4 - array.ndim) + array.shape
         legacy = b"".join(tagged(number, padded[axis]) for number, axis in BLOB_LEGACY.items())
         return legacy + data
     shape = tagged(BLOB_SHAPE, tagged(SHAPE_DIM, b"".join(wire.varint(size) for size in array.shape)))
-    return shape + data if like.dtype == "<f8" else data + shape
+    return data + shape if like.number < BLOB_SHAPE else shape + data
