@@ -24,20 +24,11 @@ from split_surgery.equivalence import changes, split_blocks
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.evidence import Request
 from split_surgery.files import OutputDir, PathLike, Progress, Source, no_progress, read_file, snapshots_in
+from split_surgery.inputs import NET_FILE, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE, open_inputs
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.kernels.tpm import MEASURES, entropy
 from split_surgery.reports import EngineOutput, RankedKernel, RankReport, SplitReport, VerifyReport
-from split_surgery.splitting import (
-    NET_FILE,
-    PLAN_FILE,
-    SOLVER_FILE,
-    WEIGHTS_FILE,
-    Job,
-    find_target,
-    open_inputs,
-    rank_target,
-    work_out,
-)
+from split_surgery.splitting import Job, find_target, rank_target, work_out
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -60,6 +51,7 @@ class SplitOptions(TypedDict, total=False):
     measure: str | None
     scores: PathLike | None
     solver: PathLike | None
+    also: tuple[PathLike, ...]
     trust_field: tuple[str, ...]
     config: PathLike | None
     as_path: str | None
@@ -108,7 +100,7 @@ def _split(
     directory = OutputDir(_plain(output))
     caffe_dir = _plain(as_path) if as_path else directory.given
     with ExitStack() as stack:
-        inputs = open_inputs(stack, net, weights, settings.solver)
+        inputs = open_inputs(stack, net, weights, settings.solver, settings.also)
         job = work_out(inputs, recipe, settings, directory=caffe_dir, diff=diff, progress=progress)
         differing: list[str] = []
         if diff:

@@ -58,6 +58,7 @@ class Settings:
     measure: str | None = _option(None, "a measure's name", _text)
     scores: PathLike | None = _option(None, "a file's name", _text)
     solver: PathLike | None = _option(None, "a file's name", _text)
+    also: tuple[PathLike, ...] = _option((), "a list of files", _names)
     trust_field: tuple[str, ...] = _option((), "a list of field names", _names)
 
     @classmethod

@@ -73,22 +73,37 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
+class InputFile:
+    """What identifies an input: its name without the path, its size in bytes, and of a text the SHA-256.
+
+    Hashing a whole weights file would cost more than copying it; the split layers' records are hashed instead.
+    """
+
+    name: str
+    size: int
+    sha256: str | None = None
+
+    def to_tree(self) -> dict[str, Any]:
+        tree: dict[str, Any] = {"file": self.name, "bytes": self.size}
+        return tree | ({"sha256": self.sha256} if self.sha256 else {})
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that decides the outputs, with what identifies the inputs. No path, time or version enters."""
 
-    net_name: str
-    net_size: int
-    net_sha256: str
-    weights_name: str
-    weights_size: int
+    net: InputFile
+    weights: InputFile
+    also: tuple[InputFile, ...]
     layers: tuple[LayerPlan, ...]
 
     def to_tree(self) -> dict[str, Any]:
         """As plain data, in the order of split.yaml."""
         return {
             "format": FORMAT,
-            "net": {"file": self.net_name, "bytes": self.net_size, "sha256": self.net_sha256},
-            "weights": {"file": self.weights_name, "bytes": self.weights_size},
+            "net": self.net.to_tree(),
+            "weights": self.weights.to_tree(),
+            **({"also": [file.to_tree() for file in self.also]} if self.also else {}),
             "layers": [_layer_tree(layer) for layer in self.layers],
         }
 
@@ -146,11 +161,11 @@ def plan_layer(
     order = ranking(scores, options.order, options.seed, layer.name)
     fast, slow = fast_and_slow(order, options.fast, layer.geometry().group)
     names = {part.role: f"{layer.name}_{part.role}" for part in RECIPES[options.recipe].parts}
-    _check_names_free(net, layer, names)
+    check_names_free(net, layer, names)
     return LayerPlan(layer.name, options, scores, measure, tpm, evidence, fast, slow, names, digest)
 
 
-def _check_names_free(net: Net, layer: Layer, names: dict[str, str]) -> None:
+def check_names_free(net: Net, layer: Layer, names: dict[str, str]) -> None:
     """Raises: UsageError, where a new layer, blob or parameter would have the name of one that is there, naming both."""
     taken = dict.fromkeys(net.inputs(), net.document.name)
     taken |= {top: str(other.place()) for other in net.layers for top in other.tops}

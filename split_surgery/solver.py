@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from split_surgery.documents.prototxt import Document, Field, Message, Scalar, quote
-from split_surgery.errors import TextPlace, UsageError
+from split_surgery.errors import UsageError
 from split_surgery.spans import Splice
 
 NET_FIELDS = ("net", "train_net", "test_net")
@@ -14,13 +14,13 @@ DEFAULT_PREFIX = "net"
 
 
 def solver_splices(
-    document: Document, directory: str, is_net: Callable[[str], bool], weights_name: str
+    document: Document, directory: str, new_name: Callable[[str], str | None], weights_name: str
 ) -> list[Splice]:
     """Splices of a solver so that training can neither load nor overwrite the baseline's files.
 
     Args:
         directory: the output directory as Caffe will see it.
-        is_net: whether a path that the solver names is the net that was split.
+        new_name: what a net that the solver names is called in the directory; None for one that is not written there.
         weights_name: name of the weights file in the directory.
 
     Raises:
@@ -33,11 +33,13 @@ def solver_splices(
         raise UsageError(f"{document.name} names no net, so it is not the solver that trains NET")
     for name in NET_FIELDS:
         for field, value in _strings(root, name):
-            if not is_net(value.text):
+            name_there = new_name(value.text)
+            if name_there is None:
                 raise UsageError(
                     f'{document.place(field)}: the solver\'s {name} is "{value.text}", which is not the NET being split',
+                    hint="a solver with several nets needs the others too: --also FILE",
                 )
-            splices.append(_set(field, value, f"{directory}/net.prototxt"))
+            splices.append(_set(field, value, f"{directory}/{name_there}"))
     for field, value in _strings(root, "weights"):
         splices.append(_set(field, value, f"{directory}/{weights_name}"))
     prefixes = list(_strings(root, "snapshot_prefix"))
@@ -61,13 +63,6 @@ def snapshot_prefix(document: Document) -> str | None:
 def prefix_name(prefix: str) -> str:
     """The file part of a snapshot_prefix, kept so that snapshots are still told apart by it."""
     return PurePosixPath(prefix.replace("\\", "/")).name if not prefix.endswith("/") else DEFAULT_PREFIX
-
-
-def names_a_net(document: Document) -> list[tuple[str, TextPlace]]:
-    """The nets that a solver names, with their places."""
-    return [
-        (value.text, document.place(field)) for name in NET_FIELDS for field, value in _strings(document.root, name)
-    ]
 
 
 def _strings(root: Message, name: str) -> list[tuple[Field, Scalar]]:

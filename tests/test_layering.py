@@ -28,6 +28,8 @@ ROWS = [
     {"equivalence", "engines", "engines.prepare", "engines.caffe_runner"},
     {"engines.pycaffe", "engines.opencv"},
     {"reports"},
+    {"inputs"},
+    {"writing"},
     {"splitting"},
     {"commands"},
     {"demonstration"},

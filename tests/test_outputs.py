@@ -11,7 +11,7 @@ import yaml
 from split_surgery import extension, residual
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, UsageError
-from split_surgery.splitting import dedented
+from split_surgery.writing import dedented
 from tests.nets import TINY, write_tiny
 
 SOLVER = """\
@@ -298,3 +298,55 @@ def test_fields_and_comments_beside_the_opening_brace(tmp_path):
 def test_diffs_end_lines_where_files_do(tmp_path):
     net, weights = write_tiny(tmp_path, TINY.replace('  top: "conv1_1"\n', '  top: "conv1_1" # a\fb\u0085c\n'))
     assert "No newline" not in residual(net, weights, tmp_path / "out", diff=True).diff
+
+
+def test_also_edits_the_deploy_net_alike(tmp_path):
+    from split_surgery import verify
+    from tests.conftest import EXAMPLE
+
+    arguments = (EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel", tmp_path / "out")
+    report = residual(*arguments, also=(EXAMPLE / "deploy.prototxt",))
+    assert report.files == ("net.caffemodel", "net.prototxt", "deploy.prototxt", "split.yaml")
+    plan = yaml.safe_load((tmp_path / "out" / "split.yaml").read_text())
+    assert [file["file"] for file in plan["also"]] == ["deploy.prototxt"]
+    derived = (tmp_path / "out" / "deploy.prototxt", tmp_path / "out" / "net.caffemodel")
+    assert verify(EXAMPLE / "deploy.prototxt", arguments[1], derived, engine="opencv").problems == ()
+    assert (
+        "deploy.prototxt"
+        in residual(*arguments[:2], tmp_path / "o", also=(EXAMPLE / "deploy.prototxt",), diff=True).diff
+    )
+
+
+def test_a_solver_with_two_nets_needs_both(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / "test.prototxt").write_text(TINY)
+    (tmp_path / "s.prototxt").write_text('train_net: "base.prototxt"\ntest_net: "test.prototxt"\n')
+    with pytest.raises(UsageError, match="(?s)test.prototxt.*which is not the NET being split.*--also FILE"):
+        residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
+    residual(
+        net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt", also=(tmp_path / "test.prototxt",), as_path="d"
+    )
+    text = (tmp_path / "out" / "solver.prototxt").read_text()
+    assert text.startswith('train_net: "d/net.prototxt"\ntest_net: "d/test.prototxt"\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        (TINY.replace("conv1_1", "c"), "other.prototxt", 'no layer "conv1_1" in .*other.prototxt'),
+        (
+            TINY.replace("pad: 1", "pad: 2"),
+            "other.prototxt",
+            "differs in geometry from the layer at .*base.prototxt:8:1",
+        ),
+        ("net_param { " + TINY + " }", "other.prototxt", "is a solver, not a net"),
+        (TINY, "solver.prototxt", "solver.prototxt is the name of another file"),
+        (TINY.replace("relu1_1", "conv1_1_concat"), "other.prototxt", "would have the name of what"),
+    ],
+)
+def test_also_files_that_do_not_fit(tmp_path, text, name, message):
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / name).write_text(text)
+    with pytest.raises((UsageError, FileError), match=message):
+        residual(net, weights, tmp_path / "out", also=(tmp_path / name,))
+    assert not (tmp_path / "out").exists()

@@ -76,6 +76,7 @@ writing = options(
     click.option(
         "--noise", type=float, default=0.01, show_default=True, help="Standard deviation of the noise on 1x1 kernels."
     ),
+    click.option("--also", multiple=True, metavar="FILE", help="Edit this deploy or test prototxt alike. Repeatable."),
     click.option("--config", metavar="FILE", help="A YAML file of these options; what is given here overrides it."),
     click.option(
         "--as",
