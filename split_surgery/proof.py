@@ -1,7 +1,8 @@
-"""Proof of a split by another route, before anything is written: protobuf's own parsers read the new layers back.
+"""Proof of a split by another route, before anything is written: protobuf's own parsers read old and new layers.
 
-What was written by splices and by hand-made wire bytes is read by protobuf with our small schema, and must say what the
-plan says. A disagreement is a defect of this program.
+What was made by splices and by hand-written wire bytes is read by protobuf with our small schema. What each new layer must
+be is worked out a second time, on protobuf's message of the old layer, and the two must be equal. And no splice may reach
+beyond the layer. A disagreement is a defect of this program.
 """
 
 from __future__ import annotations
@@ -14,31 +15,40 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from split_surgery.documents.caffemodel import Array
-from split_surgery.documents.layer_edit import LayerEdit
+from split_surgery.documents.layer_edit import GEOMETRY, RULES, EnumValue, LayerEdit, NewField
 from split_surgery.documents.net import Layer
 from split_surgery.errors import Defect
 from split_surgery.schema import message_class
+from split_surgery.spans import Span, Splice
 
 
-def prove_records(data: bytes, edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]], layer_name: str) -> None:
-    """The new records against the plan.
+def prove_extent(splices: Sequence[Splice], allowed: Sequence[Span], what: str) -> None:
+    """Raises: Defect, where a splice reaches beyond the spans it may touch."""
+    for splice in splices:
+        if not any(span.start <= splice.start and splice.stop <= span.stop for span in allowed):
+            raise Defect(f"an edit of the {what} reaches bytes {splice.start}..{splice.stop}, outside the layer")
+
+
+def prove_records(data: bytes, old: bytes, edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]]) -> None:
+    """The new records against the old one and the plan.
 
     Args:
-        data: the bytes put in place of the old record of `layer_name`.
+        data: the bytes put in place of the old record. old: the old record, tag and length included.
         edits: the new layers. blobs: their numbers, in the dtype they are stored in.
 
     Raises:
         Defect: protobuf reads something else than was meant.
     """
-    net = message_class("NetParameter")()
+    net, before = message_class("NetParameter")(), message_class("NetParameter")()
     try:
         net.ParseFromString(data)
+        before.ParseFromString(old)
     except DecodeError as error:
-        raise Defect(f'the new records of "{layer_name}" do not parse: {error}') from error
+        raise Defect(f"the new records do not parse: {error}") from error
     if len(net.layer) != len(edits):
-        raise Defect(f'"{layer_name}" became {len(net.layer)} records instead of {len(edits)}')
+        raise Defect(f"the layer became {len(net.layer)} records instead of {len(edits)}")
+    del before.layer[0].blobs[:]
     for record, edit, wanted in zip(net.layer, edits, blobs):
-        _check_layer(record, edit, "record")
         if len(record.blobs) != len(wanted):
             raise Defect(f'the record of "{edit.name}" has {len(record.blobs)} blobs instead of {len(wanted)}')
         for index, (blob, array) in enumerate(zip(record.blobs, wanted)):
@@ -47,17 +57,12 @@ def prove_records(data: bytes, edits: Sequence[LayerEdit], blobs: Sequence[tuple
                 raise Defect(f'the record of "{edit.name}" has a blob of shape {_shape(blob)} instead of {array.shape}')
             if _numbers(blob, array.dtype) != array.tobytes():
                 raise Defect(f'blob {index} in the record of "{edit.name}" holds other numbers than were meant')
-
-
-def _numbers(blob: Any, dtype: Any) -> bytes:
-    if blob.HasField("raw_data"):
-        return bytes(blob.raw_data)
-    stored = blob.data if dtype.itemsize == 4 else blob.double_data
-    return np.fromiter(stored, dtype, len(stored)).tobytes()
+        del record.blobs[:]
+        _compare(record, before.layer[0], edit, "record")
 
 
 def prove_text(data: bytes, edits: Sequence[LayerEdit], layer: Layer) -> None:
-    """The new layers' text against the plan, where protobuf's text parser can read the old layer's text at all.
+    """The new layers' text against the old layer's and the plan, where protobuf's text parser can read the old one at all.
 
     Args:
         data: the text of the new layers and nothing else.
@@ -66,7 +71,7 @@ def prove_text(data: bytes, edits: Sequence[LayerEdit], layer: Layer) -> None:
         Defect: protobuf reads something else than was meant.
     """
     try:
-        _parse_text(layer.document.data[layer.field.span.start : layer.field.span.stop])
+        before = _parse_text(layer.document.data[layer.field.span.start : layer.field.span.stop])
         "".join(name for edit in edits for name in (edit.name, *edit.bottoms, edit.top)).encode()
     except (text_format.ParseError, UnicodeEncodeError):
         return  # it cannot read the original either: a fork's enum value, or a name that is not UTF-8
@@ -76,8 +81,11 @@ def prove_text(data: bytes, edits: Sequence[LayerEdit], layer: Layer) -> None:
         raise Defect(f'the new text of "{layer.name}" does not parse: {error}') from error
     if len(net.layer) != len(edits):
         raise Defect(f'"{layer.name}" became {len(net.layer)} layers instead of {len(edits)}')
+    del before.layer[0].blobs[:]
     for message, edit in zip(net.layer, edits):
-        _check_layer(message, edit, "text")
+        if edit.join is None and not message.HasField("convolution_param"):
+            raise Defect(f'the text of "{edit.name}" has no convolution_param')
+        _compare(message, before.layer[0], edit, "text")
 
 
 def _parse_text(data: bytes) -> Any:
@@ -85,28 +93,60 @@ def _parse_text(data: bytes) -> Any:
     return text_format.Parse(data.decode("utf-8", "replace"), message_class("NetParameter")(), allow_unknown_field=True)
 
 
-def _check_layer(message: Any, edit: LayerEdit, what: str) -> None:
-    found = (_text(message.name), tuple(map(_text, message.bottom)), tuple(map(_text, message.top)))
-    wanted = (_text(edit.name), tuple(map(_text, edit.bottoms)), (_text(edit.top),))
+def _compare(found: Any, old: Any, edit: LayerEdit, what: str) -> None:
+    wanted = expected(old, edit)
+    names = [_text(found.name), *map(_text, found.bottom), *map(_text, found.top)]
+    if names != [_text(name) for name in (edit.name, *edit.bottoms, edit.top)]:
+        raise Defect(f'the {what} of "{edit.name}" has the names {names}')
+    for message in (found, wanted):
+        for key in ("name", "bottom", "top"):
+            message.ClearField(key)
     if found != wanted:
-        raise Defect(f'the {what} of "{edit.name}" reads {found} instead of {wanted}')
+        raise Defect(f'the {what} of "{edit.name}" reads\n{found}\ninstead of\n{wanted}')
+
+
+def expected(old: Any, edit: LayerEdit) -> Any:
+    """What a new layer must be: protobuf's message of the old layer, changed as the edit says."""
+    new = type(old)()
     if edit.join is not None:
-        if message.type != edit.join[0] or message.HasField("convolution_param") or len(message.param):
-            raise Defect(f'the {what} of "{edit.name}" is not a plain {edit.join[0]}')
-        return
-    convolution = message.convolution_param
-    if message.HasField("convolution_param"):
-        if convolution.num_output != edit.num_output:
-            raise Defect(
-                f'the {what} of "{edit.name}" has num_output {convolution.num_output} instead of {edit.num_output}'
+        for rule in RULES:
+            if rule == "phase" and old.HasField(rule):
+                new.phase = old.phase
+            elif rule != "phase":
+                getattr(new, rule).extend(getattr(old, rule))
+        new.type = edit.join[0]
+        if old.HasField("convolution_param"):
+            _set(new, edit.join[1])
+        if edit.keep_loss_weight:
+            new.loss_weight.extend(old.loss_weight)
+        return new
+    new.CopyFrom(old)
+    if not edit.keep_loss_weight:
+        del new.loss_weight[:]
+    if not edit.keep_propagate_down:
+        del new.propagate_down[:]
+    for param in new.param:
+        if param.name:
+            name = param.name
+            param.name = (
+                name + edit.suffix if isinstance(name, str) else name + edit.suffix.encode("utf-8", "surrogateescape")
             )
-        if edit.pointwise and (
-            list(convolution.kernel_size) != [1] or convolution.pad or convolution.stride or convolution.group != 0
-        ):
-            raise Defect(f'the {what} of "{edit.name}" is not 1x1')
-    for param in message.param:
-        if param.name and not _text(param.name).endswith(_text(edit.suffix)):
-            raise Defect(f'the {what} of "{edit.name}" shares the parameter "{_text(param.name)}" with another layer')
+    if new.HasField("convolution_param"):
+        convolution = new.convolution_param
+        if edit.pointwise:
+            for key in GEOMETRY:
+                convolution.ClearField(key)
+            convolution.kernel_size.append(1)
+        convolution.num_output = edit.num_output
+    return new
+
+
+def _set(message: Any, field: NewField) -> None:
+    if isinstance(field.value, tuple):
+        for inner in field.value:
+            _set(getattr(message, field.name), inner)
+    else:
+        setattr(message, field.name, field.value.number if isinstance(field.value, EnumValue) else field.value)
 
 
 def _text(value: str | bytes) -> str:
@@ -117,3 +157,10 @@ def _text(value: str | bytes) -> str:
 
 def _shape(blob: Any) -> tuple[int, ...]:
     return tuple(blob.shape.dim) if blob.HasField("shape") else (blob.num, blob.channels, blob.height, blob.width)
+
+
+def _numbers(blob: Any, dtype: Any) -> bytes:
+    if blob.HasField("raw_data"):
+        return bytes(blob.raw_data)
+    stored = blob.data if dtype.itemsize == 4 else blob.double_data
+    return np.fromiter(stored, dtype, len(stored)).tobytes()

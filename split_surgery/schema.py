@@ -31,18 +31,31 @@ MESSAGES: dict[str, list[tuple[str, int, str, str]]] = {
         ("data", 5, "packed", _FLOAT), ("shape", 7, "one", "BlobShape"), ("double_data", 8, "packed", _DOUBLE),
         ("raw_data_type", 10, "one", _UINT32), ("raw_data", 12, "one", _BYTES),
     ],
-    "ParamSpec": [("name", 1, "one", _STRING), ("lr_mult", 3, "one", _FLOAT), ("decay_mult", 4, "one", _FLOAT)],
+    "ParamSpec": [
+        ("name", 1, "one", _STRING), ("share_mode", 2, "one", "DimCheckMode"), ("lr_mult", 3, "one", _FLOAT),
+        ("decay_mult", 4, "one", _FLOAT),
+    ],
+    "FillerParameter": [
+        ("type", 1, "one", _STRING), ("value", 2, "one", _FLOAT), ("min", 3, "one", _FLOAT), ("max", 4, "one", _FLOAT),
+        ("mean", 5, "one", _FLOAT), ("std", 6, "one", _FLOAT),
+    ],
+    "NetStateRule": [
+        ("phase", 1, "one", "Phase"), ("min_level", 2, "one", _INT32), ("max_level", 3, "one", _INT32),
+        ("stage", 4, "many", _STRING), ("not_stage", 5, "many", _STRING),
+    ],
     "ConcatParameter": [("axis", 2, "one", _INT32)],
     "EltwiseParameter": [("operation", 1, "one", "EltwiseOp")],
     "ConvolutionParameter": [
         ("num_output", 1, "one", _UINT32), ("bias_term", 2, "one", _BOOL), ("pad", 3, "many", _UINT32),
-        ("kernel_size", 4, "many", _UINT32), ("group", 5, "one", _UINT32), ("stride", 6, "many", _UINT32),
+        ("kernel_size", 4, "many", _UINT32), ("weight_filler", 7, "one", "FillerParameter"),
+        ("bias_filler", 8, "one", "FillerParameter"), ("group", 5, "one", _UINT32), ("stride", 6, "many", _UINT32),
         ("pad_h", 9, "one", _UINT32), ("pad_w", 10, "one", _UINT32), ("kernel_h", 11, "one", _UINT32), ("kernel_w", 12, "one", _UINT32),
         ("stride_h", 13, "one", _UINT32), ("stride_w", 14, "one", _UINT32), ("dilation", 18, "many", _UINT32),
     ],
     "LayerParameter": [
         ("name", 1, "one", _STRING), ("type", 2, "one", _STRING), ("bottom", 3, "many", _STRING), ("top", 4, "many", _STRING),
         ("loss_weight", 5, "many", _FLOAT), ("param", 6, "many", "ParamSpec"), ("blobs", 7, "many", "BlobProto"),
+        ("include", 8, "many", "NetStateRule"), ("exclude", 9, "many", "NetStateRule"), ("phase", 10, "one", "Phase"),
         ("propagate_down", 11, "many", _BOOL), ("concat_param", 104, "one", "ConcatParameter"),
         ("convolution_param", 106, "one", "ConvolutionParameter"), ("eltwise_param", 110, "one", "EltwiseParameter"),
     ],
@@ -50,7 +63,7 @@ MESSAGES: dict[str, list[tuple[str, int, str, str]]] = {
 }  # fmt: skip
 """Message -> (field, number, how often, type)."""
 
-ENUMS = {"EltwiseOp": ["PROD", "SUM", "MAX"]}
+ENUMS = {"EltwiseOp": ["PROD", "SUM", "MAX"], "Phase": ["TRAIN", "TEST"], "DimCheckMode": ["STRICT", "PERMISSIVE"]}
 
 
 @cache

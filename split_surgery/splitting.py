@@ -10,6 +10,7 @@ from split_surgery.config import Settings
 from split_surgery.documents.caffemodel import CAFFE_READ_LIMIT, Array, LayerRecord
 from split_surgery.documents.convolution import check_splittable
 from split_surgery.documents.layer_edit import LayerEdit
+from split_surgery.documents.layer_text import insertion_point
 from split_surgery.documents.net import Geometry, Layer, Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.edits import initial_blobs, layer_edits, text_splices, weight_splices
@@ -27,11 +28,11 @@ from split_surgery.plan import (
     check_record,
     plan_layer,
 )
-from split_surgery.proof import prove_records, prove_text
+from split_surgery.proof import prove_extent, prove_records, prove_text
 from split_surgery.recipes import RECIPES
 from split_surgery.reports import NewLayer
 from split_surgery.solver import snapshot_prefix
-from split_surgery.spans import Splice, apply_splices
+from split_surgery.spans import Span, Splice, apply_splices
 from split_surgery.writing import diff_of, outputs_of
 
 DEFAULT_LAYER = "conv1_1"
@@ -146,7 +147,8 @@ def work_out(
     texts = [_edited_text(file, layer_plan, target, trusted) for file in inputs.nets]
     record_edits = _record_edits(layer_plan, target)
     binary = weight_splices(record_edits, blobs, inputs.source, target.record)
-    prove_records(binary[0].replacement, record_edits, blobs, layer_plan.layer)
+    prove_extent(binary, [target.record.span], "weights")
+    prove_records(binary[0].replacement, inputs.source.read(*target.record.span), record_edits, blobs)
     outputs = outputs_of(inputs, plan, texts, binary, directory)
     if outputs[0].size > CAFFE_READ_LIMIT:
         remarks.append(f"{WEIGHTS_FILE} is larger than 2 GiB, which Caffe cannot read as protobuf; it can as HDF5")
@@ -192,7 +194,10 @@ def _edited_text(file: NetFile, plan: LayerPlan, target: Target, trusted: frozen
                 twin.fail(f"differs in geometry from the layer at {target.layer.place()}")
         check_names_free(file.net, twins[0], plan.names)
     splices = text_splices(plan, twins)
-    edited = apply_splices(file.net.document.data, splices)
+    data = file.net.document.data
+    spans = [Span(twin.field.span.start, insertion_point(data, twin.field)) for twin in twins]
+    prove_extent(splices, spans, file.name)
+    edited = apply_splices(data, splices)
     try:
         again = Net(Document(edited, file.name))
     except (FileError, Unsupported) as error:
