@@ -22,9 +22,9 @@ from split_surgery.engines import ENGINES
 from split_surgery.engines.prepare import Runnable, prepare, random_inputs
 from split_surgery.equivalence import changes, split_blocks
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.evidence import Request
+from split_surgery.evidence import Evidence, Request, no_tpm_hint
 from split_surgery.files import OutputDir, PathLike, Progress, Source, no_progress, read_file, snapshots_in
-from split_surgery.inputs import NET_FILE, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE, open_inputs
+from split_surgery.inputs import NET_FILE, OWN_FILES, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE, open_inputs
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.kernels.tpm import MEASURES, entropy
 from split_surgery.reports import EngineOutput, RankedKernel, RankReport, SplitReport, VerifyReport
@@ -106,7 +106,7 @@ def _split(
         if diff:
             status = "diff"
         elif check:
-            differing = directory.differing(job.outputs)
+            differing = directory.differing(job.outputs) + stale_files(directory, job)
             status = "differs" if differing else "same"
         else:
             read = [path for path in (config, settings.scores) if path is not None]
@@ -117,7 +117,7 @@ def _split(
         directory=directory.given,
         plan=job.plan,
         new_layers=job.new_layers,
-        evidence=evidence_sentence(job, settings.order, settings.seed),
+        evidence=evidence_sentence(job.evidence, settings.order, settings.seed),
         parameters=job.parameters,
         files=tuple(output.name for output in job.outputs),
         next_command=next_command(job, caffe_dir),
@@ -143,13 +143,19 @@ def write(directory: OutputDir, job: Job, force: bool, progress: Progress) -> st
     if not there:
         directory.create(job.outputs, progress)
         return "written"
+    stale = stale_files(directory, job)
+    if stale:
+        raise UsageError(
+            f"{directory.given} holds {', '.join(stale)} of another split, which this one would not write",
+            hint="choose another directory, or remove it; a solver is written with --solver FILE",
+        )
     differing = directory.differing(job.outputs)
     if not differing:
         return "unchanged"
     if not force:
         raise UsageError(
-            f"{directory.given} is not empty, and holds something else ({', '.join(differing)} would change)",
-            hint="choose another directory, look with --diff, or replace the files with --force",
+            f"{directory.given} is not empty, and holds something else ({', '.join(differing)} would be written)",
+            hint="choose another directory, or replace the files with --force",
         )
     snapshots = snapshots_in(directory.path)
     if snapshots and PLAN_FILE in differing:
@@ -161,12 +167,18 @@ def write(directory: OutputDir, job: Job, force: bool, progress: Progress) -> st
     return "written"
 
 
-def evidence_sentence(job: Job, order: str, seed: int) -> str:
-    """What fast and slow mean in this split."""
+def stale_files(directory: OutputDir, job: Job) -> list[str]:
+    """Files of ours in the directory that this split does not make: they would be taken for part of it."""
+    made = {output.name for output in job.outputs}
+    return [name for name in directory.entries() if name in OWN_FILES and name not in made]
+
+
+def evidence_sentence(evidence: Evidence, order: str, seed: int) -> str:
+    """What fast and slow mean."""
     if order == "random":
         return f"fast/slow at random (seed {seed}), a control, NOT TPM"
     reverse = ", in reverse, a control" if order == "reverse" else ""
-    return f"fast/slow by {job.evidence.sentence()}{reverse}"
+    return f"fast/slow by {evidence.sentence()}{reverse}"
 
 
 def next_command(job: Job, directory: str) -> str:
@@ -200,8 +212,8 @@ def rank(
     return RankReport(
         layer=target.layer.name,
         measure=evidence.measure,
-        tpm=evidence.tpm,
-        evidence=evidence.sentence(),
+        tpm=False if order == "random" else evidence.tpm,
+        evidence=evidence_sentence(evidence, order, seed),
         order=order,
         mean=float(np.mean(evidence.scores)),
         entropy=entropy(evidence.scores, top),
@@ -209,14 +221,14 @@ def rank(
             RankedKernel(channel, evidence.scores[channel], "fast" if channel in fast_channels else "slow")
             for channel in ranked
         ),
-        warnings=tuple(remarks),
+        warnings=(*remarks, *no_tpm_hint(evidence, measure)),
     )
 
 
 def verify(
     net: PathLike, weights: PathLike, derived: PathLike | tuple[PathLike, PathLike], *, trained: bool = False,
     engine: str | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None, seed: int = 0,
-    max_drift: float | None = None, trust_field: tuple[str, ...] = (),
+    max_drift: float | None = None, trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
 ) -> VerifyReport:  # fmt: skip
     """Prove a derived net from the files alone, and by running both nets where an engine is named.
 
@@ -231,11 +243,15 @@ def verify(
     """
     if engine is not None and engine not in ENGINES:
         raise UsageError(f"--engine {engine}: must be one of {', '.join(ENGINES)}")
+    if input_shape and engine is None:
+        raise UsageError("--input-shape is for a run: name an --engine")
+    if isinstance(derived, (tuple, list)) and len(derived) != 2:
+        raise UsageError("the derived net is a directory, or two files: its prototxt and its weights")
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed {seed}: must be a number from 0 to 2**32 - 1")
     if max_drift is not None and not max_drift >= 0:
         raise UsageError(f"--max-drift {max_drift}: must be a number of at least 0")
-    derived_net, derived_weights = derived if isinstance(derived, tuple) else _derived_files(derived, trained)
+    derived_net, derived_weights = derived if isinstance(derived, (tuple, list)) else _derived_files(derived, trained)
     with ExitStack() as stack:
         nets = [Net(Document(read_file(path), os.fspath(path))) for path in (net, derived_net)]
         models = [Caffemodel(stack.enter_context(Source(path))) for path in (weights, derived_weights)]
@@ -245,7 +261,7 @@ def verify(
             tuple(coverage(*four)),
             ignored(nets[1], models[1]),
             tuple(blocks),
-            tuple(changes(*four, blocks)),
+            tuple(changes(*four, blocks, progress)),
             trained,
             engine,
             (),
@@ -264,7 +280,7 @@ TRAINING_CHANGES = ("weights", "missing record", "added record")
 
 def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLike]:
     folder = Path(directory)
-    if not os.path.isdir(folder):
+    if not os.path.isdir(folder) or not os.path.exists(folder / NET_FILE):
         raise FileError(
             "is not the directory of a split",
             FilePlace(os.fspath(directory)),
@@ -313,6 +329,8 @@ def _problems(report: VerifyReport, max_drift: float | None) -> list[str]:
             found.append(f"{change.layer}: differs outside the split layers ({change.part})")
         elif change.drift is not None and not math.isfinite(change.drift):
             found.append(f"{change.layer}: holds NaN or infinity")
+    if max_drift is not None and not report.blocks:
+        found.append("no layer of the baseline was split, so there is no drift to hold against --max-drift")
     for block in report.blocks:
         if not math.isfinite(block.drift):
             found.append(f"{block.layer}: the folded block holds NaN or infinity")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 import yaml
@@ -14,6 +15,10 @@ from split_surgery.files import PathLike, read_file
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _path(value: Any) -> PathLike | None:
+    return value if isinstance(value, (str, os.PathLike)) else None
 
 
 def _fast(value: Any) -> str | None:
@@ -34,7 +39,14 @@ def _whole(value: Any) -> int | None:
 
 def _names(value: Any) -> tuple[str, ...] | None:
     listed = [value] if isinstance(value, str) else value
-    return tuple(listed) if isinstance(listed, list) and all(isinstance(name, str) for name in listed) else None
+    fits = isinstance(listed, (list, tuple)) and all(isinstance(name, str) for name in listed)
+    return tuple(listed) if fits else None
+
+
+def _paths(value: Any) -> tuple[PathLike, ...] | None:
+    listed = [value] if isinstance(value, (str, os.PathLike)) else value
+    fits = isinstance(listed, (list, tuple)) and all(_path(path) is not None for path in listed)
+    return tuple(listed) if fits else None
 
 
 def _option(default: Any, what: str, read: Callable[[Any], Any]) -> Any:
@@ -56,9 +68,9 @@ class Settings:
     snapshots: str | None = _option(None, "a glob", _text)
     window: str | None = _option(None, "FIRST:LAST in quotes", _text)
     measure: str | None = _option(None, "a measure's name", _text)
-    scores: PathLike | None = _option(None, "a file's name", _text)
-    solver: PathLike | None = _option(None, "a file's name", _text)
-    also: tuple[PathLike, ...] = _option((), "a list of files", _names)
+    scores: PathLike | None = _option(None, "a file's name", _path)
+    solver: PathLike | None = _option(None, "a file's name", _path)
+    also: tuple[PathLike, ...] = _option((), "a list of files", _paths)
     trust_field: tuple[str, ...] = _option((), "a list of field names", _names)
 
     @classmethod
@@ -69,7 +81,27 @@ class Settings:
             UsageError: the config is for another recipe, or has an unknown word or a value of the wrong type.
             FileError: it cannot be read, or is not YAML.
         """
-        return cls(**{**(read_config(config, recipe) if config is not None else {}), **given})
+        found = read_config(config, recipe) if config is not None else {}
+        known = {item.name: item for item in fields(cls)}
+        for name, value in given.items():
+            if name not in known:
+                raise TypeError(f"there is no option {name!r}")
+            item = known[name]
+            found[name] = item.default if value is None and item.default is None else _read(item, value, "")
+        return cls(**found)
+
+
+def _read(item: Field[Any], value: Any, where: str) -> Any:
+    """A value as its option takes it.
+
+    Raises:
+        UsageError: it is of another type.
+    """
+    read = item.metadata["read"](value)
+    if read is None:
+        word = item.name.replace("_", "-")
+        raise UsageError(f"{where}{word} must be {item.metadata['what']}, not {value!r}")
+    return read
 
 
 def read_config(path: PathLike, recipe: str) -> dict[str, Any]:
@@ -90,9 +122,7 @@ def read_config(path: PathLike, recipe: str) -> dict[str, Any]:
             continue
         if word not in known:
             raise UsageError(f"{place}: there is no option {word!r}", hint=nearest(str(word), ["recipe", *known]))
-        read = known[word].metadata["read"](value)
-        if read is None:
-            raise UsageError(f"{place}: {word} must be {known[word].metadata['what']}, not {value!r}")
+        read = _read(known[word], value, f"{place}: ")
         if known[word].name in found:
             raise UsageError(f"{place}: {word} is given twice")
         found[known[word].name] = read

@@ -5,7 +5,7 @@ Works from the files alone and sees neither plan nor recipe, so it also judges n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,8 +104,9 @@ def _held_against(
 
 
 def changes(
-    base: Net, base_weights: Caffemodel, derived: Net, weights: Caffemodel, blocks: Sequence[Block]
-) -> Iterator[Changed]:
+    base: Net, base_weights: Caffemodel, derived: Net, weights: Caffemodel, blocks: Sequence[Block],
+    progress: Callable[[str, int, int], None],
+) -> Iterator[Changed]:  # fmt: skip
     """All that differs outside the split layers, in text and weights."""
     gone = {block.layer for block in blocks}
     members = {name for block in blocks for name in block.members}
@@ -114,8 +115,9 @@ def changes(
     saved: dict[tuple[str, str], list[LayerRecord]] = {}
     for record in weights.layers:
         saved.setdefault((record.name, record.type), []).append(record)
-    for record in base_weights.layers:
-        if record.name in gone:
+    for done, record in enumerate(base_weights.layers):
+        progress("comparing", done, len(base_weights.layers))
+        if record.name in gone or record.type == "Split":  # Caffe's own, made anew whenever it builds a net
             continue
         there = saved.get((record.name, record.type), [])
         if not there:
@@ -124,7 +126,7 @@ def changes(
             yield Changed(record.name, "weights", _drift(record, there[0]))
     known = {record.name for record in base_weights.layers} | members
     for record in weights.layers:
-        if record.name not in known:
+        if record.name not in known and record.type != "Split":
             yield Changed(record.name, "added record")
 
 

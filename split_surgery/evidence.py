@@ -75,12 +75,24 @@ def find_snapshots(
             for base in (Path("."), Path(solver).parent):
                 path = base / solver_prefix
                 found = found if len(found) > 1 else snapshots_in(path.parent, path.name, "caffemodel")
+            own = snapshot_of(weights)
+            if own is not None:  # what came after WEIGHTS says nothing about how they came to be
+                found = [snapshot for snapshot in found if snapshot.iteration <= own.iteration]
     for first, second in pairwise(found):
         if first.iteration == second.iteration:
             raise UsageError(f"{first.path} and {second.path} are both of iteration {first.iteration}")
     if request.window is None:
         return found
     return _windowed(found, request.window)
+
+
+def no_tpm_hint(evidence: Evidence, measure: str | None) -> list[str]:
+    """What to do where kernels were ranked by a stand-in that nobody asked for."""
+    if evidence.tpm is not False or measure is not None:
+        return []
+    return [
+        "no snapshots were found, so kernels are ranked by weight norm; for TPM: --snapshots 'GLOB', or --solver FILE"
+    ]
 
 
 def _explicit(pattern: str) -> list[Snapshot]:
@@ -90,6 +102,10 @@ def _explicit(pattern: str) -> list[Snapshot]:
     found = []
     for path in paths:
         snapshot = snapshot_of(path)
+        if Path(path).is_dir():
+            raise UsageError(
+                f"--snapshots: {path} is a directory; name the files in it: '{path.rstrip('/')}/*.caffemodel'"
+            )
         if snapshot is None:
             numbers = re.findall(r"\d+", Path(path).stem)
             if not numbers:
@@ -136,7 +152,9 @@ def choose_measure(request: Request, snapshots: Sequence[Snapshot]) -> Measure:
     best = next(measure for measure in MEASURES.values() if measure.snapshots <= count)
     if asked in (None, BEST_REAL):
         if not best.tpm and (asked == BEST_REAL or request.snapshots is not None):
-            message = f"no measure of training fits {len(snapshots)} snapshots: coherence needs 3, ratio 2"
+            message = (
+                f"no measure of training fits the number of snapshots, {len(snapshots)}: coherence needs 3, ratio 2"
+            )
             raise UsageError(message) if request.snapshots else FileError(message, hint="name them with --snapshots")
         return best
     if asked not in MEASURES:

@@ -15,6 +15,7 @@ from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.files import PathLike, Source, read_file, same_file
 
 NET_FILE, WEIGHTS_FILE, SOLVER_FILE, PLAN_FILE = "net.prototxt", "net.caffemodel", "solver.prototxt", "split.yaml"
+OWN_FILES = (NET_FILE, WEIGHTS_FILE, SOLVER_FILE, PLAN_FILE)
 
 
 @dataclass(frozen=True)

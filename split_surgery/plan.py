@@ -19,16 +19,17 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Options:
-    """What the user chose for one layer; the words of the command line."""
+    """What the user chose for one layer; the words and the meanings of the command line (defaults: config.Settings)."""
 
     recipe: str
-    order: str = "tpm"
-    fast: str = "half"
-    noise: float = 0.01
-    surround: float = -0.2
-    center: float = 2.0
-    seed: int = 0
-    even_center: str | None = None
+    order: str
+    fast: str
+    noise: float
+    surround: float
+    center: float
+    seed: int
+    even_center: str | None
+    trust_field: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -129,6 +130,7 @@ def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
     if plan.recipe.uses_centre:
         tree |= {"surround": options.surround, "center": options.center}
         tree |= {"even_center": options.even_center} if options.even_center else {}
+    tree |= {"trust_field": list(options.trust_field)} if options.trust_field else {}
     return tree | {
         "names": dict(plan.names),
         "fast_channels": list(plan.fast),
@@ -172,7 +174,9 @@ def check_names_free(net: Net, layer: Layer, names: dict[str, str]) -> None:
     taken |= {other.name: str(other.place()) for other in net.layers}
     for name in names.values():
         if name in taken:
-            raise UsageError(f'the new layer "{name}" would have the name of what {taken[name]} already makes')
+            raise UsageError(
+                f'the new layer "{name}" would have the name of what {taken[name]} already makes', layer.place()
+            )
     # Equal names would silently tie the new blobs to those of another layer.
     parameters = {name: other for other in net.layers if other.name != layer.name for name, _ in other.param_names()}
     for twin in net.named(layer.name):
@@ -181,7 +185,9 @@ def check_names_free(net: Net, layer: Layer, names: dict[str, str]) -> None:
                 other = parameters.get(name + new.removeprefix(layer.name))
                 if other is not None:
                     full = name + new.removeprefix(layer.name)
-                    raise UsageError(f'the new parameter "{full}" of "{new}" would be tied to that of {other.place()}')
+                    raise UsageError(
+                        f'the new parameter "{full}" of "{new}" would be tied to that of {other.place()}', layer.place()
+                    )
 
 
 def check_geometry(recipe: Recipe, layer: Layer, geometry: Geometry, even_center: str | None) -> None:
@@ -227,20 +233,3 @@ def check_record(layer: Layer, geometry: Geometry, records: list[LayerRecord], f
             raise FileError(f'layer "{layer.name}" has a bias of shape {bias_blob.shape} for {geometry.num_output} kernels',
                             BytePlace(file, bias_blob.span.start, bias_blob.inside))  # fmt: skip
     return record
-
-
-def parameters_of(plan: LayerPlan, shape: tuple[int, ...], bias: bool) -> dict[str, list[tuple[int, ...]]]:
-    """Shapes of the blobs of each new layer by name; (n, m, 1, 1) for a 1x1 one."""
-    from split_surgery.recipes.graph import Channels, Kind
-
-    width = {
-        Channels.FAST: len(plan.fast),
-        Channels.SLOW: len(plan.slow),
-        Channels.ALL: len(plan.fast) + len(plan.slow),
-    }
-    shapes: dict[str, list[tuple[int, ...]]] = {}
-    for part in plan.recipe.parts:
-        many = width[part.channels]
-        weight = {Kind.COPY: (many, *shape[1:]), Kind.POINTWISE: (many, many, 1, 1)}.get(part.kind)
-        shapes[plan.names[part.role]] = [] if weight is None else [weight] + [(many,)] * bias
-    return shapes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
+from split_surgery.documents.layer_text import eol_near
 from split_surgery.documents.prototxt import Document, Field, Message, Scalar, quote
 from split_surgery.errors import UsageError
 from split_surgery.spans import Splice
@@ -36,7 +37,8 @@ def solver_splices(
             name_there = new_name(value.text)
             if name_there is None:
                 raise UsageError(
-                    f'{document.place(field)}: the solver\'s {name} is "{value.text}", which is not the NET being split',
+                    f'the solver\'s {name} is "{value.text}", which is not the NET being split',
+                    document.place(field),
                     hint="a solver with several nets needs the others too: --also FILE",
                 )
             splices.append(_set(field, value, f"{directory}/{name_there}"))
@@ -48,7 +50,7 @@ def solver_splices(
     if not prefixes:
         # Without one Caffe would snapshot beside the baseline, or fail at the first snapshot.
         end = len(document.data)
-        eol = b"\r\n" if b"\r\n" in document.data else b"\n"
+        eol = eol_near(document.data, end)
         lead = b"" if document.data.endswith(b"\n") or not document.data else eol
         line = b"snapshot_prefix: " + quote(f"{directory}/{DEFAULT_PREFIX}") + eol
         splices.append(Splice(end, end, lead + line))

@@ -15,7 +15,7 @@ from split_surgery.documents.net import Geometry, Layer, Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.edits import initial_blobs, layer_edits, text_splices, weight_splices
 from split_surgery.errors import BytePlace, Defect, FileError, Unsupported, UsageError
-from split_surgery.evidence import Evidence, Request, find_snapshots, kernels, score_layer
+from split_surgery.evidence import Evidence, Request, find_snapshots, kernels, no_tpm_hint, score_layer
 from split_surgery.files import Output, Progress, no_progress, sha256
 from split_surgery.inputs import NET_FILE, WEIGHTS_FILE, Inputs, NetFile
 from split_surgery.plan import (
@@ -79,7 +79,7 @@ def find_target(inputs: Inputs, name: str | None, trusted: frozenset[str]) -> tu
         if check_splittable(inputs.net, twin, trusted) != geometry:
             twin.refuse(f"differs in geometry from the layer of the same name at {twins[0].place()}")
     record = check_record(twins[0], geometry, inputs.weights.named(name), inputs.weights.reader.name)
-    if twins[0].frozen():
+    if twins[0].frozen(len(record.blobs)):
         remarks.append(f'layer "{name}" is frozen (lr_mult 0), and so are the new layers: they will not learn')
     return Target(twins, geometry, record), remarks
 
@@ -122,8 +122,9 @@ def work_out(
     """
     noise, surround, center = (float(number) for number in (settings.noise, settings.surround, settings.center))
     options = Options(
-        recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed, settings.even_center
-    )
+        recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed, settings.even_center,
+        tuple(settings.trust_field),
+    )  # fmt: skip
     request = Request(settings.snapshots, settings.window, settings.measure, settings.scores)
     trusted = frozenset(settings.trust_field)
     target, remarks = find_target(inputs, settings.layer, trusted)
@@ -134,6 +135,8 @@ def work_out(
         place = BytePlace(blob.reader.name, blob.span.start, blob.inside)
         raise FileError("the layer's blobs are of different types", place)
     evidence = rank_target(inputs, target, request, progress)
+    if options.order != "random":
+        remarks += no_tpm_hint(evidence, settings.measure)
     digest = sha256(inputs.source.read(*target.record.body))
     layer_plan = plan_layer(
         inputs.net, target.layer, options, digest, evidence.scores, evidence.measure, evidence.tpm, evidence.files

@@ -257,3 +257,18 @@ def test_groups(tmp_path, caffe, verb):
     report = verify(net, weights, tmp_path / "out", engine="caffe")
     assert report.problems == ()
     assert verb is residual or max(output.difference for output in report.outputs) < 1e-5
+
+
+def test_caffe_says_why_a_shape_does_not_fit(tmp_path):
+    from split_surgery.errors import FileError
+
+    net, weights = write_tiny(tmp_path)
+    extension(net, weights, tmp_path / "out")
+    with pytest.raises(
+        FileError, match="(?s)Cannot copy param 0 weights from layer 'ip'; shape mismatch.*check --input-shape"
+    ):
+        verify(net, weights, tmp_path / "out", engine="caffe", input_shape={"data": (1, 3, 9, 9)})
+    (tmp_path / "odd.prototxt").write_text(TINY.replace("pad: 1", "pad: 1 nosuch: 1"))
+    odd = (tmp_path / "odd.prototxt", weights)
+    with pytest.raises(FileError, match='has no field named "nosuch"'):
+        verify(*odd, odd, engine="caffe")

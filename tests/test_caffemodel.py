@@ -125,7 +125,11 @@ def test_groups_of_old_forks_are_skipped():
         (b"\x89HDF\r\n\x1a\n....", Unsupported, "is HDF5"),
         (wire.tagged(2, b""), Unsupported, "V1"),
         (wire.tagged(1, b"net"), FileError, "holds no layers"),
-        (wire.tagged(1, 7), FileError, "net.caffemodel@0x0: name (is this a caffemodel?): stored as varint"),
+        (
+            wire.tagged(1, 7),
+            FileError,
+            "net.caffemodel@0x0: name (is this a caffemodel, or a solverstate?): stored as varint",
+        ),
         (
             wire.tagged(100, 7),
             FileError,

@@ -20,7 +20,10 @@ def test_flags_override_the_config_and_the_config_the_defaults(tmp_path, command
     assert (options.fast, options.seed, options.noise, options.surround) == ("2", 5, 0.001, -0.2)
     done = command("residual", net, weights, "-o", tmp_path / "two", "--config", tmp_path / "c.yaml", "--seed", 0)
     assert "2 fast + 4 slow" in done.stdout
-    same = command("residual", net, weights, "-o", tmp_path / "two", "--fast", 2, "--noise", "0.001", "--check")
+    trusted = ["--trust-field", "a", "--trust-field", "b"]
+    same = command(
+        "residual", net, weights, "-o", tmp_path / "two", "--fast", 2, "--noise", "0.001", "--check", *trusted
+    )
     assert same.returncode == 0, same.stdout
 
 
@@ -72,3 +75,30 @@ def test_every_option_has_a_flag_of_the_same_word(command):
     text = command("residual", "--help").stdout
     for item in fields(Settings):
         assert f"--{item.name.replace('_', '-')}" in text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"noise": "x"},
+        {"noise": None},
+        {"seed": 1.7},
+        {"seed": "a"},
+        {"layer": 3},
+        {"snapshots": ["a"]},
+        {"scores": [1]},
+        {"fast": 0.5},
+    ],
+)
+def test_values_of_the_wrong_type_in_the_library(tmp_path, options):
+    net, weights = write_tiny(tmp_path)
+    with pytest.raises(SurgeryError, match="must be"):
+        residual(net, weights, tmp_path / "out", **options)
+    with pytest.raises(TypeError, match="no option 'nosuch'"):
+        residual(net, weights, tmp_path / "out", nosuch=1)
+
+
+def test_one_trusted_field_may_be_a_string(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    report = residual(net, weights, tmp_path / "out", trust_field="is_relu")
+    assert report.plan.to_tree()["layers"][0]["trust_field"] == ["is_relu"]

@@ -37,11 +37,14 @@ def test_the_runs_own_snapshots_up_to_the_weights(run):
     net, folder = run
     report = rank(net, snapshot(folder, 40))
     assert (report.measure, report.tpm) == ("coherence", True)
-    assert report.evidence == "TPM (coherence over 4 snapshots, run_iter_10.caffemodel to run_iter_40.caffemodel)"
+    assert (
+        report.evidence
+        == "fast/slow by TPM (coherence over 4 snapshots, run_iter_10.caffemodel to run_iter_40.caffemodel)"
+    )
     assert report.kernels[0].channel == 0
     assert report.kernels[0].score == pytest.approx(1, abs=1e-5)
     assert [kernel.group for kernel in report.kernels] == ["fast"] * 3 + ["slow"] * 3
-    assert rank(net, snapshot(folder, 30)).evidence.startswith("TPM (coherence over 3")
+    assert rank(net, snapshot(folder, 30)).evidence.startswith("fast/slow by TPM (coherence over 3")
     assert rank(net, snapshot(folder, 20)).measure == "ratio"
     assert rank(net, snapshot(folder, 10)).tpm is False
 
@@ -53,7 +56,7 @@ def test_a_stand_in_is_named(run, command):
     done = command("residual", net, folder / "base.caffemodel", "-o", folder / "out", "--json")
     report = json.loads(done.stdout)
     assert report["plan"]["layers"][0]["tpm"] is False
-    with pytest.raises(FileError, match="no measure of training fits 0 snapshots"):
+    with pytest.raises(FileError, match="no measure of training fits the number of snapshots, 0"):
         rank(net, folder / "base.caffemodel", measure="tpm")
     assert rank(net, snapshot(folder, 20), measure="tpm").measure == "ratio"
 
@@ -64,7 +67,7 @@ def test_named_snapshots_and_windows(run):
     whole = rank(net, folder / "base.caffemodel", snapshots=glob)
     assert whole.measure == "coherence"
     window = rank(net, folder / "base.caffemodel", snapshots=glob, window="20:40")
-    assert window.evidence.startswith("TPM (coherence over 3 snapshots, run_iter_20")
+    assert window.evidence.startswith("fast/slow by TPM (coherence over 3 snapshots, run_iter_20")
     assert window.mean != whole.mean
     assert rank(net, snapshot(folder, 40), window="30:40").measure == "ratio"
     for bad, message in (
@@ -81,7 +84,7 @@ def test_snapshots_that_do_not_serve(run):
     net, folder = run
     with pytest.raises(UsageError, match="matches no file"):
         rank(net, folder / "base.caffemodel", snapshots=str(folder / "no*"))
-    with pytest.raises(UsageError, match="no measure of training fits 1 snapshots"):
+    with pytest.raises(UsageError, match="no measure of training fits the number of snapshots, 1"):
         rank(net, folder / "base.caffemodel", snapshots=str(snapshot(folder, 10)))
     with pytest.raises(FileError, match="--measure coherence needs 3 snapshots, and 2 were found"):
         rank(net, snapshot(folder, 20), measure="coherence")
@@ -107,6 +110,8 @@ def test_controls(run):
     by_tpm = rank(net, snapshot(folder, 40))
     reverse = rank(net, snapshot(folder, 40), order="reverse")
     assert {k.channel for k in reverse.kernels[:3]} == {k.channel for k in by_tpm.kernels[3:]}
+    ranked = rank(net, snapshot(folder, 40), order="random", seed=4)
+    assert (ranked.tpm, ranked.evidence) == (False, "fast/slow at random (seed 4), a control, NOT TPM")
     report = residual(net, snapshot(folder, 40), folder / "out", order="random", seed=4)
     assert report.evidence == "fast/slow at random (seed 4), a control, NOT TPM"
     assert report.to_dict()["plan"]["layers"][0]["tpm"] is False
@@ -138,7 +143,7 @@ def test_files_of_scores(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     report = rank(net, weights, scores=tmp_path / name)
     assert [k.channel for k in report.kernels] == [2, 3, 0, 5, 4, 1], "ties keep the lower channel"
-    assert (report.measure, report.tpm, report.evidence) == ("scores", None, f"scores of {name}")
+    assert (report.measure, report.tpm, report.evidence) == ("scores", None, f"fast/slow by scores of {name}")
 
 
 def test_npy_scores_and_feeding_a_ranking_back(tmp_path, command):
@@ -232,3 +237,19 @@ def test_two_snapshots_of_one_iteration(run):
     (folder / "run_iter_0030.caffemodel").write_bytes(snapshot(folder, 30).read_bytes())
     with pytest.raises(UsageError, match="are both of iteration 30"):
         rank(net, snapshot(folder, 40))
+
+
+def test_a_solvers_snapshots_after_the_weights_do_not_count(run):
+    net, folder = run
+    (folder / "best").mkdir()
+    early = folder / "best" / "run_iter_30.caffemodel"
+    early.write_bytes(snapshot(folder, 30).read_bytes())
+    (folder / "s.prototxt").write_text('net: "base.prototxt"\nsnapshot_prefix: "run"\n')
+    report = rank(net, early, solver=folder / "s.prototxt")
+    assert report.evidence.endswith("over 3 snapshots, run_iter_10.caffemodel to run_iter_30.caffemodel)")
+
+
+def test_a_directory_of_snapshots_is_named_by_a_glob(run):
+    net, folder = run
+    with pytest.raises(UsageError, match="is a directory; name the files in it"):
+        rank(net, folder / "base.caffemodel", snapshots=str(folder))

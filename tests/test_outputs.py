@@ -350,3 +350,13 @@ def test_also_files_that_do_not_fit(tmp_path, text, name, message):
     with pytest.raises((UsageError, FileError), match=message):
         residual(net, weights, tmp_path / "out", also=(tmp_path / name,))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_solver_of_another_split_is_not_left_beside_this_one(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / "s.prototxt").write_text('net: "base.prototxt"\n')
+    residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
+    assert residual(net, weights, tmp_path / "out", check=True).differing == ("solver.prototxt",)
+    for force in (False, True):
+        with pytest.raises(UsageError, match="holds solver.prototxt of another split"):
+            residual(net, weights, tmp_path / "out", fast="2", force=force)

@@ -554,6 +554,7 @@ def test_records_with_an_odd_convolution_param(tmp_path, case):
     net, weights = write_tiny(tmp_path, TINY, data[:start] + tagged(100, body) + data[record.span.stop :])
     residual(net, weights, tmp_path / "out")
     made = read_weights((tmp_path / "out" / "net.caffemodel").read_bytes())
+    assert verify(net, weights, tmp_path / "out").problems == ()
     if case != "none":
         geometry = made["conv1_1_reorder"][0].convolution_param
         assert (geometry.num_output, list(geometry.kernel_size)) == (6, [1])
@@ -583,3 +584,16 @@ def test_groups_stay_groups(tmp_path, recipe):
     assert block.exact == (recipe == "extension")
     with pytest.raises(UsageError, match="give a multiple of 3"):
         SPLITS[recipe](net, weights, tmp_path / "out2", fast="4")
+
+
+def test_one_frozen_param_leaves_the_bias_learning(tmp_path):
+    text = DATA + CONV.replace("  convolution_param", "  param { lr_mult: 0 }\n  convolution_param") + TAIL
+    net, weights = write_tiny(tmp_path, text)
+    assert not any("frozen" in warning for warning in residual(net, weights, tmp_path / "out").warnings)
+
+
+def test_mixed_line_endings_follow_the_layer(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    net.write_bytes(b"# from another editor\r\n" + TINY.encode())
+    residual(net, weights, tmp_path / "out")
+    assert (tmp_path / "out" / "net.prototxt").read_bytes().count(b"\r\n") == 1

@@ -294,3 +294,18 @@ def test_moved_layers_are_seen(tmp_path):
     assert verify(net, weights, tmp_path / "out").problems == (
         "s: differs outside the split layers (order of the layers)",
     )
+
+
+def test_caffes_own_split_records_do_not_count(derived):
+    def add(_layers, net):
+        net.layer.add(name="data_data_0_split", type="Split")
+
+    change_weights(derived[2], add)
+    assert verify(*derived).problems == ()
+
+
+def test_nothing_split_is_no_pass_under_max_drift(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    assert "no layer of the baseline was split" in verify(net, weights, (net, weights), max_drift=0).problems[0]
+    with pytest.raises(UsageError, match="a directory, or two files"):
+        verify(net, weights, (net,))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from split_surgery import __version__
+import split_surgery
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import SurgeryError, UsageError
 
@@ -45,9 +45,11 @@ talk = options(
 )
 
 evidence = options(
-    click.option("--layer", metavar="NAME", help="The convolution to split. [default: conv1_1, else the first]"),
+    click.option("--layer", metavar="NAME", help="Which convolution. [default: conv1_1, else the first]"),
     click.option(
-        "--snapshots", metavar="GLOB", help="Snapshots to measure TPM over. [default: those of WEIGHTS' own run]"
+        "--snapshots",
+        metavar="'GLOB'",
+        help="Snapshots to measure TPM over, quoted for the shell. [default: those of WEIGHTS' own run]",
     ),
     click.option("--window", metavar="A:B", help="Only the snapshots of iterations A to B, both included."),
     click.option(
@@ -64,14 +66,14 @@ evidence = options(
         help="How kernels are ranked; the last two are controls.",
     ),
     click.option("--fast", metavar="half|N|P%", default="half", show_default=True, help="How many kernels are fast."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise and of --order random."),
-    click.option("--solver", metavar="FILE", help="The solver that trains NET: written too, pointed into DIR."),
     click.option(
         "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves the layer linear. Repeatable."
     ),
 )
 
 writing = options(
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise and of --order random."),
+    click.option("--solver", metavar="FILE", help="The solver that trains NET: written too, pointed into DIR."),
     click.option("-o", "output", metavar="DIR", required=True, help="Where the derived net goes."),
     click.option(
         "--noise", type=float, default=0.01, show_default=True, help="Standard deviation of the noise on 1x1 kernels."
@@ -91,12 +93,12 @@ writing = options(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="split-surgery")
+@click.version_option(split_surgery.__version__, prog_name="split-surgery")
 def cli() -> None:
     """Surgery on trained Caffe networks: split a convolution into fast and slow kernels, and prove what that did."""
 
 
-@cli.command()
+@cli.command(short_help="The residual split of one convolution.")
 @click.argument("net")
 @click.argument("weights")
 @evidence
@@ -105,10 +107,14 @@ def cli() -> None:
     type=float,
     default=-0.2,
     show_default=True,
-    help="residual_pre starts as this times the slow kernels,",
+    help="residual_pre starts as this times the slow kernels.",
 )
 @click.option(
-    "--center", type=float, default=2.0, show_default=True, help="plus this times them at the spatial centre."
+    "--center",
+    type=float,
+    default=2.0,
+    show_default=True,
+    help="Added to --surround at the spatial centre of the kernel.",
 )
 @click.option("--even-center", type=click.Choice(["low", "high", "both"]), help="The centre of a kernel of even size.")
 @writing
@@ -119,10 +125,12 @@ def residual(net: str, weights: str, output: str, **flags: Any) -> None:
     \b
     split-surgery residual base.prototxt base.caffemodel -o derived1/
     """
-    show_split(lambda progress: _commands().residual(net, weights, output, progress=progress, **library(flags)), flags)
+    show_split(
+        lambda progress: split_surgery.residual(net, weights, output, progress=progress, **library(flags)), flags
+    )
 
 
-@cli.command()
+@cli.command(short_help="The old extension/reorder split of one convolution.")
 @click.argument("net")
 @click.argument("weights")
 @evidence
@@ -136,13 +144,17 @@ def extension(net: str, weights: str, output: str, **flags: Any) -> None:
     \b
     split-surgery extension base.prototxt base.caffemodel -o derived1_old/
     """
-    show_split(lambda progress: _commands().extension(net, weights, output, progress=progress, **library(flags)), flags)
+    show_split(
+        lambda progress: split_surgery.extension(net, weights, output, progress=progress, **library(flags)), flags
+    )
 
 
-@cli.command()
+@cli.command(short_help="The kernels of one convolution with score and group.")
 @click.argument("net")
 @click.argument("weights")
 @evidence
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of --order random.")
+@click.option("--solver", metavar="FILE", help="Where it keeps its snapshots, they are found.")
 @talk
 def rank(net: str, weights: str, **flags: Any) -> None:
     """The kernels of one convolution with TPM score and group.
@@ -152,12 +164,12 @@ def rank(net: str, weights: str, **flags: Any) -> None:
     from split_surgery.cli import printing
 
     report: RankReport = run(
-        lambda progress: _commands().rank(net, weights, progress=progress, **library(flags)), flags
+        lambda progress: split_surgery.rank(net, weights, progress=progress, **library(flags)), flags
     )
     finish(report, flags, printing.rank)
 
 
-@cli.command()
+@cli.command(short_help="Prove a derived net from its files, and in an engine.")
 @click.argument("net")
 @click.argument("weights")
 @click.argument("derived", required=False)
@@ -190,13 +202,15 @@ def verify(net: str, weights: str, derived: str | None, files: tuple[str, str] |
     def work(progress: Bar) -> VerifyReport:
         if (derived is None) == (files is None):
             raise UsageError("give either the directory DERIVED or --derived NET WEIGHTS")
-        given = library(flags) | {"input_shape": dict(map(shape_of, flags["input_shape"]))}
-        return _commands().verify(net, weights, files or derived, **given)  # type: ignore[no-any-return]
+        given = library(flags)
+        if flags["input_shape"]:
+            given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
+        return split_surgery.verify(net, weights, files or derived, progress=progress, **given)  # type: ignore[arg-type]
 
     finish(run(work, flags), flags, printing.verify)
 
 
-@cli.command()
+@cli.command(short_help="Everything, on a small real net that comes with it.")
 @click.argument("directory", metavar="[DIR]", default="split-surgery-demo")
 @talk
 def demo(directory: str, **flags: Any) -> None:
@@ -204,18 +218,9 @@ def demo(directory: str, **flags: Any) -> None:
     from split_surgery.cli import printing
 
     def work(progress: Bar) -> DemoReport:
-        from split_surgery.demonstration import demo
-
-        return demo(directory, progress=progress)
+        return split_surgery.demo(directory, progress=progress)
 
     finish(run(work, flags), flags, printing.demo)
-
-
-def _commands() -> Any:
-    """The verbs, loaded when one runs: --help needs neither numpy nor yaml nor protobuf."""
-    from split_surgery import commands
-
-    return commands
 
 
 def library(flags: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -80,9 +81,9 @@ def channels(numbers: Sequence[int], whole: bool) -> str:
 
 
 def rank(report: RankReport, quiet: bool, _verbose: bool) -> None:
-    say(f"{report.layer}: {len(report.kernels)} kernels by {report.evidence}")
+    say(f"{report.layer}: {len(report.kernels)} kernels, {report.evidence}")
     if not quiet:
-        say(f"mean {report.mean:.6g}, entropy {report.entropy:.4f} (of at most {2.302585:.4f})")
+        say(f"mean {report.mean:.6g}, entropy {report.entropy:.4f} (of at most {math.log(10):.4f})")
         say(
             table(
                 [("channel", "score", "group"), *((str(k.channel), f"{k.score:.9g}", k.group) for k in report.kernels)]
@@ -108,11 +109,15 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
         outside = [change for change in report.changed if change.part == "weights" and change.drift is not None]
         for change in outside if report.trained else []:
             say(f"{change.layer}: relative weight change {change.drift:.4g}")
+        if not report.blocks:
+            say("no layer of the baseline was split")
         if report.outputs:
             say(f"engine {report.engine}: largest difference relative to the largest value, and what rounding explains")
             rows = [("blob", "values", "difference", "rounding")]
             rows += [(o.blob, str(o.size), f"{o.difference:.3g}", f"{o.tolerance:.3g}") for o in report.outputs]
             say(table(rows))
+            if not all(block.exact for block in report.blocks):
+                say("  for information: the block does not equal the layer, so the outputs need not agree")
     for problem in report.problems:
         say(f"PROBLEM {problem}")
     say("FAILED" if report.problems else "passed")
@@ -134,4 +139,8 @@ def demo(report: DemoReport, quiet: bool, verbose: bool) -> None:
     rows = [("net", "accuracy", "correct", "")]
     rows += [(row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in report.rows]
     say(table(rows, ""))
+    error = (report.rows[0].accuracy * (1 - report.rows[0].accuracy) / report.rows[0].images) ** 0.5
+    say(
+        f"(standard error of an accuracy on {report.rows[0].images} images: {error:.3f}; smaller differences show nothing)"
+    )
     say(f"the files are in {report.directory}")

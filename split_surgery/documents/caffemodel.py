@@ -131,7 +131,7 @@ class Caffemodel:
                 yield self._record(index, item)
                 index += 1
             elif item.number == NET_NAME:
-                expect(self.reader, item, LENGTH, "name (is this a caffemodel?)")
+                expect(self.reader, item, LENGTH, "name (is this a caffemodel, or a solverstate?)")
 
     def _record(self, index: int, whole: WireField) -> LayerRecord:
         inside = f"layer[{index}]"

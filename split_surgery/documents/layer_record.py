@@ -64,11 +64,10 @@ def _rewritten(
         if not outer and item.number in skip:
             continue
         name = names.get(item.number)
-        raw_start = item.start
         if name is None:
             # Joins are new layers of another type: what a fork adds to a convolution is not theirs.
             if edit.join is None:
-                out.append((item.number, reader.read(raw_start, item.stop)))
+                out.append((item.number, reader.read(item.start, item.stop)))
             continue
         path, nth = (*outer, name), seen.get(name, 0)
         seen[name] = nth + 1
@@ -83,7 +82,7 @@ def _rewritten(
                 inner = b"".join(encode_field(new, path) for new in edit.convolution_fields()) + inner
             out.append((item.number, tagged(item.number, inner)))
         else:
-            out.append((item.number, reader.read(raw_start, item.stop)))
+            out.append((item.number, reader.read(item.start, item.stop)))
     return out
 
 

@@ -46,11 +46,18 @@ def style_of(document: Document, layer: Field) -> Style:
     return Style(
         indent=indent,
         step=step,
-        eol=b"\r\n" if b"\r\n" in data else b"\n",
+        eol=eol_near(data, layer.span.start),
         mark=name[-1].raw[:1] if name and name[-1].kind == "string" else b'"',
         opening=opening,
         closing=data[message.body.stop : message.span.stop],
     )
+
+
+def eol_near(data: bytes, at: int) -> bytes:
+    """The line ending of the line that `at` stands on, or of the one before where that is the last."""
+    newline = data.find(b"\n", at)
+    newline = newline if newline >= 0 else data.rfind(b"\n", 0, at)
+    return b"\r\n" if newline > 0 and data[newline - 1 : newline] == b"\r" else b"\n"
 
 
 def splice_layer(document: Document, layer: Message, edit: LayerEdit) -> list[Splice]:

@@ -113,10 +113,10 @@ class Layer:
             if value.text
         ]
 
-    def frozen(self) -> bool:
-        """Whether no blob of the layer learns (every `param` has lr_mult 0)."""
+    def frozen(self, blobs: int) -> bool:
+        """Whether none of the layer's blobs learns: each has a `param`, with lr_mult 0 (1 is the default)."""
         params = self.message.messages("param")
-        return bool(params) and all(_is_zero(param.text("lr_mult")) for param in params)
+        return len(params) >= blobs and all(_is_zero(param.text("lr_mult")) for param in params)
 
     def geometry(self) -> Geometry:
         """The geometry of a 2-D convolution.

@@ -1,3 +1,3 @@
-"""Programs that run nets, each another implementation: name -> module with `run`."""
+"""Programs that run nets, each another implementation; a module for each has a function `run`."""
 
 ENGINES = ("opencv", "caffe")

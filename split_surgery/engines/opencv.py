@@ -10,6 +10,7 @@ import numpy as np
 
 from split_surgery.engines.prepare import Runnable
 from split_surgery.errors import FileError, FilePlace
+from split_surgery.files import read_file
 
 Arrays = dict[str, np.typing.NDArray[np.float32]]
 
@@ -31,7 +32,7 @@ def run(
         hint = 'pip install "opencv-python-headless<5"'
         raise FileError(f"OpenCV {cv2.__version__} has no Caffe importer (version 5 dropped it)", hint=hint)
     try:
-        model = Path(weights).read_bytes()
+        model = read_file(weights)
         loaded = read(np.frombuffer(net.text, np.uint8), np.frombuffer(model, np.uint8))
         loaded.enableFusion(False)  # fused layers' own blobs cannot be asked for
         for name, array in inputs.items():
@@ -40,5 +41,6 @@ def run(
         names = set(loaded.getLayerNames())
         found = loaded.forward([net.makers[name] if net.makers[name] in names else name for name in blobs])
     except cv2.error as error:
-        raise FileError(f"OpenCV cannot run it: {str(error).strip()}", FilePlace(os.fspath(weights))) from error
+        place, hint = FilePlace(os.fspath(weights)), "if it is about a shape: check --input-shape"
+        raise FileError(f"OpenCV cannot run it: {str(error).strip()}", place, hint) from error
     return {name: np.asarray(array, np.float32) for name, array in zip(blobs, found)}

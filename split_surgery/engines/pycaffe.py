@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,11 @@ from split_surgery.engines.prepare import Runnable
 from split_surgery.errors import FileError, FilePlace
 
 Arrays = dict[str, np.typing.NDArray[np.float32]]
+
+TELLING = re.compile(r"[EF]\d{4} |\[libprotobuf ERROR|pycaffe cannot be imported|\w*Error: ")
+"""Lines of Caffe's log (glog's errors and fatal errors), of protobuf and of Python that say why it stopped."""
+
+_LOG_HEAD = re.compile(r"^[EF]\d{4} [\d:.]+ +\d+ ")
 
 RUNNER = Path(__file__).with_name("caffe_runner.py")
 
@@ -73,10 +79,10 @@ def run(
         except OSError as error:
             raise FileError(f"cannot be run: {error.strerror}", FilePlace(python)) from error
         if done.returncode:
-            words = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
-            telling = [line for line in words if "Check failed" in line or "Error" in line] or words
-            raise FileError(
-                f"Caffe failed on it ({done.returncode}): {telling[-1].strip()}", FilePlace(os.fspath(weights))
-            )
+            words = done.stderr.decode("utf-8", "replace").replace(str(text), "the net").strip().splitlines()
+            telling = [line for line in words if TELLING.match(line)] or words[-1:] or ["it said nothing"]
+            reasons = "; ".join(_LOG_HEAD.sub("", line) for line in telling)
+            hint = "if it is about a shape: check --input-shape"
+            raise FileError(f"Caffe failed on it ({done.returncode}): {reasons}", FilePlace(os.fspath(weights)), hint)
         with np.load(out) as found:
             return {name: found[f"blob_{index}"] for index, name in enumerate(blobs)}

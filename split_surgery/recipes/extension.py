@@ -4,6 +4,5 @@ from split_surgery.recipes.graph import Channels, Kind, Part, Start, halves
 
 EXTENSION = halves(
     "extension",
-    "the old extension/reorder split",
     (Part("split2_extension", Kind.POINTWISE, ("split2",), Channels.SLOW, Start.IDENTITY),),
 )

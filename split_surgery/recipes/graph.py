@@ -5,7 +5,7 @@ The same value feeds the text writer, the weights writer, the diagram and the te
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 INPUT = ""
@@ -47,7 +47,7 @@ class Part:
     """One new layer.
 
     Attributes:
-        role: its name in `names:` of a config and in messages; `suffix` is what that adds to the layer's name.
+        role: what it is; its layer is named `<old layer>_<role>`.
         bottoms: roles of other parts, or INPUT.
     """
 
@@ -63,19 +63,17 @@ class Recipe:
     """The parts in the order they stand in the prototxt; the last makes the old top."""
 
     name: str
-    summary: str
     parts: tuple[Part, ...]
-    uses_centre: bool = field(default=False)
 
-    def part(self, role: str) -> Part:
-        return next(part for part in self.parts if part.role == role)
+    @property
+    def uses_centre(self) -> bool:
+        return any(part.start is Start.CENTRE_BOOSTED for part in self.parts)
 
 
-def halves(name: str, summary: str, second_half: tuple[Part, ...], uses_centre: bool = False) -> Recipe:
+def halves(name: str, second_half: tuple[Part, ...]) -> Recipe:
     """A recipe that runs fast and slow kernels apart, sends the slow through `second_half`, and joins them again."""
     return Recipe(
         name,
-        summary,
         (
             Part("split1", Kind.COPY, (INPUT,), Channels.FAST, Start.ROWS),
             Part("split2", Kind.COPY, (INPUT,), Channels.SLOW, Start.ROWS),
@@ -83,5 +81,4 @@ def halves(name: str, summary: str, second_half: tuple[Part, ...], uses_centre: 
             Part("concat", Kind.CONCAT, ("split1", second_half[-1].role), Channels.ALL),
             Part("reorder", Kind.POINTWISE, ("concat",), Channels.ALL, Start.PERMUTATION),
         ),
-        uses_centre,
     )

@@ -4,11 +4,9 @@ from split_surgery.recipes.graph import INPUT, Channels, Kind, Part, Start, halv
 
 RESIDUAL = halves(
     "residual",
-    "the residual split",
     (
         Part("split2_residual_pre", Kind.COPY, (INPUT,), Channels.SLOW, Start.CENTRE_BOOSTED),
         Part("split2_residual_post", Kind.POINTWISE, ("split2_residual_pre",), Channels.SLOW, Start.IDENTITY),
         Part("split2_residual_sum", Kind.SUM, ("split2", "split2_residual_post"), Channels.SLOW),
     ),
-    uses_centre=True,
 )
