@@ -221,6 +221,7 @@ def rank(
             RankedKernel(channel, evidence.scores[channel], "fast" if channel in fast_channels else "slow")
             for channel in ranked
         ),
+        about=f"{known.summary} ({known.reference})" if known is not None else "",
         warnings=(*remarks, *no_tpm_hint(evidence, measure)),
     )
 

@@ -80,7 +80,11 @@ class RankedKernel:
 
 @dataclass(frozen=True)
 class RankReport:
-    """Kernels of one layer with score and group, fast ones first in the ranking's order."""
+    """Kernels of one layer with score and group, fast ones first in the ranking's order.
+
+    Attributes:
+        mean, entropy: of the scores. about: what the measure is, and whose reading.
+    """
 
     layer: str
     measure: str
@@ -90,6 +94,7 @@ class RankReport:
     mean: float
     entropy: float
     kernels: tuple[RankedKernel, ...]
+    about: str = ""
     warnings: tuple[str, ...] = ()
     exit_code: int = 0
 

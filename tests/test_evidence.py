@@ -253,3 +253,10 @@ def test_a_directory_of_snapshots_is_named_by_a_glob(run):
     net, folder = run
     with pytest.raises(UsageError, match="is a directory; name the files in it"):
         rank(net, folder / "base.caffemodel", snapshots=str(folder))
+
+
+def test_a_measure_says_what_it_is_and_whose_reading(run, command):
+    net, folder = run
+    done = command("rank", net, snapshot(folder, 40), "-v")
+    assert "coherence: net displacement over path length" in done.stdout
+    assert "our reading of TPM as path efficiency; the author of the method published no formula" in done.stdout

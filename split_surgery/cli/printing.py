@@ -80,9 +80,11 @@ def channels(numbers: Sequence[int], whole: bool) -> str:
     return " ".join(map(str, shown)) + (f" ... ({len(numbers)}, all with -v)" if len(shown) < len(numbers) else "")
 
 
-def rank(report: RankReport, quiet: bool, _verbose: bool) -> None:
+def rank(report: RankReport, quiet: bool, verbose: bool) -> None:
     say(f"{report.layer}: {len(report.kernels)} kernels, {report.evidence}")
     if not quiet:
+        if verbose and report.about:
+            say(f"{report.measure}: {report.about}")
         say(f"mean {report.mean:.6g}, entropy {report.entropy:.4f} (of at most {math.log(10):.4f})")
         say(
             table(
