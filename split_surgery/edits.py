@@ -109,6 +109,10 @@ def _start(plan: LayerPlan, part: Part, weight: Array, bias: Array | None) -> tu
 def weight_splices(
     edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]], reader: Reader, record: LayerRecord
 ) -> list[Splice]:
-    """The weights file's splice: the old layer's record replaced by one for each new layer, blobless ones too."""
-    records = [encode_record(reader, record, edit, numbers) for edit, numbers in zip(edits, blobs)]
-    return [Splice(record.span.start, record.span.stop, b"".join(records))]
+    """The weights file's splices, one for each new layer, blobless ones too: the first takes the old record's place.
+
+    One splice for all would need all records in one piece, and so the memory twice.
+    """
+    records = (encode_record(reader, record, edit, numbers) for edit, numbers in zip(edits, blobs))
+    starts = (record.span.start, *[record.span.stop] * (len(edits) - 1))
+    return [Splice(start, record.span.stop, data) for start, data in zip(starts, records)]

@@ -29,26 +29,24 @@ def prove_extent(splices: Sequence[Splice], allowed: Sequence[Span], what: str) 
             raise Defect(f"an edit of the {what} reaches bytes {splice.start}..{splice.stop}, outside the layer")
 
 
-def prove_records(data: bytes, old: bytes, edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]]) -> None:
-    """The new records against the old one and the plan.
+def prove_records(
+    records: Sequence[bytes], old: bytes, edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]]
+) -> None:
+    """The new records against the old one and the plan. They are parsed one at a time: a record may be large.
 
     Args:
-        data: the bytes put in place of the old record. old: the old record, tag and length included.
+        records: what is put in place of the old record. old: the old record, tag and length included.
         edits: the new layers. blobs: their numbers, in the dtype they are stored in.
 
     Raises:
         Defect: protobuf reads something else than was meant.
     """
-    net, before = message_class("NetParameter")(), message_class("NetParameter")()
-    try:
-        net.ParseFromString(data)
-        before.ParseFromString(old)
-    except DecodeError as error:
-        raise Defect(f"the new records do not parse: {error}") from error
-    if len(net.layer) != len(edits):
-        raise Defect(f"the layer became {len(net.layer)} records instead of {len(edits)}")
-    del before.layer[0].blobs[:]
-    for record, edit, wanted in zip(net.layer, edits, blobs):
+    if len(records) != len(edits):
+        raise Defect(f"the layer became {len(records)} records instead of {len(edits)}")
+    before = _parse_record(old)
+    del before.blobs[:]
+    for data, edit, wanted in zip(records, edits, blobs):
+        record = _parse_record(data)
         if len(record.blobs) != len(wanted):
             raise Defect(f'the record of "{edit.name}" has {len(record.blobs)} blobs instead of {len(wanted)}')
         for index, (blob, array) in enumerate(zip(record.blobs, wanted)):
@@ -58,7 +56,19 @@ def prove_records(data: bytes, old: bytes, edits: Sequence[LayerEdit], blobs: Se
             if _numbers(blob, array.dtype) != array.tobytes():
                 raise Defect(f'blob {index} in the record of "{edit.name}" holds other numbers than were meant')
         del record.blobs[:]
-        _compare(record, before.layer[0], edit, "record")
+        _compare(record, before, edit, "record")
+
+
+def _parse_record(data: bytes) -> Any:
+    """The one layer in the bytes of a NetParameter.layer field."""
+    net = message_class("NetParameter")()
+    try:
+        net.ParseFromString(data)
+    except DecodeError as error:
+        raise Defect(f"a new record does not parse: {error}") from error
+    if len(net.layer) != 1:
+        raise Defect(f"a new record holds {len(net.layer)} layers")
+    return net.layer[0]
 
 
 def prove_text(data: bytes, edits: Sequence[LayerEdit], layer: Layer) -> None:

@@ -151,7 +151,8 @@ def work_out(
     record_edits = _record_edits(layer_plan, target)
     binary = weight_splices(record_edits, blobs, inputs.source, target.record)
     prove_extent(binary, [target.record.span], "weights")
-    prove_records(binary[0].replacement, inputs.source.read(*target.record.span), record_edits, blobs)
+    old_record = inputs.source.read(*target.record.span)
+    prove_records([splice.replacement for splice in binary], old_record, record_edits, blobs)
     outputs = outputs_of(inputs, plan, texts, binary, directory)
     if outputs[0].size > CAFFE_READ_LIMIT:
         remarks.append(f"{WEIGHTS_FILE} is larger than 2 GiB, which Caffe cannot read as protobuf; it can as HDF5")

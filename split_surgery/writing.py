@@ -73,9 +73,11 @@ def diff_of(inputs: Inputs, outputs: Sequence[Output], record: LayerRecord, bina
             for line in difflib.unified_diff(_lines(old.data), _lines(new), old.name, output.name):
                 parts.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
     parts.append(f"--- {inputs.weights.reader.name}\n+++ {WEIGHTS_FILE}\n")
-    parts.append(f"@@ bytes {record.span.start}..{record.span.stop} become {len(binary[0].replacement)} @@\n")
+    parts.append(
+        f"@@ bytes {record.span.start}..{record.span.stop} become {sum(len(splice.replacement) for splice in binary)} @@\n"
+    )
     parts.append(f"-{record.name}  {[blob.shape for blob in record.blobs]}\n")
-    new_records = Caffemodel(Buffer(binary[0].replacement)).layers
+    new_records = Caffemodel(Buffer(b"".join(splice.replacement for splice in binary))).layers
     parts += [f"+{new.name}  {[blob.shape for blob in new.blobs]}\n" for new in new_records]
     return "".join(parts)
 

@@ -68,9 +68,12 @@ def test_faults_in_the_text(tmp_path, monkeypatch, fault):
 
 
 def in_record(old: bytes, new: bytes):
+    """Change the first record that holds `old`."""
+
     def fault(splices):
-        assert old in splices[0].replacement
-        return [splices[0]._replace(replacement=splices[0].replacement.replace(old, new, 1))]
+        at = next(index for index, splice in enumerate(splices) if old in splice.replacement)
+        changed = splices[at]._replace(replacement=splices[at].replacement.replace(old, new, 1))
+        return [*splices[:at], changed, *splices[at + 1 :]]
 
     return fault
 
@@ -87,7 +90,9 @@ def in_record(old: bytes, new: bytes):
         in_record(b"\xc2\x06\x02\x10\x01", b"\xc2\x06\x02\x10\x02"),  # concat axis 1 -> 2
         in_record(b"conv1_1_split2_residual_pre", b"conv1_1_split2_residual_prE"),
         in_record(b"conv1_1_reorder", b"conv1_1_reordeR"),
-        lambda splices: [splices[0]._replace(start=splices[0].start - 4)],
+        lambda splices: [splices[0]._replace(start=splices[0].start - 4), *splices[1:]],
+        lambda splices: splices[:-1],
+        lambda splices: [splices[0]._replace(replacement=splices[0].replacement * 2), *splices[1:]],
         lambda splices: [*splices, Splice(5, 6, b"x")],
     ],
 )
