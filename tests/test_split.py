@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from split_surgery.documents.prototxt import Document
 from split_surgery.errors import Unsupported, UsageError
 from split_surgery.kernels.partition import rng
 from tests.nets import CONV, DATA, TAIL, TINY, conv_arrays, read_weights, tiny_weights, write_tiny
-from tests.protobuf_oracle import agrees
+from tests.protobuf_oracle import Mixed, agrees
 
 FIXTURES = sorted(Path(__file__).with_name("fixtures").glob("*.prototxt"))
 SPLITS = {"residual": residual, "extension": extension}
@@ -415,3 +416,72 @@ def test_mixed_line_endings_follow_the_layer(tmp_path):
     net.write_bytes(b"# from another editor\r\n" + TINY.encode())
     residual(net, weights, tmp_path / "out")
     assert (tmp_path / "out" / "net.prototxt").read_bytes().count(b"\r\n") == 1
+
+
+LAYER_LINES = [
+    "param { lr_mult: 1 decay_mult: 0 }",
+    'param { name: "w" lr_mult: 2. }',
+    "param: [{ lr_mult: 1 }, { decay_mult: .5 share_mode: PERMISSIVE }]",
+    "propagate_down: true",
+    "propagate_down: [false]",
+    "loss_weight: 0.5",
+    "loss_weight: [1e-1]",
+    'include { phase: TRAIN stage: \'a\' not_stage: ["b", "c"] }',
+    "include < phase: 1 min_level: -1 max_level: 0x2 >",
+    "exclude { stage: 'never' }",
+    "phase: TEST",
+    "phase: 0",
+    "fork_field: SOMETHING fork_message { a: 1 b { c: 'd' } }",
+    "# a comment { with braces",
+    "blobs { shape { dim: 1 } data: [1, 2] }",
+]
+INNER_LINES = [
+    'weight_filler { type: "gaussian" std: 1e-2 variance_norm: AVERAGE }',
+    'bias_filler: { type: "constant", value: 0.5f; }',
+    "engine: CAFFE",
+    "engine: FORK_ENGINE",
+    "stride: 2",
+    "stride: [1, 2]",
+    "dilation: 1",
+    "force_nd_im2col: false",
+    "axis: 1",
+    "group: 1",
+    "cudnn_workspace_limit: 7",
+    "bias_term: true",
+    "# num_output: 9",
+]
+
+
+@given(
+    st.permutations(LAYER_LINES),
+    st.permutations(INNER_LINES),
+    st.integers(0, 8),
+    st.integers(0, 6),
+    st.sampled_from(["\n", "\r\n", " \n\t"]),
+    st.sampled_from(sorted(SPLITS)),
+)
+@settings(max_examples=80, deadline=None)
+def test_any_mix_of_fields_is_split_without_a_defect(tmp_path_factory, outer, inner, count, inner_count, eol, recipe):
+    """What the run proves of itself must hold for all that a convolution may say; a false alarm would stop a good split."""
+    folder = tmp_path_factory.mktemp("mix")
+    chosen, seen = [], set()
+    for line in outer[:count]:  # a singular field once
+        name = line.split(":")[0].split()[0]
+        if name not in seen or name in ("param", "include"):
+            chosen.append(line)
+        seen |= {name} if name not in ("param", "include") else set()
+    inside, seen = [], set()
+    for line in inner[:inner_count]:
+        if line.split(":")[0].split()[0] not in seen:
+            inside.append(line)
+        seen.add(line.split(":")[0].split()[0])
+    body = eol.join(["num_output: 6 kernel_size: 3 pad: 1", *inside, ""])
+    lines = ['name: "conv1_1"', 'type: "Convolution"', 'bottom: "data"', 'top: "conv1_1"', *chosen]
+    text = f"layer {{{eol}{eol.join(lines)}{eol}convolution_param {{ {body} }}{eol}}}{eol}"
+    net, weights = write_tiny(folder, DATA + text + TAIL)
+    report = SPLITS[recipe](net, weights, folder / "out", noise=0)
+    assert report.status == "written"
+    derived = net_of(folder / "out" / "net.prototxt")
+    assert len(derived.layers) == len(net_of(net).layers) + len(report.new_layers) - 1
+    with contextlib.suppress(Mixed):
+        assert agrees(derived.document)
