@@ -183,6 +183,20 @@ def test_a_frozen_layer_stays_frozen(tmp_path, caffe, monkeypatch, frozen):
     assert report.problems == ()
 
 
+def test_a_net_inside_a_solver_trains(tmp_path, caffe, monkeypatch):
+    """The author's own file form: one solver file with net_param; the net written beside it loads too."""
+    monkeypatch.chdir(tmp_path)
+    inside = "".join(f"  {line}\n" for line in TRAINABLE.splitlines())
+    text = SOLVER.replace('net: "base.prototxt"\n', "net_param {\n" + inside + "}\n")
+    write_tiny(tmp_path, text)
+    report = residual("base.prototxt", "base.caffemodel", "derived1")
+    assert report.next_command.startswith("caffe train --solver derived1/solver.prototxt")
+    log = train(caffe, tmp_path, "derived1/solver.prototxt", "derived1/net.caffemodel")
+    assert "Optimization Done" in log
+    assert (tmp_path / "derived1" / "base_iter_3.caffemodel").exists()
+    all_filled(caffe, tmp_path / "derived1")
+
+
 def test_training_a_derived_net_brings_the_loss_down(tmp_path, caffe, monkeypatch):
     """The command that the split prints, 100 iterations on Fashion-MNIST, from a net split in mid-training."""
     subprocess.run([EXAMPLE / "prepare_data.sh"], check=True, capture_output=True)
