@@ -15,7 +15,7 @@ from split_surgery.documents.wire import Reader
 from split_surgery.errors import UsageError
 from split_surgery.kernels.algebra import centre_boosted, identity, noisy, permutation
 from split_surgery.plan import LayerPlan
-from split_surgery.recipes.graph import INPUT, Channels, Kind, Part, Start
+from split_surgery.recipes.graph import INPUT, Kind, Part, Start
 from split_surgery.spans import Splice
 
 JOINS = {
@@ -27,18 +27,13 @@ JOINS = {
 
 def layer_edits(plan: LayerPlan, layer: Layer) -> list[LayerEdit]:
     """The new layers of a split, in their order, as differences from the old layer."""
-    width = {
-        Channels.FAST: len(plan.fast),
-        Channels.SLOW: len(plan.slow),
-        Channels.ALL: len(plan.fast) + len(plan.slow),
-    }
     last = plan.recipe.parts[-1]
     return [
         LayerEdit(
             name=plan.names[part.role],
             bottoms=tuple(layer.bottoms[0] if role == INPUT else plan.names[role] for role in part.bottoms),
             top=layer.tops[0] if part is last else plan.names[part.role],
-            num_output=width[part.channels],
+            num_output=None if part.kind in JOINS else len(plan.channels(part.channels)),
             pointwise=part.kind is Kind.POINTWISE,
             suffix=plan.names[part.role].removeprefix(layer.name),
             keep_propagate_down=part.bottoms == (INPUT,),
@@ -89,10 +84,7 @@ def initial_blobs(plan: LayerPlan, weight: Array, bias: Array | None) -> list[tu
 
 
 def _start(plan: LayerPlan, part: Part, weight: Array, bias: Array | None) -> tuple[Array, ...]:
-    channels = {Channels.FAST: plan.fast, Channels.SLOW: plan.slow, Channels.ALL: (*plan.fast, *plan.slow)}[
-        part.channels
-    ]
-    rows, options = list(channels), plan.options
+    rows, options = list(plan.channels(part.channels)), plan.options
     if part.start is None:
         return ()
     if part.start is Start.ROWS:

@@ -183,7 +183,7 @@ def score_layer(
         return Evidence(rounded(scores), "scores", None, (Path(request.scores).name,))
     measure = choose_measure(request, snapshots)
     if measure.snapshots == 1:
-        window: Iterator[Array] = iter([kernels(record)])
+        window: Iterator[Array] = iter(finite_blobs(record)[:1])
         files: tuple[str, ...] = (Path(weights).name,)
     else:
         window = _loaded(layer, record, snapshots, progress)
@@ -204,7 +204,7 @@ def _loaded(layer: str, record: LayerRecord, snapshots: Sequence[Snapshot], prog
             found = Caffemodel(source).named(layer)
             if len(found) != 1 or not found[0].blobs:
                 raise FileError(f'has {len(found)} layers "{layer}" with weights, not one', FilePlace(source.name))
-            loaded = kernels(found[0])
+            loaded = finite_blobs(found[0])[0]
             if loaded.shape != record.blobs[0].shape:
                 shapes = f"{loaded.shape} here, {record.blobs[0].shape} in the weights to be split"
                 raise FileError(f'layer "{layer}" has another shape: {shapes}', FilePlace(source.name))
@@ -212,17 +212,19 @@ def _loaded(layer: str, record: LayerRecord, snapshots: Sequence[Snapshot], prog
         progress(f"measuring {layer}", done, len(snapshots))
 
 
-def kernels(record: LayerRecord) -> Array:
-    """The weights of a convolution's record; neither they nor its biases may hold NaN or infinity.
+def finite_blobs(record: LayerRecord) -> list[Array]:
+    """The numbers of a convolution's record: the weights, and the biases where it has them, each as stored.
 
     Raises:
-        FileError: they do.
+        FileError: they hold NaN or infinity.
     """
+    loaded = []
     for blob in record.blobs:
-        if not np.isfinite(blob.load()).all():
+        loaded.append(blob.load())
+        if not np.isfinite(loaded[-1]).all():
             place = BytePlace(blob.reader.name, blob.span.start, blob.inside)
             raise FileError(f'layer "{record.name}" holds NaN or infinity', place)
-    return record.blobs[0].load()
+    return loaded
 
 
 def read_scores(path: PathLike, layer: str) -> list[float]:
@@ -269,12 +271,11 @@ def _csv_scores(data: bytes, name: str, _layer: str) -> list[float]:
         raise FileError("several columns need a header that names one of them score", FilePlace(name))
     pairs: list[tuple[int, float]] = []
     for line, row in rows:
-        place = TextPlace(name, data, _line_start(data, line))
         cells = [row[index] if index < len(row) else "" for index in (column, channel_column) if index is not None]
         if not all(_is_number(cell) for cell in cells):
-            raise FileError(f"no number in {','.join(row)!r}", place)
+            raise FileError(f"no number in {','.join(row)!r}", TextPlace(name, data, _line_start(data, line)))
         if len(cells) > 1 and not cells[1].strip().isdecimal():
-            raise FileError(f"{cells[1].strip()!r} is no channel", place)
+            raise FileError(f"{cells[1].strip()!r} is no channel", TextPlace(name, data, _line_start(data, line)))
         pairs.append((int(cells[1]) if len(cells) > 1 else len(pairs), float(cells[0])))
     return _by_channel(pairs, name)
 

@@ -12,7 +12,7 @@ from split_surgery.documents.net import Geometry, Layer, Net
 from split_surgery.errors import BytePlace, FileError, FilePlace, UsageError
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.recipes import RECIPES
-from split_surgery.recipes.graph import EVEN_CENTERS, Recipe
+from split_surgery.recipes.graph import EVEN_CENTERS, Channels, Recipe
 
 FORMAT = 1
 
@@ -71,6 +71,10 @@ class LayerPlan:
     @property
     def recipe(self) -> Recipe:
         return RECIPES[self.options.recipe]
+
+    def channels(self, which: Channels) -> tuple[int, ...]:
+        """Channels of the old layer that a part makes, in the order in which it makes them."""
+        return {Channels.FAST: self.fast, Channels.SLOW: self.slow, Channels.ALL: (*self.fast, *self.slow)}[which]
 
 
 @dataclass(frozen=True)

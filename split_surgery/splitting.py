@@ -15,7 +15,7 @@ from split_surgery.documents.net import Geometry, Layer, Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.edits import initial_blobs, layer_edits, text_splices, weight_splices
 from split_surgery.errors import BytePlace, Defect, FileError, Unsupported, UsageError
-from split_surgery.evidence import Evidence, Request, find_snapshots, kernels, no_tpm_hint, score_layer
+from split_surgery.evidence import Evidence, Request, find_snapshots, finite_blobs, no_tpm_hint, score_layer
 from split_surgery.files import Output, Progress, no_progress, sha256
 from split_surgery.inputs import NET_FILE, WEIGHTS_FILE, Inputs, NetFile
 from split_surgery.plan import (
@@ -129,7 +129,7 @@ def work_out(
     trusted = frozenset(settings.trust_field)
     target, remarks = find_target(inputs, settings.layer, trusted)
     check_geometry(RECIPES[options.recipe], target.layer, target.geometry, options.even_center)
-    weight = kernels(target.record)
+    weight, *biases = finite_blobs(target.record)
     if target.record.blobs[0].dtype != target.record.blobs[-1].dtype:
         blob = target.record.blobs[-1]
         place = BytePlace(blob.reader.name, blob.span.start, blob.inside)
@@ -145,8 +145,7 @@ def work_out(
     texts_in = tuple(_identified(file) for file in inputs.nets)
     plan = Plan(texts_in[0], weights_file, texts_in[1:], (layer_plan,))
     _check_records_free(inputs, layer_plan)
-    bias = target.record.blobs[1].load().reshape(-1) if len(target.record.blobs) > 1 else None
-    blobs = initial_blobs(layer_plan, weight, bias)
+    blobs = initial_blobs(layer_plan, weight, biases[0].reshape(-1) if biases else None)
     texts = [_edited_text(file, layer_plan, target, trusted) for file in inputs.nets]
     record_edits = _record_edits(layer_plan, target)
     binary = weight_splices(record_edits, blobs, inputs.source, target.record)

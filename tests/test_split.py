@@ -485,3 +485,15 @@ def test_any_mix_of_fields_is_split_without_a_defect(tmp_path_factory, outer, in
     assert len(derived.layers) == len(net_of(net).layers) + len(report.new_layers) - 1
     with contextlib.suppress(Mixed):
         assert agrees(derived.document)
+
+
+def test_deeply_nested_fork_messages_are_rendered_once(tmp_path):
+    """Forty levels over several lines: work that doubled at each level would never end."""
+    nested = "  fork {\n" + "    deep {\n" * 40 + "      x: 1\n" + "    }\n" * 40 + "  }\n"
+    made = split_text(tmp_path, nested)
+    assert values_of(made["reorder"].message.messages("fork")[0]) == "1"
+
+
+def values_of(message):
+    inner = message.messages("deep")
+    return values_of(inner[0]) if inner else message.text("x")

@@ -10,6 +10,7 @@ from split_surgery.documents.layer_edit import EnumValue, LayerEdit, NewField
 from split_surgery.documents.prototxt import Document, Field, Message, Scalar, quote
 from split_surgery.spans import Span, Splice
 
+_LINE_END = re.compile(rb"[ \t]*(\r?\n)?")
 _REST_OF_LINE = re.compile(rb"[ \t]*(?:#[^\r\n]*)?(?=\r?\n|\Z)")
 
 
@@ -99,8 +100,9 @@ def _render_fields(
             if isinstance(value, Scalar):
                 yield indent + field.name.encode() + b": " + _verbatim(value)
                 continue
-            inner = list(_render_fields(style, value, edit, (*outer, field.name), b"", document))
+            # Rendered in one of two ways, never in both: twice at each level would be 2 ** depth times.
             if b"\n" not in document.data[value.span.start : value.span.stop]:
+                inner = _render_fields(style, value, edit, (*outer, field.name), b"", document)
                 yield indent + field.name.encode() + b" { " + b"".join(item + b" " for item in inner) + b"}"
             else:
                 yield indent + field.name.encode() + b" {"
@@ -170,8 +172,9 @@ def _starts_line(data: bytes, at: int) -> bool:
 def _whole_line(data: bytes, span: Span) -> Span:
     """The span with its line, where nothing else stands on it; else with the white space after it."""
     start = data.rfind(b"\n", 0, span.start) + 1
-    end = re.compile(rb"[ \t]*(\r?\n)?").match(data, span.stop)
-    stop = end.end() if end else span.stop
-    if not data[start : span.start].strip(b" \t") and end is not None and end[1]:
-        return Span(start, stop)
-    return Span(span.start, stop if end is not None and not end[1] else span.stop)
+    end = _LINE_END.match(data, span.stop)
+    assert end is not None  # it matches nothing, too
+    if not end[1]:
+        return Span(span.start, end.end())
+    alone = not data[start : span.start].strip(b" \t")
+    return Span(start, end.end()) if alone else span

@@ -84,6 +84,8 @@ class Layer:
     type: str
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
+    include: tuple[Rule, ...]
+    exclude: tuple[Rule, ...]
 
     def place(self) -> TextPlace:
         return self.document.place(self.field)
@@ -98,11 +100,9 @@ class Layer:
 
     def in_state(self, state: State) -> bool:
         """Whether Caffe keeps the layer in a net of that state (Net::FilterNet)."""
-        include = [_rule(message) for message in self.message.messages("include")]
-        exclude = [_rule(message) for message in self.message.messages("exclude")]
-        if include:
-            return any(rule.meets(state) for rule in include)
-        return not any(rule.meets(state) for rule in exclude)
+        if self.include:
+            return any(rule.meets(state) for rule in self.include)
+        return not any(rule.meets(state) for rule in self.exclude)
 
     def param_names(self) -> list[tuple[str, Scalar]]:
         """Names of parameters with their places; a name shares blobs between layers."""
@@ -219,12 +219,7 @@ class Net:
 
     def states(self) -> list[State]:
         """States that tell the net's rules apart: both phases, the levels and stages that the rules name."""
-        rules = [
-            _rule(message)
-            for layer in self.layers
-            for key in ("include", "exclude")
-            for message in layer.message.messages(key)
-        ]
+        rules = [rule for layer in self.layers for rule in (*layer.include, *layer.exclude)]
         levels = {0} | {
             lv + d for r in rules for lv in (r.min_level, r.max_level) if lv is not None for d in (-1, 0, 1)
         }
@@ -264,8 +259,9 @@ class Net:
             raise UsageError(
                 f'no layer "{name}" in {self.document.name}', hint=nearest(name, list(dict.fromkeys(names)))
             )
+        states = self.states() if len(found) > 1 else []
         for first, second in itertools.combinations(found, 2):
-            if any(first.in_state(state) and second.in_state(state) for state in self.states()):
+            if any(first.in_state(state) and second.in_state(state) for state in states):
                 raise FileError(
                     f'two layers are named "{name}" and no rule keeps them apart; the other is at {first.place()}',
                     second.place(),
@@ -315,6 +311,7 @@ def _layer(document: Document, field: Field, message: Message) -> Layer:
     return Layer(
         document, field, message, message.text("name") or "", message.text("type") or "",
         tuple(value.text for value in message.scalars("bottom")), tuple(value.text for value in message.scalars("top")),
+        tuple(map(_rule, message.messages("include"))), tuple(map(_rule, message.messages("exclude"))),
     )  # fmt: skip
 
 
