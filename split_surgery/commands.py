@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 
 from split_surgery.config import Settings
-from split_surgery.coverage import coverage, ignored
-from split_surgery.documents.caffemodel import Caffemodel
+from split_surgery.coverage import FINE, coverage, ignored
 from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.engines import ENGINES
@@ -23,12 +22,14 @@ from split_surgery.engines.prepare import Runnable, prepare, random_inputs
 from split_surgery.equivalence import changes, split_blocks
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.evidence import Evidence, Request, no_tpm_hint
-from split_surgery.files import OutputDir, PathLike, Progress, Source, no_progress, read_file, snapshots_in
-from split_surgery.inputs import NET_FILE, OWN_FILES, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE, open_inputs
+from split_surgery.files import OutputDir, PathLike, Progress, no_progress, read_file, snapshots_in
+from split_surgery.inputs import HDF5_SUFFIX, NET_FILE, OWN_FILES, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE, open_inputs
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.kernels.tpm import MEASURES, entropy
 from split_surgery.reports import EngineOutput, RankedKernel, RankReport, SplitReport, VerifyReport
-from split_surgery.splitting import Job, find_target, rank_target, work_out
+from split_surgery.splitting import Job, rank_target, work_out
+from split_surgery.targets import find_target
+from split_surgery.weights_file import open_weights
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -185,7 +186,7 @@ def next_command(job: Job, directory: str) -> str:
     """The command that trains the derived net."""
     solver = any(output.name == SOLVER_FILE for output in job.outputs)
     solver_file = shlex.quote(f"{directory}/{SOLVER_FILE}") if solver else "SOLVER"
-    weights, log = shlex.quote(f"{directory}/{WEIGHTS_FILE}"), shlex.quote(f"{directory}/train.log")
+    weights, log = shlex.quote(f"{directory}/{job.outputs[0].name}"), shlex.quote(f"{directory}/train.log")
     return f"caffe train --solver {solver_file} --weights {weights} 2>&1 | tee {log}"
 
 
@@ -203,14 +204,14 @@ def rank(
         raise UsageError(f"--order {order}: must be one of {', '.join(ORDERS)}")
     with ExitStack() as stack:
         inputs = open_inputs(stack, net, weights, solver)
-        target, remarks = find_target(inputs, layer, frozenset(trust_field))
+        target, remarks = find_target(inputs.net, inputs.weights, layer, frozenset(trust_field))
         evidence = rank_target(inputs, target, Request(snapshots, window, measure, scores), progress)
-    ranked = ranking(evidence.scores, order, seed, target.layer.name)
-    fast_channels, _ = fast_and_slow(ranked, str(fast), target.geometry.group)
+    ranked = ranking(evidence.scores, order, seed, target.name)
+    fast_channels, _ = fast_and_slow(ranked, str(fast), target.owner.geometry.group)
     known = MEASURES.get(evidence.measure)
     top = 1.0 if known is not None and known.unit_range else max(evidence.scores)
     return RankReport(
-        layer=target.layer.name,
+        layer=target.name,
         measure=evidence.measure,
         tpm=False if order == "random" else evidence.tpm,
         evidence=evidence_sentence(evidence, order, seed),
@@ -255,11 +256,12 @@ def verify(
     derived_net, derived_weights = derived if isinstance(derived, (tuple, list)) else _derived_files(derived, trained)
     with ExitStack() as stack:
         nets = [Net(Document(read_file(path), os.fspath(path))) for path in (net, derived_net)]
-        models = [Caffemodel(stack.enter_context(Source(path))) for path in (weights, derived_weights)]
+        models = [open_weights(stack, path) for path in (weights, derived_weights)]
         four = (nets[0], models[0], nets[1], models[1])
         blocks = split_blocks(*four, frozenset(trust_field))
+        took = {member: block.layer for block in blocks for member in block.members}
         report = VerifyReport(
-            tuple(coverage(*four)),
+            tuple(coverage(*four, took)),
             ignored(nets[1], models[1]),
             tuple(blocks),
             tuple(changes(*four, blocks, progress)),
@@ -288,7 +290,8 @@ def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLi
             "or name two files: --derived NET WEIGHTS",
         )
     if not trained:
-        return folder / NET_FILE, folder / WEIGHTS_FILE
+        names = [name for name in (WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX) if os.path.exists(folder / name)]
+        return folder / NET_FILE, folder / (names or [WEIGHTS_FILE])[0]
     found = snapshots_in(folder, kind="caffemodel")
     if not found:
         raise FileError("holds no snapshot (*_iter_N.caffemodel) of a training", FilePlace(os.fspath(directory)))
@@ -322,9 +325,7 @@ def _compare(
 
 def _problems(report: VerifyReport, max_drift: float | None) -> list[str]:
     """Reasons for exit code 1."""
-    found = [
-        f"{row.layer}: {row.status}: {row.detail}" for row in report.coverage if row.status not in ("copied", "none")
-    ]
+    found = [f"{row.layer}: {row.status}: {row.detail}" for row in report.coverage if row.status not in FINE]
     for change in report.changed:
         if not report.trained or change.part not in TRAINING_CHANGES:
             found.append(f"{change.layer}: differs outside the split layers ({change.part})")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from split_surgery.documents.caffemodel import Caffemodel
-from split_surgery.documents.net import Geometry, Layer, Net
+from split_surgery.documents.layer import Geometry, Layer
+from split_surgery.documents.net import Net
+from split_surgery.documents.parameters import blob_of, shared_with, sharing
+from split_surgery.documents.weights import Record, Weights
 from split_surgery.errors import SurgeryError
 
 WITH_BLOBS = frozenset(
@@ -27,7 +29,8 @@ WITHOUT_BLOBS = frozenset(
 class LayerCoverage:
     """What Caffe does with one layer of the derived net when it loads the weights.
 
-    `status` is copied, none (has no blobs), unfilled (stays random, silently), mismatch (Caffe aborts) or unknown.
+    `status` is copied, shared (its blobs are another layer's, which are copied), none (has no blobs), unfilled (stays
+    random, silently), mismatch (Caffe aborts, or ties what should be apart) or unknown.
     """
 
     layer: str
@@ -37,66 +40,113 @@ class LayerCoverage:
     detail: str = ""
 
 
-def coverage(base: Net, base_weights: Caffemodel, derived: Net, weights: Caffemodel) -> Iterator[LayerCoverage]:
+FINE = ("copied", "shared", "none")
+"""The states of coverage in which nothing is amiss."""
+
+
+def coverage(
+    base: Net, base_weights: Weights, derived: Net, weights: Weights, blocks: Mapping[str, str]
+) -> Iterator[LayerCoverage]:
     """What Caffe does with each layer of the derived net.
 
     The shapes a layer needs are the baseline's, or for a new convolution computed from num_output and its bottoms.
+
+    Args:
+        blocks: by name of a new layer, the layer of the baseline whose place its block took.
     """
     channels = _Channels(base, base_weights, derived)
     for name in dict.fromkeys(layer.name for layer in derived.layers):
         layer = derived.named(name)[0]
         records = weights.named(name)
         known = base_weights.named(name)
-        if not records or not records[0].blobs:
-            if layer.type in WITHOUT_BLOBS or (layer.type == "Scale" and len(layer.bottoms) > 1):
-                yield LayerCoverage(name, layer.type, "none", 0)
-            elif layer.type in WITH_BLOBS:
-                yield LayerCoverage(
-                    name, layer.type, "unfilled", 0, "the weights file has nothing for it: it stays random"
-                )
-            elif known and not known[0].blobs and records:
-                yield LayerCoverage(name, layer.type, "none", 0, "as in the baseline's weights")
-            else:
-                yield LayerCoverage(name, layer.type, "unknown", 0, "of an unknown type, without a record")
-            continue
-        tied = _tied(base, derived, layer)
+        wanted = [(blob.shape, blob.legacy) for blob in known[0].blobs] if known and known[0].blobs else None
+        if wanted is None and layer.type == "Convolution":
+            wanted = channels.shapes(layer)
+        tied = _tied(base, derived, weights, layer, blocks)
         if tied:
-            yield LayerCoverage(name, layer.type, "mismatch", len(records[0].blobs), tied)
-            continue
-        found = [blob.shape for blob in records[0].blobs]
-        wanted = [blob.shape for blob in known[0].blobs] if known else channels.shapes(layer)
-        if len(records) > 1:
-            yield LayerCoverage(name, layer.type, "mismatch", len(found), f"{len(records)} records have its name")
-        elif wanted is None:
-            yield LayerCoverage(name, layer.type, "unknown", len(found), "the shapes it needs are not known")
-        elif [_trim(shape) for shape in found] != [_trim(shape) for shape in wanted]:
-            yield LayerCoverage(name, layer.type, "mismatch", len(found), f"has {found}, needs {wanted}")
+            yield LayerCoverage(name, layer.type, "mismatch", len(records[0].blobs) if records else 0, tied)
+        elif len(records) > 1:
+            yield LayerCoverage(name, layer.type, "mismatch", 0, f"{len(records)} records have its name")
+        elif records and records[0].blobs:
+            yield _with_blobs(derived, weights, layer, records[0], wanted)
         else:
-            yield LayerCoverage(name, layer.type, "copied", len(found))
+            yield _without_blobs(derived, weights, layer, records, known, wanted)
 
 
-def _tied(base: Net, derived: Net, layer: Layer) -> str:
-    """Why Caffe would give a new layer the blobs of another: their parameters share a name."""
+def _with_blobs(
+    derived: Net, weights: Weights, layer: Layer, record: Record, wanted: list[tuple[tuple[int, ...], bool]] | None
+) -> LayerCoverage:
+    """A layer whose record has blobs: Net::CopyTrainedLayersFrom holds their number and shapes against the layer's."""
+    name, found = layer.name, [(blob.shape, blob.legacy) for blob in record.blobs]
+    if wanted is None:
+        return LayerCoverage(name, layer.type, "unknown", len(found), "the shapes it needs are not known")
+    if record.leaves_out_shared:  # HDF5: blobs that another layer owns are not there
+        indices = {blob.index for blob in record.blobs}
+        missing = [at for at in range(len(wanted)) if at not in indices]
+        for at in missing:
+            if blob_of(derived, weights, layer, at) is None:
+                return LayerCoverage(name, layer.type, "mismatch", len(found), f"has no blob {at}")
+        wanted = [shape for at, shape in enumerate(wanted) if at not in missing]
+    if len(found) != len(wanted) or not all(_fits(blob, need) for blob, need in zip(found, wanted)):
+        has, needs = ([shape for shape, _ in shapes] for shapes in (found, wanted))
+        return LayerCoverage(name, layer.type, "mismatch", len(found), f"has {has}, needs {needs}")
+    return LayerCoverage(name, layer.type, "copied", len(found))
+
+
+def _without_blobs(
+    derived: Net, weights: Weights, layer: Layer, records: Sequence[Record], known: Sequence[Record],
+    wanted: list[tuple[tuple[int, ...], bool]] | None,
+) -> LayerCoverage:  # fmt: skip
+    """A layer without a record, or with one that has no blobs."""
+    name = layer.name
+    if layer.type in WITHOUT_BLOBS or (layer.type == "Scale" and len(layer.bottoms) > 1):
+        return LayerCoverage(name, layer.type, "none", 0)
+    if records and not records[0].leaves_out_shared and layer.type in WITH_BLOBS:
+        return LayerCoverage(name, layer.type, "mismatch", 0, "its record has no blobs, on which Caffe aborts")
+    count = len(wanted) if wanted is not None else len(layer.param_names())
+    if count and all(blob_of(derived, weights, layer, at) is not None for at in range(count)):
+        return LayerCoverage(name, layer.type, "shared", count, "its parameters are another layer's")
+    if layer.type in WITH_BLOBS:
+        return LayerCoverage(name, layer.type, "unfilled", 0, "the weights file has nothing for it: it stays random")
+    if known and not known[0].blobs and records:
+        return LayerCoverage(name, layer.type, "none", 0, "as in the baseline's weights")
+    return LayerCoverage(name, layer.type, "unknown", 0, "of an unknown type, without a record")
+
+
+def _tied(base: Net, derived: Net, weights: Weights, layer: Layer, blocks: Mapping[str, str]) -> str:
+    """Why Caffe would give a new layer the blobs of another by mistake: their parameters share a name.
+
+    It is meant where the two belong to blocks whose baseline layers share parameters, and hold the same numbers.
+    """
     if base.named(layer.name):
         return ""
-    for name, _ in layer.param_names():
-        for other in derived.layers:
-            if other.name != layer.name and any(name == shared for shared, _ in other.param_names()):
-                return f'its parameter "{name}" is tied to that of "{other.name}"'
+    for index, text, _ in layer.param_names():
+        for other, at in shared_with(derived, layer, index):
+            mine, its = (blocks.get(each.name, each.name) for each in (layer, other))
+            if mine == its or its not in sharing(base, mine):
+                return f'its parameter "{text}" is tied to that of "{other.name}"'
+            blobs = [
+                record.blob(place)
+                for each, place in ((layer, index), (other, at))
+                for record in weights.named(each.name)[:1]
+            ]
+            present = [blob for blob in blobs if blob is not None]
+            if len(present) == 2 and present[0].load().tobytes() != present[1].load().tobytes():
+                return f'its parameter "{text}" is tied to that of "{other.name}", which holds other numbers'
     return ""
 
 
-def _trim(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape without leading ones: legacy blobs have them, and Caffe compares those leniently (Blob::ShapeEquals)."""
-    while len(shape) > 1 and shape[0] == 1:
-        shape = shape[1:]
-    return shape
+def _fits(found: tuple[tuple[int, ...], bool], wanted: tuple[tuple[int, ...], bool]) -> bool:
+    """As Blob::ShapeEquals: a legacy shape has four axes, ones in front; any other must be equal."""
+    legacy = found[1] or wanted[1]
+    shapes = [(1,) * (4 - len(shape)) + shape if legacy else shape for shape, _ in (found, wanted)]
+    return shapes[0] == shapes[1]
 
 
 class _Channels:
     """Channel counts of blobs around new layers, from num_output and from the baseline's weights."""
 
-    def __init__(self, base: Net, base_weights: Caffemodel, derived: Net) -> None:
+    def __init__(self, base: Net, base_weights: Weights, derived: Net) -> None:
         old_names = {layer.name for layer in base.layers}
         self.makers = {top: layer for layer in derived.layers if layer.name not in old_names for top in layer.tops}
         self.read_by_old: dict[str, int] = {}
@@ -116,16 +166,16 @@ class _Channels:
             return None
         return sum(count for count in counts if count is not None) if maker.type == "Concat" else counts[0]
 
-    def shapes(self, layer: Layer) -> list[tuple[int, ...]] | None:
+    def shapes(self, layer: Layer) -> list[tuple[tuple[int, ...], bool]] | None:
         """Shapes of the blobs of a new layer, or None where they cannot be known."""
-        if layer.type != "Convolution" or len(layer.bottoms) != 1:
+        if len(layer.bottoms) != 1:
             return None
         geometry: Geometry = layer.geometry()
         count = self.of(layer.bottoms[0])
         if count is None or count % geometry.group:
             return None
         weight = (geometry.num_output, count // geometry.group, *geometry.kernel)
-        return [weight, (geometry.num_output,)] if geometry.bias_term else [weight]
+        return [(weight, False), ((geometry.num_output,), False)] if geometry.bias_term else [(weight, False)]
 
 
 def _geometry_group(layer: Layer) -> int:
@@ -135,6 +185,6 @@ def _geometry_group(layer: Layer) -> int:
         return 1
 
 
-def ignored(derived: Net, weights: Caffemodel) -> tuple[str, ...]:
+def ignored(derived: Net, weights: Weights) -> tuple[str, ...]:
     """Records with blobs that no layer of the net takes: Caffe passes them over with a log line."""
     return tuple(record.name for record in weights.layers if record.blobs and not derived.named(record.name))

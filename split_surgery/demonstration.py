@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from split_surgery.commands import extension, residual, verify
-from split_surgery.documents.caffemodel import Caffemodel
 from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.engines.opencv import run
 from split_surgery.engines.prepare import prepare
 from split_surgery.errors import UsageError
-from split_surgery.files import Output, OutputDir, PathLike, Progress, Source, no_progress, read_file
+from split_surgery.files import Output, OutputDir, PathLike, Progress, no_progress, read_file
 from split_surgery.reports import DemoReport, DemoRow
+from split_surgery.weights_file import open_weights
 
 DATA = Path(__file__).with_name("demo_data")
 NET, WEIGHTS, TRAINED, IMAGES = (
@@ -78,9 +79,11 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
 
 def count_correct(net: PathLike, weights: PathLike, images: PathLike) -> tuple[int, int]:
     """How many images OpenCV classifies rightly with a net, and how many there are."""
-    with np.load(images) as data, Source(weights) as source:
+    with np.load(images) as data, ExitStack() as stack:
         pixels, labels = data["images"], data["labels"]
         inputs = (pixels[:, None].astype(np.float32) * np.float32(SCALE)).astype(np.float32)
-        runnable = prepare(Net(Document(read_file(net), str(net))), Caffemodel(source), {"data": inputs.shape})
+        runnable = prepare(
+            Net(Document(read_file(net), str(net))), open_weights(stack, weights), {"data": inputs.shape}
+        )
         (scores,) = run(runnable, Path(weights), {"data": inputs}, runnable.outputs).values()
     return int((scores.argmax(axis=1) == labels).sum()), len(labels)

@@ -6,61 +6,68 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from split_surgery.documents.caffemodel import Array, LayerRecord
-from split_surgery.documents.layer_edit import EnumValue, LayerEdit, NewField
+from split_surgery.documents.caffemodel import LayerRecord
+from split_surgery.documents.layer import Layer
+from split_surgery.documents.layer_edit import EnumValue, Join, LayerEdit, NewField
 from split_surgery.documents.layer_record import encode_record
 from split_surgery.documents.layer_text import insertion_point, render_layer, splice_layer, style_of
-from split_surgery.documents.net import Layer
-from split_surgery.documents.wire import Reader
+from split_surgery.documents.weights import Array
 from split_surgery.errors import UsageError
 from split_surgery.kernels.algebra import centre_boosted, identity, noisy, permutation
-from split_surgery.plan import LayerPlan
+from split_surgery.plan import LayerPlan, Member
 from split_surgery.recipes.graph import INPUT, Kind, Part, Start
 from split_surgery.spans import Splice
 
 JOINS = {
-    Kind.SUM: ("Eltwise", NewField("eltwise_param", (NewField("operation", EnumValue("SUM", 1)),))),
-    Kind.CONCAT: ("Concat", NewField("concat_param", (NewField("axis", 1),))),
+    Kind.SUM: Join("Eltwise", NewField("eltwise_param", (NewField("operation", EnumValue("SUM", 1)),))),
+    Kind.CONCAT: Join("Concat", NewField("concat_param", (NewField("axis", 1),))),
 }
-"""Type and parameters of the layers without weights."""
+"""The layers without weights."""
+
+JOINS_V1 = {Kind.SUM: Join(EnumValue("ELTWISE", 25), None), Kind.CONCAT: Join(EnumValue("CONCAT", 3), None)}
+"""The same as V1: the defaults are what is meant, and `axis` is younger than V1."""
 
 
-def layer_edits(plan: LayerPlan, layer: Layer) -> list[LayerEdit]:
-    """The new layers of a split, in their order, as differences from the old layer."""
+def layer_edits(plan: LayerPlan, member: Member, layer: Layer, v1: bool) -> list[LayerEdit]:
+    """The new layers of a split, in their order, as differences from the old layer.
+
+    Args:
+        layer: the member in the prototxt, whose connections hold.
+        v1: whether what is edited is a V1 layer; text and weights may differ in that.
+    """
     last = plan.recipe.parts[-1]
+    names = member.names
     return [
         LayerEdit(
-            name=plan.names[part.role],
-            bottoms=tuple(layer.bottoms[0] if role == INPUT else plan.names[role] for role in part.bottoms),
-            top=layer.tops[0] if part is last else plan.names[part.role],
+            name=names[part.role],
+            bottoms=tuple(layer.bottoms[0] if role == INPUT else names[role] for role in part.bottoms),
+            top=layer.tops[0] if part is last else names[part.role],
             num_output=None if part.kind in JOINS else len(plan.channels(part.channels)),
             pointwise=part.kind is Kind.POINTWISE,
-            suffix=plan.names[part.role].removeprefix(layer.name),
+            suffix=names[part.role].removeprefix(member.layer),
             keep_propagate_down=part.bottoms == (INPUT,),
             keep_loss_weight=part is last,
-            join=JOINS.get(part.kind),
+            join=(JOINS_V1 if v1 else JOINS).get(part.kind),
+            v1=v1,
         )
         for part in plan.recipe.parts
     ]
 
 
-def text_splices(plan: LayerPlan, twins: Sequence[Layer]) -> list[Splice]:
+def text_splices(plan: LayerPlan, member: Member, twins: Sequence[Layer]) -> list[Splice]:
     """The prototxt's splices: each twin becomes the first new layer, and the others follow it."""
     splices: list[Splice] = []
     for layer in twins:
-        if layer.field.is_list:
-            layer.refuse("stands in a [ ] list of layers, which is not split so far; write it as layer { ... }")
-        document, style = layer.document, style_of(layer.document, layer.field)
-        first, *others = layer_edits(plan, layer)
-        splices += splice_layer(document, layer.message, first)
-        rendered = [style.eol + render_layer(style, layer.message, edit, document) for edit in others]
-        at = insertion_point(document.data, layer.field)
-        splices.append(Splice(at, at, b"".join(rendered)))
+        style = style_of(layer)
+        first, *others = layer_edits(plan, member, layer, layer.v1)
+        splices += splice_layer(layer, first)
+        at = insertion_point(layer)
+        splices.append(Splice(at, at, b"".join(style.before + render_layer(style, layer, edit) for edit in others)))
     return splices
 
 
 def initial_blobs(plan: LayerPlan, weight: Array, bias: Array | None) -> list[tuple[Array, ...]]:
-    """How the blobs of each new layer start, in the old layer's dtype.
+    """How the blobs of each new layer start, in the old layer's dtype; those that share parameters start alike.
 
     Args:
         weight: the old layer's, (n, c, kernel_h, kernel_w). bias: (n,), or None.
@@ -98,13 +105,11 @@ def _start(plan: LayerPlan, part: Part, weight: Array, bias: Array | None) -> tu
     return (start,) if bias is None else (start, np.zeros(len(rows)))
 
 
-def weight_splices(
-    edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]], reader: Reader, record: LayerRecord
-) -> list[Splice]:
+def weight_splices(edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]], record: LayerRecord) -> list[Splice]:
     """The weights file's splices, one for each new layer, blobless ones too: the first takes the old record's place.
 
     One splice for all would need all records in one piece, and so the memory twice.
     """
-    records = (encode_record(reader, record, edit, numbers) for edit, numbers in zip(edits, blobs))
+    records = (encode_record(record.reader, record, edit, numbers) for edit, numbers in zip(edits, blobs))
     starts = (record.span.start, *[record.span.stop] * (len(edits) - 1))
     return [Splice(start, record.span.stop, data) for start, data in zip(starts, records)]

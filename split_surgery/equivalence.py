@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from split_surgery.documents.caffemodel import Caffemodel, LayerRecord
-from split_surgery.documents.net import Layer, Net, State
+from split_surgery.documents.caffemodel import LayerRecord
+from split_surgery.documents.layer import Layer
+from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Message
+from split_surgery.documents.rules import State
+from split_surgery.documents.weights import Blob, Record, Weights
 from split_surgery.errors import SurgeryError
 from split_surgery.folding import fold_block, load_affine
 from split_surgery.kernels.algebra import ungrouped
@@ -45,7 +48,7 @@ class Changed:
 
 
 def split_blocks(
-    base: Net, base_weights: Caffemodel, derived: Net, weights: Caffemodel, trusted: frozenset[str] = frozenset()
+    base: Net, base_weights: Weights, derived: Net, weights: Weights, trusted: frozenset[str] = frozenset()
 ) -> list[Block]:
     """The convolutions that have gone, each held against the block that makes its top now, in every phase and stage.
 
@@ -60,36 +63,40 @@ def split_blocks(
     old_names = {layer.name for layer in base.layers}
     new_layers = [layer for layer in derived.layers if layer.name not in old_names]
     states = list(dict.fromkeys(base.states() + derived.states()))
-    return [_block(base.named(name), base_weights, new_layers, weights, states, trusted) for name in gone]
+    held = _Held(base, base_weights, derived, weights, trusted)
+    return [_block(held, base.named(name), new_layers, states) for name in gone]
 
 
-def _block(
-    twins: list[Layer], base_weights: Caffemodel, new_layers: list[Layer], weights: Caffemodel, states: list[State],
-    trusted: frozenset[str],
-) -> Block:  # fmt: skip
+@dataclass(frozen=True)
+class _Held:
+    """Both nets with their weights."""
+
+    base: Net
+    base_weights: Weights
+    derived: Net
+    weights: Weights
+    trusted: frozenset[str]
+
+
+def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: list[State]) -> Block:
     cases = {}
     for state in states:
         for old in twins:
             if old.in_state(state):
                 there = tuple(index for index, layer in enumerate(new_layers) if layer.in_state(state))
                 cases[old.bottoms, old.tops, there] = old
-    folded = [
-        _held_against(old, base_weights, [new_layers[index] for index in there], weights, trusted)
-        for (_, _, there), old in cases.items()
-    ]
+    folded = [_held_against(held, old, [new_layers[index] for index in there]) for (_, _, there), old in cases.items()]
     if not folded:
         twins[0].fail("has gone, and no phase or stage had it")
     return max(folded, key=lambda block: (not block.exact, block.drift))
 
 
-def _held_against(
-    old: Layer, base_weights: Caffemodel, new_layers: list[Layer], weights: Caffemodel, trusted: frozenset[str]
-) -> Block:
+def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
     if len(old.bottoms) != 1 or len(old.tops) != 1:
         old.fail("has gone, and a layer with several bottoms or tops cannot be held against a block")
-    folded = fold_block(new_layers, weights, old.bottoms[0], old.tops[0], trusted)
+    folded = fold_block(held.derived, new_layers, held.weights, old.bottoms[0], old.tops[0], held.trusted)
     geometry = old.geometry()
-    weight, bias = load_affine(old, base_weights, geometry)
+    weight, bias = load_affine(held.base, held.base_weights, old, geometry)
     weight = ungrouped(weight, geometry.group)
     if not folded.geometry.same_but_width(geometry) or folded.weight.shape != weight.shape:
         old.fail("the block in its place has another geometry")
@@ -104,7 +111,7 @@ def _held_against(
 
 
 def changes(
-    base: Net, base_weights: Caffemodel, derived: Net, weights: Caffemodel, blocks: Sequence[Block],
+    base: Net, base_weights: Weights, derived: Net, weights: Weights, blocks: Sequence[Block],
     progress: Callable[[str, int, int], None],
 ) -> Iterator[Changed]:  # fmt: skip
     """All that differs outside the split layers, in text and weights."""
@@ -112,17 +119,18 @@ def changes(
     members = {name for block in blocks for name in block.members}
     yield from _text_changes(base, derived, gone, members)
     yield from _wiring_faults(base, derived)
-    saved: dict[tuple[str, str], list[LayerRecord]] = {}
+    saved: dict[str, list[Record]] = {}
     for record in weights.layers:
-        saved.setdefault((record.name, record.type), []).append(record)
+        saved.setdefault(record.name, []).append(record)
     for done, record in enumerate(base_weights.layers):
         progress("comparing", done, len(base_weights.layers))
         if record.name in gone or record.type == "Split":  # Caffe's own, made anew whenever it builds a net
             continue
-        there = saved.get((record.name, record.type), [])
+        # HDF5 does not say types.
+        there = [other for other in saved.get(record.name, []) if other.type in (record.type, "") or not record.type]
         if not there:
             yield Changed(record.name, "missing record")
-        elif not any(same_record(base_weights, record, weights, other) for other in there):
+        elif not any(same_record(record, other) for other in there):
             yield Changed(record.name, "weights", _drift(record, there[0]))
     known = {record.name for record in base_weights.layers} | members
     for record in weights.layers:
@@ -131,7 +139,7 @@ def changes(
 
 
 def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str]) -> Iterator[Changed]:
-    if _meaning(base.message, without="layer") != _meaning(derived.message, without="layer"):
+    if _meaning(base.message, without=("layer", "layers")) != _meaning(derived.message, without=("layer", "layers")):
         yield Changed(base.document.name, "fields of the net itself")
     for name in dict.fromkeys(layer.name for layer in base.layers):
         if name in gone:
@@ -165,12 +173,12 @@ def _wiring_faults(base: Net, derived: Net) -> Iterator[Changed]:
                 return
 
 
-def _meaning(message: Message, without: str = "") -> tuple[object, ...]:
+def _meaning(message: Message, without: tuple[str, ...] = ()) -> tuple[object, ...]:
     """A message without its layout: a net moved out of its solver is indented otherwise."""
     return tuple(
         (field.name, tuple(_meaning(value) if isinstance(value, Message) else value.text for value in field.values))
         for field in message.fields
-        if field.name != without
+        if field.name not in without
     )
 
 
@@ -178,19 +186,27 @@ COMPARE = 64 * 1024
 """Bytes of two records held at a time: few enough to stay in the processor's cache, which halves the time."""
 
 
-def same_record(a: Caffemodel, record: LayerRecord, b: Caffemodel, other: LayerRecord) -> bool:
-    """Whether two records are equal byte for byte, a piece at a time."""
+def same_record(record: Record, other: Record) -> bool:
+    """Whether two records hold the same: protobuf's byte for byte, a piece at a time, else blob by blob."""
+    if not isinstance(record, LayerRecord) or not isinstance(other, LayerRecord):
+        return [_shape_of(blob) for blob in record.blobs] == [_shape_of(blob) for blob in other.blobs] and all(
+            mine.load().tobytes() == its.load().tobytes() for mine, its in zip(record.blobs, other.blobs)
+        )
     size = record.body.stop - record.body.start
     if size != other.body.stop - other.body.start:
         return False
     return all(
-        a.reader.read(record.body.start + at, record.body.start + min(size, at + COMPARE))
-        == b.reader.read(other.body.start + at, other.body.start + min(size, at + COMPARE))
+        record.reader.read(record.body.start + at, record.body.start + min(size, at + COMPARE))
+        == other.reader.read(other.body.start + at, other.body.start + min(size, at + COMPARE))
         for at in range(0, size, COMPARE)
     )
 
 
-def _drift(a: LayerRecord, b: LayerRecord) -> float | None:
+def _shape_of(blob: Blob) -> tuple[int, tuple[int, ...], str]:
+    return blob.index, blob.shape, blob.dtype
+
+
+def _drift(a: Record, b: Record) -> float | None:
     """Relative change of all the blobs of a record, or None where they cannot be compared."""
     if [blob.shape for blob in a.blobs] != [blob.shape for blob in b.blobs]:
         return None

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from split_surgery.documents.caffemodel import Array, Caffemodel, LayerRecord
-from split_surgery.errors import BytePlace, FileError, FilePlace, SurgeryError, TextPlace, UsageError
-from split_surgery.files import PathLike, Progress, Snapshot, Source, no_progress, read_file, snapshot_of, snapshots_in
+from split_surgery.documents.weights import Array, Blob, finite
+from split_surgery.errors import FileError, FilePlace, SurgeryError, TextPlace, UsageError
+from split_surgery.files import PathLike, Progress, Snapshot, no_progress, read_file, snapshot_of, snapshots_in
 from split_surgery.kernels.tpm import MEASURES, Measure, rounded
+from split_surgery.weights_file import open_weights
 
 BEST_REAL = "tpm"
 """The `--measure` that takes the best real measure the evidence allows, or fails."""
@@ -74,7 +76,7 @@ def find_snapshots(
             # Caffe resolves the prefix from its working directory; the solver's own folder is the other usual place.
             for base in (Path("."), Path(solver).parent):
                 path = base / solver_prefix
-                found = found if len(found) > 1 else snapshots_in(path.parent, path.name, "caffemodel")
+                found = found if len(found) > 1 else _one_format(snapshots_in(path.parent, path.name, "caffemodel"))
             own = snapshot_of(weights)
             if own is not None:  # what came after WEIGHTS says nothing about how they came to be
                 found = [snapshot for snapshot in found if snapshot.iteration <= own.iteration]
@@ -111,7 +113,7 @@ def _explicit(pattern: str) -> list[Snapshot]:
             if not numbers:
                 raise UsageError(f"--snapshots: {path} has no iteration in its name, so its place in time is unknown")
             snapshot = Snapshot(Path(path), "", int(numbers[-1]), "caffemodel")
-        if not snapshot.kind.startswith("caffemodel"):
+        if snapshot.kind != "caffemodel":
             raise UsageError(f"--snapshots: {path} is a {snapshot.kind}, not a caffemodel")
         found.append(snapshot)
     return sorted(found, key=lambda snapshot: snapshot.iteration)
@@ -121,8 +123,14 @@ def _of_same_run(weights: PathLike) -> list[Snapshot]:
     own = snapshot_of(weights)
     if own is None:
         return []
-    beside = snapshots_in(Path(weights).parent, own.prefix, "caffemodel")
+    beside = _one_format(snapshots_in(Path(weights).parent, own.prefix, "caffemodel"), own.hdf5)
     return [snapshot for snapshot in beside if snapshot.iteration <= own.iteration]
+
+
+def _one_format(found: list[Snapshot], hdf5: bool = False) -> list[Snapshot]:
+    """Of an iteration that was saved both as protobuf and as HDF5, the one of this format."""
+    wanted = {snapshot.iteration for snapshot in found if snapshot.hdf5 == hdf5}
+    return [snapshot for snapshot in found if snapshot.hdf5 == hdf5 or snapshot.iteration not in wanted]
 
 
 def _windowed(found: list[Snapshot], window: str) -> list[Snapshot]:
@@ -169,11 +177,11 @@ def choose_measure(request: Request, snapshots: Sequence[Snapshot]) -> Measure:
 
 
 def score_layer(
-    layer: str, record: LayerRecord, weights: PathLike, request: Request, snapshots: Sequence[Snapshot],
+    layer: str, weight: Blob, weights: PathLike, request: Request, snapshots: Sequence[Snapshot],
     progress: Progress = no_progress,
 ) -> Evidence:  # fmt: skip
     """Scores of the layer's kernels, one snapshot in memory at a time."""
-    count = record.blobs[0].shape[0]
+    count = weight.shape[0]
     if request.scores is not None:
         scores = read_scores(request.scores, layer)
         if len(scores) != count:
@@ -183,10 +191,10 @@ def score_layer(
         return Evidence(rounded(scores), "scores", None, (Path(request.scores).name,))
     measure = choose_measure(request, snapshots)
     if measure.snapshots == 1:
-        window: Iterator[Array] = iter(finite_blobs(record)[:1])
+        window: Iterator[Array] = iter([finite(weight, layer)])
         files: tuple[str, ...] = (Path(weights).name,)
     else:
-        window = _loaded(layer, record, snapshots, progress)
+        window = _loaded(layer, weight, snapshots, progress)
         files = tuple(snapshot.path.name for snapshot in snapshots)
     with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
         found = measure.score(window)
@@ -198,33 +206,19 @@ def score_layer(
     return Evidence(rounded(found), measure.name, measure.tpm, files)
 
 
-def _loaded(layer: str, record: LayerRecord, snapshots: Sequence[Snapshot], progress: Progress) -> Iterator[Array]:
+def _loaded(layer: str, weight: Blob, snapshots: Sequence[Snapshot], progress: Progress) -> Iterator[Array]:
     for done, snapshot in enumerate(snapshots, 1):
-        with Source(snapshot.path) as source:
-            found = Caffemodel(source).named(layer)
-            if len(found) != 1 or not found[0].blobs:
-                raise FileError(f'has {len(found)} layers "{layer}" with weights, not one', FilePlace(source.name))
-            loaded = finite_blobs(found[0])[0]
-            if loaded.shape != record.blobs[0].shape:
-                shapes = f"{loaded.shape} here, {record.blobs[0].shape} in the weights to be split"
-                raise FileError(f'layer "{layer}" has another shape: {shapes}', FilePlace(source.name))
+        with ExitStack() as stack:
+            opened = open_weights(stack, snapshot.path)
+            found = [record.blob(0) for record in opened.named(layer)]
+            if len(found) != 1 or found[0] is None:
+                raise FileError(f'has {len(found)} layers "{layer}" with weights, not one', FilePlace(opened.name))
+            loaded = finite(found[0], layer)
+            if loaded.shape != weight.shape:
+                shapes = f"{loaded.shape} here, {weight.shape} in the weights to be split"
+                raise FileError(f'layer "{layer}" has another shape: {shapes}', FilePlace(opened.name))
             yield loaded
         progress(f"measuring {layer}", done, len(snapshots))
-
-
-def finite_blobs(record: LayerRecord) -> list[Array]:
-    """The numbers of a convolution's record: the weights, and the biases where it has them, each as stored.
-
-    Raises:
-        FileError: they hold NaN or infinity.
-    """
-    loaded = []
-    for blob in record.blobs:
-        loaded.append(blob.load())
-        if not np.isfinite(loaded[-1]).all():
-            place = BytePlace(blob.reader.name, blob.span.start, blob.inside)
-            raise FileError(f'layer "{record.name}" holds NaN or infinity', place)
-    return loaded
 
 
 def read_scores(path: PathLike, layer: str) -> list[float]:

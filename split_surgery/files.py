@@ -146,12 +146,13 @@ def same_file(a: PathLike, b: PathLike) -> bool:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A file named as Caffe names snapshots: `<prefix>_iter_<N>.caffemodel`."""
+    """A file named as Caffe names snapshots: `<prefix>_iter_<N>.caffemodel`, or a `.solverstate`; HDF5 ends in `.h5`."""
 
     path: Path
     prefix: str
     iteration: int
     kind: str
+    hdf5: bool = False
 
 
 def snapshot_of(path: PathLike) -> Snapshot | None:
@@ -159,8 +160,7 @@ def snapshot_of(path: PathLike) -> Snapshot | None:
     match = SNAPSHOT.fullmatch(Path(path).name)
     if match is None:
         return None
-    kind = match["kind"] + (match["h5"] or "")
-    return Snapshot(Path(path), match["prefix"], int(match["iteration"]), kind)
+    return Snapshot(Path(path), match["prefix"], int(match["iteration"]), match["kind"], match["h5"] is not None)
 
 
 def snapshots_in(folder: PathLike, prefix: str | None = None, kind: str | None = None) -> list[Snapshot]:

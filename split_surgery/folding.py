@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from split_surgery.documents.caffemodel import Caffemodel
 from split_surgery.documents.convolution import check_linear
-from split_surgery.documents.net import POINTWISE, Geometry, Layer
+from split_surgery.documents.layer import POINTWISE, Geometry, Layer
+from split_surgery.documents.net import Net
+from split_surgery.documents.parameters import convolution_blobs
+from split_surgery.documents.weights import Weights
 from split_surgery.errors import FileError, FilePlace
 from split_surgery.kernels.algebra import Affine, Array, add, mix, stack, ungrouped
 
@@ -35,12 +37,12 @@ class Folded:
 
 
 def fold_block(
-    layers: list[Layer], weights: Caffemodel, bottom: str, top: str, trusted: frozenset[str] = frozenset()
+    net: Net, layers: list[Layer], weights: Weights, bottom: str, top: str, trusted: frozenset[str] = frozenset()
 ) -> Folded:
     """Compose the layers that lead from `bottom` to `top`.
 
     Args:
-        layers: those that may belong to the block, of one phase.
+        net: the net they are part of. layers: those that may belong to the block, of one phase.
         trusted: names of fork fields that leave a convolution linear.
 
     Raises:
@@ -51,20 +53,21 @@ def fold_block(
             check_linear(layer, trusted)
     in_place = {blob: layer for layer in layers for blob in layer.tops if blob in layer.bottoms}
     makers = {blob: layer for layer in layers for blob in layer.tops if blob not in layer.bottoms}
-    walk = _Walk(makers, weights, bottom)
+    walk = _Walk(net, makers, weights, bottom)
     weight, bias = walk.blob(top)
     for blob, layer in in_place.items():
         if (blob in walk.done and blob != top) or blob == bottom:  # on the top itself it comes after the block
             layer.fail("works in place inside the block, and is not linear")
     if walk.geometry is None:
-        raise FileError(f'"{top}" does not come from a convolution on "{bottom}"', FilePlace(weights.reader.name))
+        raise FileError(f'"{top}" does not come from a convolution on "{bottom}"', FilePlace(weights.name))
     return Folded(weight, bias, walk.geometry, frozenset(walk.used))
 
 
 class _Walk:
     """From a top back to the bottom; each blob is composed once."""
 
-    def __init__(self, makers: dict[str, Layer], weights: Caffemodel, bottom: str) -> None:
+    def __init__(self, net: Net, makers: dict[str, Layer], weights: Weights, bottom: str) -> None:
+        self.net = net
         self.makers = makers
         self.weights = weights
         self.bottom = bottom
@@ -77,7 +80,7 @@ class _Walk:
         if name not in self.done:
             layer = self.makers.get(name)
             if layer is None:
-                raise FileError(f'nothing in the block makes "{name}"', FilePlace(self.weights.reader.name))
+                raise FileError(f'nothing in the block makes "{name}"', FilePlace(self.weights.name))
             if name in self.open:
                 layer.fail("its top leads back to its bottom")
             self.open.add(name)
@@ -96,7 +99,7 @@ class _Walk:
 
     def _convolution(self, layer: Layer) -> Affine:
         geometry = layer.geometry()
-        weight, bias = load_affine(layer, self.weights, geometry)
+        weight, bias = load_affine(self.net, self.weights, layer, geometry)
         if layer.bottoms[0] == self.bottom:
             if self.geometry is not None and not geometry.same_but_width(self.geometry):
                 layer.fail("slides otherwise than the other convolutions of the block")
@@ -110,22 +113,14 @@ class _Walk:
         return mix(weight[:, :, 0, 0], bias, inner)
 
 
-def load_affine(layer: Layer, weights: Caffemodel, geometry: Geometry) -> Affine:
+def load_affine(net: Net, weights: Weights, layer: Layer, geometry: Geometry) -> Affine:
     """Weight (n, c // group, kernel_h, kernel_w) and bias (n,) of a convolution; a bias it has not is zeros of the weight's dtype.
 
     Raises:
         FileError: the weights file has not exactly these blobs.
     """
-    records = weights.named(layer.name)
-    if len(records) != 1 or len(records[0].blobs) != 1 + geometry.bias_term:
-        layer.fail(f"{weights.reader.name} has not its weights")
-    weight = records[0].blobs[0].load()
-    if weight.ndim != 4 or weight.shape[0] != geometry.num_output or weight.shape[2:] != geometry.kernel:
-        layer.fail(f"{weights.reader.name} has weights of shape {weight.shape} for it")
-    bias = records[0].blobs[1].load().reshape(-1) if geometry.bias_term else np.zeros(len(weight), weight.dtype)
-    if bias.shape != (geometry.num_output,):
-        layer.fail(f"{weights.reader.name} has {bias.size} biases for it")
-    return weight, bias
+    weight, *biases = (blob.load() for blob in convolution_blobs(net, weights, layer, geometry))
+    return weight, biases[0].reshape(-1) if biases else np.zeros(len(weight), weight.dtype)
 
 
 def _only(layer: Layer, param: str, allowed: dict[str, str]) -> bool:

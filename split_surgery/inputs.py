@@ -8,23 +8,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from split_surgery.documents.caffemodel import Caffemodel
-from split_surgery.documents.net import Net
+from split_surgery.documents.hdf5 import Hdf5Weights
+from split_surgery.documents.net import Net, inner_nets
 from split_surgery.documents.prototxt import Document
+from split_surgery.documents.weights import Weights
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.files import PathLike, Source, read_file, same_file
+from split_surgery.weights_file import open_weights
 
 NET_FILE, WEIGHTS_FILE, SOLVER_FILE, PLAN_FILE = "net.prototxt", "net.caffemodel", "solver.prototxt", "split.yaml"
-OWN_FILES = (NET_FILE, WEIGHTS_FILE, SOLVER_FILE, PLAN_FILE)
+STATE_FILE = "net.solverstate"
+HDF5_SUFFIX = ".h5"
+OWN_FILES = (
+    NET_FILE, WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX, STATE_FILE, STATE_FILE + HDF5_SUFFIX, SOLVER_FILE, PLAN_FILE,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class NetFile:
-    """A prototxt to be edited: NET, or one named by `--also`. `name` is what it is called in the output directory."""
+    """A net to be edited: NET, one named by `--also`, or another net inside the solver.
+
+    Attributes:
+        name: what it is called in the output directory; "" for a net that is only in the solver there.
+        inner: which of the nets inside its solver it is.
+    """
 
     path: PathLike
     net: Net
     name: str
+    inner: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class Inputs:
 
     nets: tuple[NetFile, ...]
     weights_path: PathLike
-    weights: Caffemodel
+    weights: Weights
     source: Source
     solver_path: PathLike | None
     solver: Document | None
@@ -41,6 +53,15 @@ class Inputs:
     @property
     def net(self) -> Net:
         return self.nets[0].net
+
+    @property
+    def hdf5(self) -> bool:
+        return isinstance(self.weights, Hdf5Weights)
+
+    @property
+    def weights_name(self) -> str:
+        """What the weights file is called in the output directory: of the kind that it was."""
+        return WEIGHTS_FILE + (HDF5_SUFFIX if self.hdf5 else "")
 
     def paths(self) -> list[PathLike]:
         solver = [self.solver_path] if self.solver_path is not None else []
@@ -58,6 +79,8 @@ class Inputs:
         places = [base / path for base in (Path("."), folder, *folder.parents)]
         there = [place for place in places if os.path.isfile(place)]
         for file in self.nets:
+            if file.net.inside_solver:
+                continue
             if any(same_file(place, file.path) for place in there) or (
                 not there and Path(path).name == Path(file.path).name
             ):
@@ -81,13 +104,17 @@ def open_inputs(
         file = NetFile(path, Net(Document(read_file(path), str(path))), Path(path).name)
         if file.net.inside_solver:
             raise UsageError(f"--also {path}: is a solver, not a net")
-        if file.name in (WEIGHTS_FILE, SOLVER_FILE, PLAN_FILE, *(other.name for other in nets)):
+        if file.name in (*OWN_FILES, *(other.name for other in nets)):
             raise UsageError(f"--also {path}: {file.name} is the name of another file in the output directory")
         nets.append(file)
-    source = stack.enter_context(Source(weights))
-    parsed_solver = None
+    parsed_solver, first = None, nets[0].net
     if solver is not None:
-        if nets[0].net.inside_solver:
+        if first.inside_solver:
             raise UsageError(f"--solver {solver}: {net} is a solver itself, and is written as one")
         parsed_solver = Document(read_file(solver), str(solver))
-    return Inputs(tuple(nets), weights, Caffemodel(source), source, solver, parsed_solver)
+        nets += [NetFile(solver, inner, "", at) for at, inner in enumerate(inner_nets(parsed_solver))]
+    elif first.inside_solver:
+        nets += [NetFile(net, inner, "", at) for at, inner in enumerate(inner_nets(first.document)) if at]
+    indexed = open_weights(stack, weights)
+    source = stack.enter_context(Source(weights))
+    return Inputs(tuple(nets), weights, indexed, source, solver, parsed_solver)

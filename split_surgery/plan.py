@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from split_surgery.documents.caffemodel import LayerRecord
-from split_surgery.documents.net import Geometry, Layer, Net
-from split_surgery.errors import BytePlace, FileError, FilePlace, UsageError
+from split_surgery.documents.layer import Geometry, Layer
+from split_surgery.documents.net import Net
+from split_surgery.errors import UsageError
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.recipes import RECIPES
 from split_surgery.recipes.graph import EVEN_CENTERS, Channels, Recipe
@@ -47,17 +48,30 @@ class Options:
 
 
 @dataclass(frozen=True)
-class LayerPlan:
-    """The split of one layer.
+class Member:
+    """A layer that a plan splits.
 
     Attributes:
-        scores, measure, tpm, evidence: what the ranking rests on.
-        fast, slow: channels of the old layer, each ascending.
         names: the new layers' names by role, in the recipe's order.
-        record_sha256: of the old layer's record in the weights file.
+        record_sha256: of the old layer's record in the weights file; None where it has none, its blobs being another's.
     """
 
     layer: str
+    names: dict[str, str]
+    record_sha256: str | None
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """The split of one layer, and alike of those that share its parameters.
+
+    Attributes:
+        members: the layer that owns the parameters, then those that share them, in the order of the net.
+        scores, measure, tpm, evidence: what the ranking rests on.
+        fast, slow: channels of the old layer, each ascending.
+    """
+
+    members: tuple[Member, ...]
     options: Options
     scores: tuple[float, ...]
     measure: str
@@ -65,8 +79,16 @@ class LayerPlan:
     evidence: tuple[str, ...]
     fast: tuple[int, ...]
     slow: tuple[int, ...]
-    names: dict[str, str]
-    record_sha256: str
+
+    @property
+    def layer(self) -> str:
+        """The layer that owns the parameters, by which kernels are ranked and noise is seeded."""
+        return self.members[0].layer
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names of what that layer becomes."""
+        return self.members[0].names
 
     @property
     def recipe(self) -> Recipe:
@@ -135,13 +157,18 @@ def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
         tree |= {"surround": options.surround, "center": options.center}
         tree |= {"even_center": options.even_center} if options.even_center else {}
     tree |= {"trust_field": list(options.trust_field)} if options.trust_field else {}
-    return tree | {
+    tree |= {
         "names": dict(plan.names),
         "fast_channels": list(plan.fast),
         "slow_channels": list(plan.slow),
         "scores": list(plan.scores),
-        "record_sha256": plan.record_sha256,
+        "record_sha256": plan.members[0].record_sha256,
     }
+    shared = [
+        {"layer": member.layer, "names": dict(member.names), "record_sha256": member.record_sha256}
+        for member in plan.members[1:]
+    ]
+    return tree | ({"shared_with": shared} if shared else {})
 
 
 class _Dumper(yaml.SafeDumper):
@@ -156,42 +183,49 @@ class _Dumper(yaml.SafeDumper):
 
 
 def plan_layer(
-    net: Net, layer: Layer, options: Options, digest: str,
+    net: Net, layers: Sequence[Layer], options: Options, digests: Sequence[str | None],
     scores: tuple[float, ...], measure: str, tpm: bool | None, evidence: tuple[str, ...],
 ) -> LayerPlan:  # fmt: skip
     """Rank the kernels of one layer and name the new layers.
 
+    Args:
+        layers: the layer that owns the parameters, and those that share them. digests: of their records.
+
     Raises:
         UsageError: a group would be empty, or a new name is taken.
     """
-    order = ranking(scores, options.order, options.seed, layer.name)
-    fast, slow = fast_and_slow(order, options.fast, layer.geometry().group)
-    names = {part.role: f"{layer.name}_{part.role}" for part in RECIPES[options.recipe].parts}
-    check_names_free(net, layer, names)
-    return LayerPlan(layer.name, options, scores, measure, tpm, evidence, fast, slow, names, digest)
+    owner = layers[0]
+    order = ranking(scores, options.order, options.seed, owner.name)
+    fast, slow = fast_and_slow(order, options.fast, owner.geometry().group)
+    roles = [part.role for part in RECIPES[options.recipe].parts]
+    members = tuple(
+        Member(layer.name, {role: f"{layer.name}_{role}" for role in roles}, digest)
+        for layer, digest in zip(layers, digests)
+    )
+    check_names_free(net, members)
+    return LayerPlan(members, options, scores, measure, tpm, evidence, fast, slow)
 
 
-def check_names_free(net: Net, layer: Layer, names: dict[str, str]) -> None:
+def check_names_free(net: Net, members: Sequence[Member]) -> None:
     """Raises: UsageError, where a new layer, blob or parameter would have the name of one that is there, naming both."""
     taken = dict.fromkeys(net.inputs(), net.document.name)
     taken |= {top: str(other.place()) for other in net.layers for top in other.tops}
     taken |= {other.name: str(other.place()) for other in net.layers}
-    for name in names.values():
-        if name in taken:
-            raise UsageError(
-                f'the new layer "{name}" would have the name of what {taken[name]} already makes', layer.place()
-            )
-    # Equal names would silently tie the new blobs to those of another layer.
-    parameters = {name: other for other in net.layers if other.name != layer.name for name, _ in other.param_names()}
-    for twin in net.named(layer.name):
-        for name, _ in twin.param_names():
-            for new in names.values():
-                other = parameters.get(name + new.removeprefix(layer.name))
-                if other is not None:
-                    full = name + new.removeprefix(layer.name)
-                    raise UsageError(
-                        f'the new parameter "{full}" of "{new}" would be tied to that of {other.place()}', layer.place()
-                    )
+    split = {member.layer for member in members}
+    # Equal names would silently tie the new blobs to those of a layer that is not split alike.
+    parameters = {text: other for other in net.layers if other.name not in split for _, text, _ in other.param_names()}
+    for member in members:
+        twins = net.named(member.layer)
+        for name in member.names.values():
+            if name in taken and twins:
+                message = f'the new layer "{name}" would have the name of what {taken[name]} already makes'
+                raise UsageError(message, twins[0].place())
+            for twin in twins:
+                for _, text, _ in twin.param_names():
+                    full = text + name.removeprefix(member.layer)
+                    if full in parameters:
+                        tie = f'the new parameter "{full}" of "{name}" would be tied to that of {parameters[full].place()}'
+                        raise UsageError(tie, twin.place())
 
 
 def check_geometry(recipe: Recipe, layer: Layer, geometry: Geometry, even_center: str | None) -> None:
@@ -202,38 +236,3 @@ def check_geometry(recipe: Recipe, layer: Layer, geometry: Geometry, even_center
             f"its kernel of size {even[0]} has no centre, which {recipe.name} needs; extension does not",
             hint="say which middle tap is the centre: --even-center low|high|both",
         )
-
-
-def check_record(layer: Layer, geometry: Geometry, records: list[LayerRecord], file: str) -> LayerRecord:
-    """The one record of a layer, which must agree with the prototxt.
-
-    Raises:
-        FileError: there is none, there are several, or the shapes differ.
-    """
-    if not records:
-        raise FileError(f'has no layer "{layer.name}" (which {layer.place()} defines)', FilePlace(file))
-    if len(records) > 1:
-        raise FileError(f'has {len(records)} layers "{layer.name}"', FilePlace(file))
-    record = records[0]
-    if record.type not in ("", layer.type):
-        raise FileError(
-            f'layer "{layer.name}" is a {record.type} here and a {layer.type} in the prototxt',
-            BytePlace(file, record.span.start),
-        )
-    expected = 2 if geometry.bias_term else 1
-    if len(record.blobs) != expected:
-        bias = "with" if geometry.bias_term else "without"
-        raise FileError(
-            f'layer "{layer.name}" has {len(record.blobs)} blobs, but {bias} bias it has {expected}',
-            BytePlace(file, record.span.start),
-        )
-    weight = record.blobs[0]
-    if len(weight.shape) != 4 or weight.shape[0] != geometry.num_output or weight.shape[2:] != geometry.kernel:
-        wanted = f"({geometry.num_output}, channels, {geometry.kernel[0]}, {geometry.kernel[1]})"
-        raise FileError(f'layer "{layer.name}" has weights of shape {weight.shape}, but the prototxt asks for {wanted}',
-                        BytePlace(file, weight.span.start, weight.inside))  # fmt: skip
-    for bias_blob in record.blobs[1:]:
-        if bias_blob.shape[-1:] != (geometry.num_output,) or bias_blob.count != geometry.num_output:
-            raise FileError(f'layer "{layer.name}" has a bias of shape {bias_blob.shape} for {geometry.num_output} kernels',
-                            BytePlace(file, bias_blob.span.start, bias_blob.inside))  # fmt: skip
-    return record

@@ -14,9 +14,9 @@ import numpy as np
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from split_surgery.documents.caffemodel import Array
-from split_surgery.documents.layer_edit import GEOMETRY, RULES, EnumValue, LayerEdit, NewField
-from split_surgery.documents.net import Layer
+from split_surgery.documents.layer import Layer
+from split_surgery.documents.layer_edit import GEOMETRY, EnumValue, LayerEdit, NewField
+from split_surgery.documents.weights import Array
 from split_surgery.errors import Defect
 from split_surgery.schema import message_class
 from split_surgery.spans import Span, Splice
@@ -66,41 +66,47 @@ def _parse_record(data: bytes) -> Any:
         net.ParseFromString(data)
     except DecodeError as error:
         raise Defect(f"a new record does not parse: {error}") from error
-    if len(net.layer) != 1:
-        raise Defect(f"a new record holds {len(net.layer)} layers")
-    return net.layer[0]
+    return _only_layer(net)
 
 
-def prove_text(data: bytes, edits: Sequence[LayerEdit], layer: Layer) -> None:
+def prove_text(new: Sequence[Layer], edits: Sequence[LayerEdit], layer: Layer) -> None:
     """The new layers' text against the old layer's and the plan, where protobuf's text parser can read the old one at all.
 
     Args:
-        data: the text of the new layers and nothing else.
+        new: what the old `layer` became, as it was read again.
 
     Raises:
         Defect: protobuf reads something else than was meant.
     """
     try:
-        before = _parse_text(layer.document.data[layer.field.span.start : layer.field.span.stop])
+        before = _parse_text(layer)
         "".join(name for edit in edits for name in (edit.name, *edit.bottoms, edit.top)).encode()
     except (text_format.ParseError, UnicodeEncodeError):
         return  # it cannot read the original either: a fork's enum value, or a name that is not UTF-8
-    try:
-        net = _parse_text(data)
-    except text_format.ParseError as error:
-        raise Defect(f'the new text of "{layer.name}" does not parse: {error}') from error
-    if len(net.layer) != len(edits):
-        raise Defect(f'"{layer.name}" became {len(net.layer)} layers instead of {len(edits)}')
-    del before.layer[0].blobs[:]
-    for message, edit in zip(net.layer, edits):
+    del before.blobs[:]
+    for found, edit in zip(new, edits):
+        try:
+            message = _parse_text(found)
+        except text_format.ParseError as error:
+            raise Defect(f'the new text of "{layer.name}" does not parse: {error}') from error
         if edit.join is None and not message.HasField("convolution_param"):
             raise Defect(f'the text of "{edit.name}" has no convolution_param')
-        _compare(message, before.layer[0], edit, "text")
+        _compare(message, before, edit, "text")
 
 
-def _parse_text(data: bytes) -> Any:
+def _parse_text(layer: Layer) -> Any:
+    text = layer.document.data[layer.message.span.start : layer.message.span.stop]
     # Bytes that are not UTF-8 are replaced alike in what is read and in what is expected.
-    return text_format.Parse(data.decode("utf-8", "replace"), message_class("NetParameter")(), allow_unknown_field=True)
+    data = f"{layer.field.name} {text.decode('utf-8', 'replace')}"
+    net = text_format.Parse(data, message_class("NetParameter")(), allow_unknown_field=True)
+    return _only_layer(net)
+
+
+def _only_layer(net: Any) -> Any:
+    layers = [*net.layer, *net.layers]
+    if len(layers) != 1:
+        raise Defect(f"what stands for one new layer holds {len(layers)}")
+    return layers[0]
 
 
 def _compare(found: Any, old: Any, edit: LayerEdit, what: str) -> None:
@@ -119,28 +125,27 @@ def expected(old: Any, edit: LayerEdit) -> Any:
     """What a new layer must be: protobuf's message of the old layer, changed as the edit says."""
     new = type(old)()
     if edit.join is not None:
-        for rule in RULES:
-            if rule == "phase" and old.HasField(rule):
-                new.phase = old.phase
-            elif rule != "phase":
-                getattr(new, rule).extend(getattr(old, rule))
-        new.type = edit.join[0]
-        if old.HasField("convolution_param"):
-            _set(new, edit.join[1])
+        new.include.extend(old.include)
+        new.exclude.extend(old.exclude)
+        if not edit.v1 and old.HasField("phase"):
+            new.phase = old.phase
+        new.type = edit.join.type.number if isinstance(edit.join.type, EnumValue) else edit.join.type
+        if old.HasField("convolution_param") and edit.join.param is not None:
+            _set(new, edit.join.param)
         if edit.keep_loss_weight:
             new.loss_weight.extend(old.loss_weight)
         return new
     new.CopyFrom(old)
     if not edit.keep_loss_weight:
         del new.loss_weight[:]
-    if not edit.keep_propagate_down:
-        del new.propagate_down[:]
-    for param in new.param:
-        if param.name:
-            name = param.name
-            param.name = (
-                name + edit.suffix if isinstance(name, str) else name + edit.suffix.encode("utf-8", "surrogateescape")
-            )
+    if edit.v1:
+        new.param[:] = [_suffixed(name, edit.suffix) for name in old.param]
+    else:
+        if not edit.keep_propagate_down:
+            del new.propagate_down[:]
+        for param in new.param:
+            if param.name:
+                param.name = _suffixed(param.name, edit.suffix)
     if new.HasField("convolution_param"):
         convolution = new.convolution_param
         if edit.pointwise:
@@ -149,6 +154,13 @@ def expected(old: Any, edit: LayerEdit) -> Any:
             convolution.kernel_size.append(1)
         convolution.num_output = edit.num_output
     return new
+
+
+def _suffixed(name: Any, suffix: str) -> Any:
+    """A parameter's name with the layer's suffix; protobuf gives bytes where a string is not UTF-8."""
+    if not name:
+        return name
+    return name + suffix if isinstance(name, str) else name + suffix.encode("utf-8", "surrogateescape")
 
 
 def _set(message: Any, field: NewField) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from split_surgery.documents.v1 import TYPES
+
 PACKAGE = "split_surgery"
 
 _STRING, _INT32, _UINT32, _INT64, _BOOL, _FLOAT, _DOUBLE, _BYTES = (
@@ -59,11 +61,26 @@ MESSAGES: dict[str, list[tuple[str, int, str, str]]] = {
         ("propagate_down", 11, "many", _BOOL), ("concat_param", 104, "one", "ConcatParameter"),
         ("convolution_param", 106, "one", "ConvolutionParameter"), ("eltwise_param", 110, "one", "EltwiseParameter"),
     ],
-    "NetParameter": [("name", 1, "one", _STRING), ("layer", 100, "many", "LayerParameter")],
+    "V1LayerParameter": [
+        ("bottom", 2, "many", _STRING), ("top", 3, "many", _STRING), ("name", 4, "one", _STRING), ("type", 5, "one", "V1Type"),
+        ("blobs", 6, "many", "BlobProto"), ("blobs_lr", 7, "many", _FLOAT), ("weight_decay", 8, "many", _FLOAT),
+        ("concat_param", 9, "one", "ConcatParameter"), ("convolution_param", 10, "one", "ConvolutionParameter"),
+        ("eltwise_param", 24, "one", "EltwiseParameter"), ("include", 32, "many", "NetStateRule"),
+        ("exclude", 33, "many", "NetStateRule"), ("loss_weight", 35, "many", _FLOAT), ("param", 1001, "many", _STRING),
+        ("blob_share_mode", 1002, "many", "DimCheckMode"),
+    ],
+    "NetParameter": [
+        ("name", 1, "one", _STRING), ("layers", 2, "many", "V1LayerParameter"), ("layer", 100, "many", "LayerParameter"),
+    ],
 }  # fmt: skip
 """Message -> (field, number, how often, type)."""
 
-ENUMS = {"EltwiseOp": ["PROD", "SUM", "MAX"], "Phase": ["TRAIN", "TEST"], "DimCheckMode": ["STRICT", "PERMISSIVE"]}
+ENUMS = {
+    "EltwiseOp": ["PROD", "SUM", "MAX"],
+    "Phase": ["TRAIN", "TEST"],
+    "DimCheckMode": ["STRICT", "PERMISSIVE"],
+    "V1Type": [name for name, _ in TYPES],
+}
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from split_surgery.documents.layer_text import eol_near
+from split_surgery.documents.net import INNER_NETS
 from split_surgery.documents.prototxt import Document, Field, Message, Scalar, quote
 from split_surgery.errors import UsageError
 from split_surgery.spans import Splice
@@ -29,7 +30,7 @@ def solver_splices(
     """
     splices: list[Splice] = []
     root = document.root
-    inside = any(True for field in root.named("net_param"))
+    inside = any(True for name in INNER_NETS for _ in root.named(name))
     if not inside and not any(_strings(root, name) for name in NET_FIELDS):
         raise UsageError(f"{document.name} names no net, so it is not the solver that trains NET")
     for name in NET_FIELDS:

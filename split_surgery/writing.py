@@ -5,40 +5,98 @@ from __future__ import annotations
 import difflib
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from split_surgery.documents.caffemodel import Caffemodel, LayerRecord
-from split_surgery.documents.wire import Buffer
-from split_surgery.files import Output
-from split_surgery.inputs import NET_FILE, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE, Inputs
+from split_surgery.documents import hdf5
+from split_surgery.documents.layer_edit import LayerEdit
+from split_surgery.documents.weights import Array, Record
+from split_surgery.files import Output, PathLike, Progress, no_progress
+from split_surgery.inputs import NET_FILE, PLAN_FILE, SOLVER_FILE, Inputs
 from split_surgery.plan import Plan
 from split_surgery.solver import solver_splices
 from split_surgery.spans import Span, Splice, apply_splices, splice_chunks
 
 
+@dataclass(frozen=True)
+class RecordChange:
+    """What becomes of one record of the weights file.
+
+    Attributes:
+        edits: the new layers. blobs: their numbers, none for a layer without weights.
+        splices: what puts the new records in the old one's place, in a protobuf file.
+    """
+
+    record: Record
+    edits: Sequence[LayerEdit]
+    blobs: Sequence[tuple[Array, ...]]
+    splices: Sequence[Splice]
+
+    @property
+    def growth(self) -> int:
+        """How many numbers the file gains."""
+        stored = [array for arrays in self.stored().values() for array in arrays.values()]
+        return sum(array.size for array in stored) - sum(blob.count for blob in self.record.blobs)
+
+    def stored(self) -> dict[str, dict[int, Array]]:
+        """By new layer, the blobs that are stored with it: of those that another layer owns HDF5 has none."""
+        own = [blob.index for blob in self.record.blobs]
+        return {
+            edit.name: {index: arrays[index] for index in own if index < len(arrays)}
+            for edit, arrays in zip(self.edits, self.blobs)
+        }
+
+
+@dataclass(frozen=True)
+class Hdf5Output(Output):
+    """An HDF5 weights file with layers replaced; the same content is the same, however its bytes are laid out."""
+
+    path: str = ""
+    changes: Sequence[RecordChange] = ()
+
+    def same_as(self, path: PathLike) -> bool:
+        return hdf5.is_replaced(self.path, str(path), self._gone(), self._new())
+
+    def write(self, path: PathLike, progress: Progress = no_progress) -> None:
+        hdf5.write_replaced(self.path, str(path), self._gone(), self._new())
+
+    def _gone(self) -> list[str]:
+        return [change.record.name for change in self.changes]
+
+    def _new(self) -> hdf5.Layers:
+        return {name: blobs for change in self.changes for name, blobs in change.stored().items()}
+
+
 def outputs_of(
-    inputs: Inputs, plan: Plan, texts: Sequence[list[Splice]], binary: list[Splice], directory: str
+    inputs: Inputs, plan: Plan, texts: Sequence[list[Splice]], changes: Sequence[RecordChange], directory: str
 ) -> tuple[Output, ...]:
-    """The files of the output directory, split.yaml last.
+    """The files of the output directory, the weights first and split.yaml last.
 
     Args:
-        texts: splices of each of the inputs' nets. binary: those of the weights file.
+        texts: splices of each of the inputs' nets. changes: those of the weights file.
         directory: the output directory as Caffe will see it.
     """
-    outputs = [Output(WEIGHTS_FILE, list(splice_chunks(inputs.source.size, binary)), inputs.source)]
+    outputs = [_weights_output(inputs, changes)]
     for file, splices in zip(inputs.nets, texts):
         data = file.net.document.data
-        if file.net.inside_solver:
+        if file.name and file.net.inside_solver:
             body = Span(*file.net.message.body)
             inner = [Splice(s.start - body.start, s.stop - body.start, s.replacement) for s in splices]
             outputs.append(Output(file.name, [dedented(apply_splices(data[body.start : body.stop], inner))]))
-            pointed = solver_splices(file.net.document, directory, inputs.new_name, WEIGHTS_FILE)
-            outputs.append(Output(SOLVER_FILE, [apply_splices(data, [*splices, *pointed])]))
-        else:
+        elif file.name:
             outputs.append(Output(file.name, [apply_splices(data, splices)]))
-    if inputs.solver is not None:
-        pointed = solver_splices(inputs.solver, directory, inputs.new_name, WEIGHTS_FILE)
-        outputs.append(Output(SOLVER_FILE, [apply_splices(inputs.solver.data, pointed)]))
+    solver = inputs.solver or (inputs.net.document if inputs.net.inside_solver else None)
+    if solver is not None:
+        within = [splice for file, splices in zip(inputs.nets, texts) if file.net.inside_solver for splice in splices]
+        pointed = solver_splices(solver, directory, inputs.new_name, inputs.weights_name)
+        outputs.append(Output(SOLVER_FILE, [apply_splices(solver.data, [*within, *pointed])]))
     return (*outputs, Output(PLAN_FILE, [plan.to_yaml()]))
+
+
+def _weights_output(inputs: Inputs, changes: Sequence[RecordChange]) -> Output:
+    if inputs.hdf5:
+        return Hdf5Output(inputs.weights_name, [], inputs.source, inputs.weights.name, changes)
+    splices = [splice for change in changes for splice in change.splices]
+    return Output(inputs.weights_name, list(splice_chunks(inputs.source.size, splices)), inputs.source)
 
 
 def dedented(body: bytes) -> bytes:
@@ -58,7 +116,7 @@ def dedented(body: bytes) -> bytes:
     return b"\n".join([*head, *(line.removeprefix(indent) for line in lines)]).rstrip(b"\r") + eol
 
 
-def diff_of(inputs: Inputs, outputs: Sequence[Output], record: LayerRecord, binary: list[Splice]) -> str:
+def diff_of(inputs: Inputs, outputs: Sequence[Output], changes: Sequence[RecordChange]) -> str:
     """A unified diff of the texts, and a table of the weights file's changed records."""
     before = {file.name: file.net.document for file in inputs.nets} | {
         SOLVER_FILE: inputs.solver or inputs.net.document
@@ -72,13 +130,16 @@ def diff_of(inputs: Inputs, outputs: Sequence[Output], record: LayerRecord, bina
             new = b"".join(output.pieces())
             for line in difflib.unified_diff(_lines(old.data), _lines(new), old.name, output.name):
                 parts.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
-    parts.append(f"--- {inputs.weights.reader.name}\n+++ {WEIGHTS_FILE}\n")
-    parts.append(
-        f"@@ bytes {record.span.start}..{record.span.stop} become {sum(len(splice.replacement) for splice in binary)} @@\n"
-    )
-    parts.append(f"-{record.name}  {[blob.shape for blob in record.blobs]}\n")
-    new_records = Caffemodel(Buffer(b"".join(splice.replacement for splice in binary))).layers
-    parts += [f"+{new.name}  {[blob.shape for blob in new.blobs]}\n" for new in new_records]
+    parts.append(f"--- {inputs.weights.name}\n+++ {inputs.weights_name}\n")
+    for change in changes:
+        if change.splices:
+            start, stop = change.splices[0].start, change.splices[-1].stop
+            size = sum(len(splice.replacement) for splice in change.splices)
+            parts.append(f"@@ bytes {start}..{stop} become {size} @@\n")
+        parts.append(f"-{change.record.name}  {[blob.shape for blob in change.record.blobs]}\n")
+        parts += [
+            f"+{edit.name}  {[array.shape for array in arrays]}\n" for edit, arrays in zip(change.edits, change.blobs)
+        ]
     return "".join(parts)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from split_surgery import extension, residual
 from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Document
-from tests.nets import conv_arrays, read_weights, weights
+from tests.nets import random_weights, read_weights
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
@@ -30,6 +30,13 @@ CASES = {
     "residual_lists": (residual, "lists", {}),
     "residual_kernel_h_and_kernel_w": (residual, "kernel_h_and_kernel_w", {"surround": 0.5, "center": -1.0}),
     "extension_no_bias_tabs": (extension, "no_bias", {"fast": "5"}),
+    "residual_v1": (residual, "v1_layers", {}),
+    "extension_v1_parameter_names": (extension, "v1_parameter_names", {}),
+    "residual_shared_parameters": (residual, "shared_parameters", {}),
+    "extension_layers_in_a_list": (extension, "layers_in_a_list", {}),
+    "residual_train_and_test_net_in_solver": (residual, "train_and_test_net_in_solver", {}),
+    "residual_grouped": (residual, "grouped", {}),
+    "residual_even_kernel": (residual, "even_kernel", {"even_center": "both"}),
 }
 """Case -> (verb, fixture, options). A new case is a line here."""
 
@@ -38,15 +45,10 @@ def generate(case: str, folder: Path) -> None:
     """Write one case's derived files into `folder`: the texts, and a listing of the records."""
     verb, fixture, options = CASES[case]
     net = HERE / "fixtures" / f"{fixture}.prototxt"
-    layer = next(layer for layer in Net(Document(net.read_bytes(), net.name)).layers if layer.type == "Convolution")
-    geometry = layer.geometry()
-    arrays = conv_arrays(6, 3, *geometry.kernel, bias=geometry.bias_term)
-    convolution = {"num_output": 6}
+    parsed = Net(Document(net.read_bytes(), net.name))
     with tempfile.TemporaryDirectory() as scratch:
         model = Path(scratch, "base.caffemodel")
-        model.write_bytes(
-            weights([(layer.name, "Convolution", list(layer.bottoms), list(layer.tops), arrays, convolution)])
-        )
+        model.write_bytes(random_weights(parsed, v1="v1" in fixture))
         out = Path(scratch, "out")
         verb(net, model, out, as_path="derived1", **options)
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +62,8 @@ def listing(data: bytes) -> str:
     """The records as protobuf reads them, a line each, and a digest and the first numbers of each blob."""
     lines = []
     for name, (record, arrays) in read_weights(data).items():
-        lines.append(f"{name}  {record.type}  {', '.join(record.bottom)} -> {', '.join(record.top)}")
+        kind = record.type if isinstance(record.type, str) else f"V1 type {record.type}"
+        lines.append(f"{name}  {kind}  {', '.join(record.bottom)} -> {', '.join(record.top)}")
         for array in arrays:
             digest = hashlib.sha256(array.astype("<f4").tobytes()).hexdigest()[:16]
             numbers = " ".join(f"{value:.6g}" for value in array.ravel()[:4])

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from split_surgery.documents.v1 import TYPES
 from split_surgery.schema import message_class
+
+V1_NUMBERS = {modern: number for number, (_, modern) in enumerate(TYPES)}
+
+CHANNELS = {2: 4}
+"""Channels of `data` in the fixtures by group, where not 3."""
 
 DATA = """\
 name: "tiny"
@@ -62,15 +68,19 @@ def blob(message, array, dtype="<f4", legacy=False):
     (message.data if dtype == "<f4" else message.double_data).extend(array.astype(dtype).ravel().tolist())
 
 
-def weights(layers, dtype="<f4", legacy=False):
+def weights(layers, dtype="<f4", legacy=False, v1=False):
     """A caffemodel's bytes.
 
     Args:
         layers: (name, type, bottoms, tops, arrays, convolution_param as a dict or None).
+        v1: whether as V1 `layers`.
     """
     net = message_class("NetParameter")(name="tiny")
     for name, kind, bottoms, tops, arrays, convolution in layers:
-        layer = net.layer.add(name=name, type=kind, bottom=bottoms, top=tops)
+        if v1:
+            layer = net.layers.add(name=name, type=V1_NUMBERS[kind], bottom=bottoms, top=tops)
+        else:
+            layer = net.layer.add(name=name, type=kind, bottom=bottoms, top=tops)
         for array in arrays:
             blob(layer.blobs.add(), array, dtype, legacy)
         for key, value in (convolution or {}).items():
@@ -80,6 +90,22 @@ def weights(layers, dtype="<f4", legacy=False):
             else:
                 setattr(layer.convolution_param, key, value)
     return net.SerializeToString()
+
+
+def random_weights(net, seed=1, **options):
+    """Random weights for every convolution of a fixture; parameters of one name are the same."""
+    drawn, records = {}, []
+    for layer in {layer.name: layer for layer in net.convolutions()}.values():
+        geometry = layer.geometry()
+        width = CHANNELS.get(geometry.group, 3) // geometry.group
+        arrays = conv_arrays(
+            geometry.num_output, width, *geometry.kernel, bias=geometry.bias_term, seed=seed + len(drawn)
+        )
+        names = {index: name for index, name, _ in layer.param_names()}
+        arrays = [drawn.setdefault(names.get(index, (layer.name, index)), array) for index, array in enumerate(arrays)]
+        param = {"num_output": geometry.num_output}
+        records.append((layer.name, "Convolution", list(layer.bottoms), list(layer.tops), arrays, param))
+    return weights(records, **options)
 
 
 def conv_arrays(n=6, c=3, kh=3, kw=3, bias=True, seed=1):
@@ -119,7 +145,7 @@ def read_weights(data: bytes):
     net = message_class("NetParameter")()
     net.ParseFromString(data)
     found = {}
-    for layer in net.layer:
+    for layer in [*net.layer, *net.layers]:
         arrays = [
             np.array(b.data or b.double_data).reshape(tuple(b.shape.dim) or (b.num, b.channels, b.height, b.width))
             for b in layer.blobs

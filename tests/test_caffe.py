@@ -113,6 +113,7 @@ REFUSED_BY_CAFFE = {
     "unknown_fork_fields": "BVLC Caffe knows no such fields",
     "net_in_solver": "a solver is no net",
     "net_in_solver_one_line": "a solver is no net",
+    "train_and_test_net_in_solver": "a solver is no net",
     "bom": "protobuf's C++ text parser stops at a BOM",
 }
 """Fixtures that Caffe 1.0 does not load, before the split or after."""
@@ -120,16 +121,15 @@ REFUSED_BY_CAFFE = {
 
 def test_nets_in_odd_layouts_load(tmp_path, caffe):
     """Angle brackets, lists, adjacent strings, separators: the derived text must suit Caffe's own parser too."""
-    from tests.test_split import FIXTURES, make_weights
+    from tests.test_split import FIXTURES, fixture_net, options_for
 
     for path in FIXTURES:
         if path.stem in REFUSED_BY_CAFFE:
             continue
-        layer, model = make_weights(Net(Document(path.read_bytes(), path.name)))
         folder = tmp_path / path.stem
         folder.mkdir()
-        (folder / "w.caffemodel").write_bytes(model)
-        residual(path, folder / "w.caffemodel", folder / "out", layer=layer.name)
+        net, weights = fixture_net(path, folder)
+        residual(path, weights, folder / "out", layer=net.convolutions()[0].name, **options_for(path, "residual"))
         all_filled(caffe, folder / "out")
 
 

@@ -93,7 +93,7 @@ def test_dtypes_and_shapes(dtype, legacy):
 )
 def test_blobs_read_back_in_protobuf(values, dtype, legacy):
     array = np.array(values, dtype).reshape(1, -1)
-    like = index_blob(Buffer(b""), Span(0, 0), "blob")
+    like = index_blob(Buffer(b""), Span(0, 0), "blob", 0)
     like = replace(like, legacy=legacy, dtype=dtype, number=5 if dtype == "<f4" else 8)
     message = message_class("BlobProto")()
     message.ParseFromString(encode_blob(array, like))
@@ -106,7 +106,7 @@ def test_unpacked_numbers_and_odd_field_orders():
     numbers = b"".join(wire.varint(5 << 3 | wire.FIXED32) + np.float32(value).tobytes() for value in (1.5, -2.0))
     shape = wire.tagged(7, wire.tagged(1, 2))  # an unpacked dim
     for data in (numbers + shape, shape + numbers):
-        blob = index_blob(Buffer(data), Span(0, len(data)), "blob")
+        blob = index_blob(Buffer(data), Span(0, len(data)), "blob", 0)
         assert blob.shape == (2,)
         assert blob.load().tolist() == [1.5, -2.0]
 
@@ -122,8 +122,8 @@ def test_groups_of_old_forks_are_skipped():
     ("data", "error", "message"),
     [
         (b"", FileError, "net.caffemodel: is empty"),
-        (b"\x89HDF\r\n\x1a\n....", Unsupported, "is HDF5"),
-        (wire.tagged(2, b""), Unsupported, "V1"),
+        (wire.tagged(2, wire.tagged(1, b"\x0a\x01a")), Unsupported, "V0 layers"),
+        (wire.tagged(2, b"") + wire.tagged(100, b""), FileError, "both `layer` and V1 `layers`"),
         (wire.tagged(1, b"net"), FileError, "holds no layers"),
         (
             wire.tagged(1, 7),
@@ -228,4 +228,4 @@ def test_raw_data_that_cannot_be_read():
         (wire.tagged(10, 2) + wire.tagged(12, b"12") + wire.tagged(5, b"1234"), "more than one form"),
     ):
         with pytest.raises(Unsupported, match=message):
-            index_blob(Buffer(data), Span(0, len(data)), "blob").load()
+            index_blob(Buffer(data), Span(0, len(data)), "blob", 0).load()

@@ -18,7 +18,7 @@ from tests.test_prototxt import corpus_folders
 def first_splittable(net: Net):
     for layer in net.convolutions():
         try:
-            geometry = check_splittable(net, layer)
+            geometry = check_splittable(layer)
             net.twins(layer.name)
         except SurgeryError:
             continue

@@ -73,7 +73,8 @@ def test_snapshot_names(tmp_path):
     ):
         (tmp_path / name).write_bytes(b"")
     assert [s.iteration for s in snapshots_in(tmp_path, "a", "caffemodel")] == [9, 10]
-    assert snapshot_of("x/b_iter_1.caffemodel.h5").kind == "caffemodel.h5"
+    found = snapshot_of("x/b_iter_1.caffemodel.h5")
+    assert (found.prefix, found.iteration, found.kind, found.hdf5) == ("b", 1, "caffemodel", True)
     assert len(snapshots_in(tmp_path)) == 4
     assert snapshots_in(tmp_path / "missing") == []
 

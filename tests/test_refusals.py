@@ -52,16 +52,6 @@ def test_a_trusted_field_is_split(tmp_path):
     assert (tmp_path / "out" / "net.prototxt").read_bytes().count(b"is_relu: false") == 5
 
 
-def test_shared_parameters_are_refused(tmp_path):
-    shared = '  param { name: "w" }\n'
-    other = CONV.replace("conv1_1", "conv1_2").replace("  convolution_param", shared + "  convolution_param")
-    net, weights = write_tiny(
-        tmp_path, DATA + CONV.replace("  convolution_param", shared + "  convolution_param") + other + TAIL
-    )
-    with pytest.raises(Unsupported, match='shares the parameter "w" with layer "conv1_2"'):
-        residual(net, weights, tmp_path / "out")
-
-
 def test_overlapping_twins_are_refused_and_disjoint_ones_edited(tmp_path):
     twin = lambda rule: CONV.replace("  convolution_param", f"  {rule}\n  convolution_param")  # noqa: E731
     net, weights = write_tiny(
@@ -82,8 +72,11 @@ def test_overlapping_twins_are_refused_and_disjoint_ones_edited(tmp_path):
     ("text", "error", "message"),
     [
         ('net: "x.prototxt"\nbase_lr: 1\n', UsageError, "--solver"),
-        ('layers { name: "c" type: CONVOLUTION }', Unsupported, "upgrade_net_proto_text"),
-        ("net_param { layer { } } net_param { layer { } }", Unsupported, "several nets"),
+        ('layers { layer { name: "c" type: "conv" } bottom: "a" top: "b" }', Unsupported, "upgrade_net_proto_text"),
+        ('layer { name: "a" }\nlayers { name: "b" }', FileError, ":2:1: holds both `layer` and V1 `layers`"),
+        ("net_param { layer { } } net_param { layer { } }", FileError, "several nets to train"),
+        ("net_param { layer { } } train_net_param { layer { } }", FileError, "several nets to train"),
+        ("test_net_param { layer { } }", UsageError, "test nets only"),
         ("base_lr: 0.1", FileError, "holds no layers"),
         (DATA, UsageError, "no convolution to split"),
     ],

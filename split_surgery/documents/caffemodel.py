@@ -5,32 +5,36 @@ Field numbers are those of BVLC Caffe 1.0's caffe.proto.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from split_surgery.documents import wire
+from split_surgery.documents.v1 import modern_type_of
+from split_surgery.documents.weights import Array, Record
 from split_surgery.documents.wire import LENGTH, VARINT, Reader, WireField, tagged
 from split_surgery.errors import BytePlace, FileError, FilePlace, Unsupported
 from split_surgery.spans import Span
-
-Array = npt.NDArray[np.floating[Any]]
 
 NET_NAME, NET_LAYERS_V1, NET_LAYER = 1, 2, 100
 LAYER = {
     "name": 1, "type": 2, "bottom": 3, "top": 4, "loss_weight": 5, "param": 6, "blobs": 7, "include": 8, "exclude": 9,
     "phase": 10, "propagate_down": 11, "concat_param": 104, "convolution_param": 106, "eltwise_param": 110,
 }  # fmt: skip
+LAYER_V1 = {
+    "bottom": 2, "top": 3, "name": 4, "type": 5, "blobs": 6, "concat_param": 9, "convolution_param": 10, "eltwise_param": 24,
+    "include": 32, "exclude": 33, "loss_weight": 35, "param": 1001,
+}  # fmt: skip
+LAYER_V1_V0 = 1  # a V1 layer that holds this is a V0 layer
 BLOB_LEGACY = {1: 0, 2: 1, 3: 2, 4: 3}  # num, channels, height, width: field number -> axis
 BLOB_DATA, BLOB_SHAPE, BLOB_DOUBLE = 5, 7, 8
 BLOB_RAW_TYPE, BLOB_RAW = 10, 12
 RAW_TYPES = ("<f8", "<f4", "<f2")  # of NVIDIA's fork: DOUBLE 0, FLOAT 1, FLOAT16 2
 SHAPE_DIM = 1
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 CAFFE_READ_LIMIT = 2**31 - 1
 """Bytes of the largest protobuf that Caffe can read (src/caffe/util/io.cpp sets protobuf's own limit, an int)."""
@@ -38,11 +42,10 @@ CAFFE_READ_LIMIT = 2**31 - 1
 
 @dataclass(frozen=True)
 class BlobRef:
-    """A blob on disk: known by shape, dtype and span, its numbers read only by `load`.
+    """A blob (see weights.Blob) known by its span.
 
     Attributes:
-        shape: as stored; a legacy blob has four axes (num, channels, height, width).
-        dtype: `<f4`, `<f8`, or `<f2` (NVIDIA's half precision). number: the field that holds the numbers.
+        number: the field that holds the numbers.
         problem: why the numbers cannot be read, or "".
     """
 
@@ -54,16 +57,14 @@ class BlobRef:
     number: int
     count: int
     inside: str
+    index: int
     problem: str = ""
 
-    def load(self) -> Array:
-        """The numbers as a little-endian array of `shape` and `dtype`, C order.
+    def place(self) -> BytePlace:
+        return BytePlace(self.reader.name, self.span.start, self.inside)
 
-        Raises:
-            FileError: the numbers and the shape disagree.
-            Unsupported: the numbers are stored in a form that is not read.
-        """
-        place = BytePlace(self.reader.name, self.span.start, self.inside)
+    def load(self) -> Array:
+        place = self.place()
         if self.problem:
             raise Unsupported(self.problem, place)
         size = np.dtype(self.dtype).itemsize
@@ -80,17 +81,18 @@ class BlobRef:
 
 
 @dataclass(frozen=True)
-class LayerRecord:
-    """One layer of a weights file. `span` includes the record's tag and length, `body` does not."""
+class LayerRecord(Record):
+    """One layer of a protobuf file. `span` includes the record's tag and length, `body` does not."""
 
-    index: int
     span: Span
     body: Span
-    name: str
-    type: str
-    bottoms: tuple[str, ...]
-    tops: tuple[str, ...]
+    v1: bool
+    reader: Reader = field(repr=False, compare=False)
     blobs: tuple[BlobRef, ...]
+    leaves_out_shared: ClassVar[bool] = False
+
+    def digest(self) -> str:
+        return hashlib.sha256(self.reader.read(*self.body)).hexdigest()
 
 
 class Caffemodel:
@@ -98,15 +100,14 @@ class Caffemodel:
 
     Raises:
         FileError: not one, with the byte offset.
-        Unsupported: HDF5, or V1 `layers`.
+        Unsupported: V0 layers.
     """
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
+        self.name = reader.name
         if reader.size == 0:
             raise FileError("is empty", FilePlace(reader.name))
-        if reader.read(0, min(8, reader.size)) == HDF5_MAGIC:
-            raise Unsupported("is HDF5; only protobuf weights (.caffemodel) are read so far", FilePlace(reader.name))
         self.layers = tuple(self._index())
         if not self.layers:
             raise FileError("holds no layers: is it a caffemodel?", FilePlace(reader.name))
@@ -119,41 +120,50 @@ class Caffemodel:
         return [record for record in self._by_name.get(name, []) if record.type != "Split"]
 
     def _index(self) -> Iterator[LayerRecord]:
-        index = 0
+        index, form = 0, 0
         for item in wire.walk(self.reader, 0, self.reader.size):
-            if item.number == NET_LAYERS_V1:
-                message = "holds V1 `layers`; only new-style `layer` files are read so far"
-                raise Unsupported(
-                    message, FilePlace(self.reader.name), "Caffe's upgrade_net_proto_binary makes one of it"
-                )
-            if item.number == NET_LAYER:
-                expect(self.reader, item, LENGTH, f"layer[{index}]")
-                yield self._record(index, item)
+            if item.number in (NET_LAYER, NET_LAYERS_V1):
+                inside = f"{'layers' if item.number == NET_LAYERS_V1 else 'layer'}[{index}]"
+                expect(self.reader, item, LENGTH, inside)
+                if form not in (0, item.number):
+                    message = "holds both `layer` and V1 `layers`, of which Caffe ignores one"
+                    raise FileError(message, BytePlace(self.reader.name, item.start, inside))
+                form = item.number
+                yield self._record(item, inside)
                 index += 1
             elif item.number == NET_NAME:
                 expect(self.reader, item, LENGTH, "name (is this a caffemodel, or a solverstate?)")
 
-    def _record(self, index: int, whole: WireField) -> LayerRecord:
-        inside = f"layer[{index}]"
-        texts: dict[int, list[str]] = {LAYER[key]: [] for key in ("name", "type", "bottom", "top")}
+    def _record(self, whole: WireField, inside: str) -> LayerRecord:
+        v1 = whole.number == NET_LAYERS_V1
+        names = {number: key for key, number in (LAYER_V1 if v1 else LAYER).items()}
+        texts: dict[str, list[str]] = {key: [] for key in ("name", "type", "bottom", "top")}
         blobs: list[BlobRef] = []
         for item in wire.walk(self.reader, whole.value, whole.stop, inside):
-            if item.number in texts:
-                key = next(key for key, number in LAYER.items() if number == item.number)
+            key = names.get(item.number, "")
+            if v1 and item.number == LAYER_V1_V0:
+                message = "holds V0 layers; only V1 `layers` and new-style `layer` files are read"
+                hint = "Caffe's upgrade_net_proto_binary makes one of it"
+                raise Unsupported(message, BytePlace(self.reader.name, item.start, inside), hint)
+            if v1 and key == "type":
+                expect(self.reader, item, VARINT, f"{inside}.{key}")
+                texts[key].append(modern_type_of(item.integer))
+            elif key in texts:
                 expect(self.reader, item, LENGTH, f"{inside}.{key}")
-                texts[item.number].append(text_of(self.reader, item))
-            elif item.number == LAYER["blobs"]:
+                texts[key].append(text_of(self.reader, item))
+            elif key == "blobs":
                 where = f"{inside}.blobs[{len(blobs)}]"
                 expect(self.reader, item, LENGTH, where)
-                blobs.append(index_blob(self.reader, Span(item.value, item.stop), where))
+                blobs.append(index_blob(self.reader, Span(item.value, item.stop), where, len(blobs)))
         name, kind, bottoms, tops = texts.values()
         return LayerRecord(
-            index, Span(whole.start, whole.stop), Span(whole.value, whole.stop),
-            name[-1] if name else "", kind[-1] if kind else "", tuple(bottoms), tuple(tops), tuple(blobs),
+            name=name[-1] if name else "", type=kind[-1] if kind else "", bottoms=tuple(bottoms), tops=tuple(tops),
+            blobs=tuple(blobs), place=BytePlace(self.reader.name, whole.start), span=Span(whole.start, whole.stop),
+            body=Span(whole.value, whole.stop), v1=v1, reader=self.reader,
         )  # fmt: skip
 
 
-def index_blob(reader: Reader, span: Span, inside: str) -> BlobRef:
+def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
     """What a BlobProto says of itself, its numbers unread."""
     legacy, shape, has_shape = [1, 1, 1, 1], [], False
     sizes = {BLOB_DATA: 0, BLOB_DOUBLE: 0, BLOB_RAW: 0}  # bytes of numbers by the field that holds them
@@ -187,7 +197,16 @@ def index_blob(reader: Reader, span: Span, inside: str) -> BlobRef:
         problem = "its raw_data is no whole number of values"
     count = sizes[used[0]] // np.dtype(dtype).itemsize
     return BlobRef(
-        reader, span, tuple(shape if has_shape else legacy), not has_shape, dtype, used[0], count, inside, problem
+        reader,
+        span,
+        tuple(shape if has_shape else legacy),
+        not has_shape,
+        dtype,
+        used[0],
+        count,
+        inside,
+        index,
+        problem,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from split_surgery.documents.net import CONVOLUTION_FIELDS, Geometry, Layer, Net
+from split_surgery.documents.layer import CONVOLUTION_FIELDS, Geometry, Layer
 from split_surgery.documents.prototxt import Field
 
 HARMLESS_FIELDS = frozenset(
@@ -26,7 +26,7 @@ SINGULAR = ("name", "type", "convolution_param", "num_output", "bias_term", "gro
 """Fields that Caffe's text parser takes once only (a second one makes it refuse the file)."""
 
 
-def check_splittable(net: Net, layer: Layer, trusted: frozenset[str] = frozenset()) -> Geometry:
+def check_splittable(layer: Layer, trusted: frozenset[str] = frozenset()) -> Geometry:
     """The geometry of a convolution that can be split.
 
     Args:
@@ -55,12 +55,6 @@ def check_splittable(net: Net, layer: Layer, trusted: frozenset[str] = frozenset
         layer.refuse("is depthwise: one kernel in each group leaves nothing to divide into fast and slow")
     if geometry.num_output % geometry.group:
         layer.fail(f"num_output {geometry.num_output} is not a multiple of group {geometry.group}")
-    for name, place in layer.param_names():
-        for other in net.layers:
-            if other.name != layer.name and any(name == shared for shared, _ in other.param_names()):
-                layer.refuse(
-                    f'shares the parameter "{name}" with layer "{other.name}", which is not split so far', place
-                )
     return geometry
 
 

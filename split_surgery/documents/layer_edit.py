@@ -5,6 +5,7 @@ A new layer is the old one field by field, each field kept, dropped or rewritten
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Union
 
@@ -30,7 +31,16 @@ class NewField(NamedTuple):
 Rewrite = tuple[NewField, ...]
 """What stands in a field's place; nothing drops it."""
 
+
+class Join(NamedTuple):
+    """What makes a layer without weights: its type, and its own `*_param` where the default is not meant."""
+
+    type: str | EnumValue
+    param: NewField | None
+
+
 PARAM_NAME = ("param", "name")
+PARAM_NAME_V1 = ("param",)
 NUM_OUTPUT = ("convolution_param", "num_output")
 RULES = ("include", "exclude", "phase")
 GEOMETRY = (
@@ -59,7 +69,8 @@ class LayerEdit:
         suffix: added to the names of parameters. A copied name would silently tie the new blobs to each other.
         keep_propagate_down: only layers reading the old layer's bottom have the same bottoms as it.
         keep_loss_weight: only the layer making the old top has its loss.
-        join: for a layer without weights, its type and its own `*_param`.
+        join: for a layer without weights, what makes it one.
+        v1: whether the old layer, and so the new one, is a V1 `layers`.
     """
 
     name: str
@@ -70,22 +81,23 @@ class LayerEdit:
     suffix: str = ""
     keep_propagate_down: bool = False
     keep_loss_weight: bool = False
-    join: tuple[str, NewField] | None = None
+    join: Join | None = None
+    v1: bool = False
 
-    def rewrite(self, path: tuple[str, ...], nth: int, text: str) -> Rewrite | None:
+    def rewrite(self, path: tuple[str, ...], nth: int, texts: Sequence[str]) -> Rewrite | None:
         """What becomes of the `nth` field of that path in the old layer; None keeps it as it is.
 
         Args:
             path: names of the enclosing messages and of the field, from the layer inwards.
-            text: the field's value, needed for the names of parameters only.
+            texts: the field's values, needed for the names of parameters only.
         """
         *outer, key = path
+        if self.join is None and path == (PARAM_NAME_V1 if self.v1 else PARAM_NAME):
+            return tuple(NewField(key, text + self.suffix if text else "") for text in texts)
         if not outer:
             return self._rewrite_layer_field(key, nth)
         if self.join is not None:
             return None
-        if path == PARAM_NAME and text:
-            return (NewField("name", text + self.suffix),)
         if outer == ["convolution_param"]:
             if path == NUM_OUTPUT:
                 return self.convolution_fields()
@@ -112,8 +124,10 @@ class LayerEdit:
             return None if self.keep_loss_weight else ()
         if self.join is not None:
             if key == "type":
-                return (NewField(key, self.join[0]),)
-            return None if key in RULES else (self.join[1],) if key == "convolution_param" and nth == 0 else ()
+                return (NewField(key, self.join.type),)
+            if key == "convolution_param" and nth == 0 and self.join.param is not None:
+                return (self.join.param,)
+            return None if key in RULES else ()
         if key == "propagate_down":
             return None if self.keep_propagate_down else ()
         return None

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from split_surgery.documents import wire
-from split_surgery.documents.caffemodel import LAYER, NET_LAYER, Array, BlobRef, LayerRecord, encode_blob, text_of
-from split_surgery.documents.layer_edit import NUM_OUTPUT, PARAM_NAME, EnumValue, LayerEdit, NewField, Rewrite
+from split_surgery.documents.caffemodel import (
+    LAYER,
+    LAYER_V1,
+    NET_LAYER,
+    NET_LAYERS_V1,
+    BlobRef,
+    LayerRecord,
+    encode_blob,
+    text_of,
+)
+from split_surgery.documents.layer_edit import (
+    NUM_OUTPUT,
+    PARAM_NAME,
+    PARAM_NAME_V1,
+    EnumValue,
+    LayerEdit,
+    NewField,
+    Rewrite,
+)
+from split_surgery.documents.weights import Array
 from split_surgery.documents.wire import LENGTH, Reader, tagged
 
-NUMBERS: dict[tuple[str, ...], dict[str, int]] = {
-    (): LAYER,
-    ("param",): {"name": 1},
+INNER: dict[tuple[str, ...], dict[str, int]] = {
     ("convolution_param",): {
         "num_output": 1, "bias_term": 2, "pad": 3, "kernel_size": 4, "group": 5, "stride": 6, "pad_h": 9, "pad_w": 10,
         "kernel_h": 11, "kernel_w": 12, "stride_h": 13, "stride_w": 14, "dilation": 18,
@@ -17,11 +33,18 @@ NUMBERS: dict[tuple[str, ...], dict[str, int]] = {
     ("concat_param",): {"axis": 2},
     ("eltwise_param",): {"operation": 1},
 }  # fmt: skip
-"""Field numbers by enclosing messages and name, of the fields that edits speak of."""
+NUMBERS = {False: {(): LAYER, ("param",): {"name": 1}, **INNER}, True: {(): LAYER_V1, **INNER}}
+"""Field numbers by enclosing messages and name, of the fields that edits speak of; of new-style layers, and of V1."""
 
-NAMES = {path: {number: name for name, number in numbers.items()} for path, numbers in NUMBERS.items()}
+NAMES = {
+    v1: {path: {number: name for name, number in numbers.items()} for path, numbers in paths.items()}
+    for v1, paths in NUMBERS.items()
+}
 
-CONNECTIONS = ("bottom", "top")
+CONVOLUTION_V1 = 4
+
+HEAD = ("name", "type", "bottom", "top")
+"""Fields written first, from the edit."""
 
 
 def encode_record(reader: Reader, old: LayerRecord, edit: LayerEdit, blobs: tuple[Array, ...]) -> bytes:
@@ -33,21 +56,25 @@ def encode_record(reader: Reader, old: LayerRecord, edit: LayerEdit, blobs: tupl
         old: the record it is copied from; its fields that no edit speaks of are copied byte for byte.
         blobs: the new layer's numbers, stored in the form of the old layer's blobs.
     """
-    head = [(LAYER["name"], edit.name), (LAYER["type"], edit.join[0] if edit.join else old.type)]
-    head += [(LAYER["bottom"], bottom) for bottom in edit.bottoms] + [(LAYER["top"], edit.top)]
-    out = [tagged(number, text.encode("utf-8", "surrogateescape")) for number, text in head]
-    encoded = b"".join(tagged(LAYER["blobs"], encode_blob(blob, like)) for blob, like in zip(blobs, _forms(old, blobs)))
-    skip = {LAYER[key] for key in ("name", "type", *CONNECTIONS)}
+    numbers = NUMBERS[edit.v1][()]
+    kind = edit.join.type if edit.join else CONVOLUTION_V1 if edit.v1 else old.type
+    head: list[NewField] = [NewField("name", edit.name), NewField("type", kind)]
+    head += [NewField("bottom", bottom) for bottom in edit.bottoms] + [NewField("top", edit.top)]
+    out = [encode_field(field, (), edit.v1) for field in sorted(head, key=lambda field: numbers[field.name])]
+    encoded = b"".join(
+        tagged(numbers["blobs"], encode_blob(blob, like)) for blob, like in zip(blobs, _forms(old, blobs))
+    )
+    skip = {numbers[key] for key in HEAD}
     placed = False
     for number, data in _rewritten(reader, old.body.start, old.body.stop, edit, (), skip):
         # Blobs go where the old ones were, or before the fields that follow them in Caffe's order.
-        if not placed and number >= LAYER["blobs"]:
+        if not placed and number >= numbers["blobs"]:
             out.append(encoded)
             placed = True
         out.append(data)
     if not placed:
         out.append(encoded)
-    return tagged(NET_LAYER, b"".join(out))
+    return tagged(NET_LAYERS_V1 if edit.v1 else NET_LAYER, b"".join(out))
 
 
 def _forms(old: LayerRecord, blobs: tuple[Array, ...]) -> list[BlobRef]:
@@ -57,7 +84,7 @@ def _forms(old: LayerRecord, blobs: tuple[Array, ...]) -> list[BlobRef]:
 def _rewritten(
     reader: Reader, start: int, stop: int, edit: LayerEdit, outer: tuple[str, ...], skip: set[int]
 ) -> list[tuple[int, bytes]]:
-    names = NAMES.get(outer, {})
+    names = NAMES[edit.v1].get(outer, {})
     seen: dict[str, int] = {}
     out: list[tuple[int, bytes]] = []
     for item in wire.walk(reader, start, stop, "layer"):
@@ -73,27 +100,28 @@ def _rewritten(
         seen[name] = nth + 1
         if path == NUM_OUTPUT:
             continue  # written first below: a record may have it twice, or not at all
-        rewrite = edit.rewrite(path, nth, text_of(reader, item) if path == PARAM_NAME else "")
+        is_name = path == (PARAM_NAME_V1 if edit.v1 else PARAM_NAME)
+        rewrite = edit.rewrite(path, nth, [text_of(reader, item)] if is_name else [])
         if rewrite is not None:
-            out += [(item.number, encode_field(new, outer)) for new in rewrite]
-        elif path in NUMBERS and item.wire_type == LENGTH:
+            out += [(item.number, encode_field(new, outer, edit.v1)) for new in rewrite]
+        elif path in NAMES[edit.v1] and item.wire_type == LENGTH:
             inner = b"".join(data for _, data in _rewritten(reader, item.value, item.stop, edit, path, skip))
             if path == NUM_OUTPUT[:1] and nth == 0:
-                inner = b"".join(encode_field(new, path) for new in edit.convolution_fields()) + inner
+                inner = b"".join(encode_field(new, path, edit.v1) for new in edit.convolution_fields()) + inner
             out.append((item.number, tagged(item.number, inner)))
         else:
             out.append((item.number, reader.read(item.start, item.stop)))
     return out
 
 
-def encode_field(new: NewField, outer: tuple[str, ...]) -> bytes:
+def encode_field(new: NewField, outer: tuple[str, ...], v1: bool) -> bytes:
     """A new field of the message that `outer` leads to."""
-    number, value = NUMBERS[outer][new.name], new.value
+    number, value = NUMBERS[v1][outer][new.name], new.value
     if isinstance(value, EnumValue):
         return tagged(number, value.number)
     if isinstance(value, str):
         return tagged(number, value.encode("utf-8", "surrogateescape"))
     if isinstance(value, tuple):
         inner: Rewrite = value
-        return tagged(number, b"".join(encode_field(item, (*outer, new.name)) for item in inner))
+        return tagged(number, b"".join(encode_field(item, (*outer, new.name), v1) for item in inner))
     return tagged(number, value)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from split_surgery.documents.layer_edit import EnumValue, LayerEdit, NewField
+from split_surgery.documents.layer import Layer
+from split_surgery.documents.layer_edit import Content, EnumValue, LayerEdit, NewField
 from split_surgery.documents.prototxt import Document, Field, Message, Scalar, quote
 from split_surgery.spans import Span, Splice
 
@@ -21,6 +22,7 @@ class Style:
     Attributes:
         indent: white space before the layer; step: what one level adds to it.
         eol: line ending. mark: the quote character. opening, closing: what stands around the layer's fields.
+        before: what parts a layer from the one before it: the end of its line, and in a `layer: [ ]` list a comma.
     """
 
     indent: bytes
@@ -29,28 +31,30 @@ class Style:
     mark: bytes
     opening: bytes
     closing: bytes
+    before: bytes
 
 
-def style_of(document: Document, layer: Field) -> Style:
+def style_of(layer: Layer) -> Style:
     """The style in which a layer is written."""
-    data, message = document.data, layer.values[0]
-    assert isinstance(message, Message)
-    indent = _indent_at(data, layer.span.start)
+    data, message, start = layer.document.data, layer.message, layer.span.start
+    indent = _indent_at(data, start)
     inner = next(
         (_indent_at(data, field.span.start) for field in message.fields if _starts_line(data, field.span.start)), b""
     )
     step = inner[len(indent) :] if inner.startswith(indent) and len(inner) > len(indent) else b"  "
     name = message.scalars("name")
-    opening = data[layer.span.start : message.body.start]
+    opening = data[start : message.body.start]
     if b"\n" in opening or b"#" in opening:
-        opening = layer.name.encode() + b" " + opening[-1:]
+        opening = layer.field.name.encode() + b" " + opening[-1:]
+    eol = eol_near(data, start)
     return Style(
         indent=indent,
         step=step,
-        eol=eol_near(data, layer.span.start),
+        eol=eol,
         mark=name[-1].raw[:1] if name and name[-1].kind == "string" else b'"',
         opening=opening,
         closing=data[message.body.stop : message.span.stop],
+        before=b"," + eol if layer.field.is_list else eol,
     )
 
 
@@ -61,29 +65,34 @@ def eol_near(data: bytes, at: int) -> bytes:
     return b"\r\n" if newline > 0 and data[newline - 1 : newline] == b"\r" else b"\n"
 
 
-def splice_layer(document: Document, layer: Message, edit: LayerEdit) -> list[Splice]:
+def splice_layer(layer: Layer, edit: LayerEdit) -> list[Splice]:
     """The old layer's text turned into a new layer, by splices that leave comments and layout alone."""
-    return list(_splices(document, layer, edit, ()))
+    return list(_splices(layer.document, layer.message, edit, ()))
 
 
 def _splices(document: Document, message: Message, edit: LayerEdit, outer: tuple[str, ...]) -> Iterator[Splice]:
     for field, nth in _counted(message):
-        rewrite = edit.rewrite((*outer, field.name), nth, _text(field))
+        rewrite = edit.rewrite((*outer, field.name), nth, _texts(field))
         if rewrite is None:
             for value in field.values:
                 if isinstance(value, Message):
                     yield from _splices(document, value, edit, (*outer, field.name))
-        elif len(rewrite) == 1 and rewrite[0].name == field.name and isinstance(rewrite[0].value, (str, int)):
-            yield Splice(*field.value_span, _scalar(rewrite[0].value, _mark(field)))
-        elif rewrite:
-            raise ValueError(f"{field.name}: a splice cannot put {len(rewrite)} fields in the place of one")
-        else:
+        elif not rewrite:
             yield Splice(*_whole_line(document.data, field.span), b"")
+        elif len(rewrite) == len(field.values) and all(_is_plain(new, field) for new in rewrite):
+            for new, value in zip(rewrite, field.values):
+                yield Splice(*value.span, _scalar(new.value, _mark(field)))
+        else:
+            raise ValueError(f"{field.name}: a splice cannot put {len(rewrite)} fields in the place of one")
 
 
-def render_layer(style: Style, layer: Message, edit: LayerEdit, document: Document) -> bytes:
+def _is_plain(new: NewField, field: Field) -> bool:
+    return new.name == field.name and not isinstance(new.value, tuple)
+
+
+def render_layer(style: Style, layer: Layer, edit: LayerEdit) -> bytes:
     """A new layer's text without the comments of the old one, each field on a line of its own, as deep as it was."""
-    lines = _render_fields(style, layer, edit, (), style.indent + style.step, document)
+    lines = _render_fields(style, layer.message, edit, (), style.indent + style.step, layer.document)
     return style.eol.join([style.indent + style.opening.rstrip(), *lines, style.indent + style.closing])
 
 
@@ -91,7 +100,7 @@ def _render_fields(
     style: Style, message: Message, edit: LayerEdit, outer: tuple[str, ...], indent: bytes, document: Document
 ) -> Iterator[bytes]:
     for field, nth in _counted(message):
-        rewrite = edit.rewrite((*outer, field.name), nth, _text(field))
+        rewrite = edit.rewrite((*outer, field.name), nth, _texts(field))
         if rewrite is not None:
             for new in rewrite:
                 yield from _render_new(style, new, indent)
@@ -118,10 +127,11 @@ def _render_new(style: Style, new: NewField, indent: bytes) -> Iterator[bytes]:
         yield indent + new.name.encode() + b": " + _scalar(new.value, style.mark)
 
 
-def insertion_point(data: bytes, layer: Field) -> int:
+def insertion_point(layer: Layer) -> int:
     """Where layers that follow `layer` are inserted: after it and after a comment on its last line."""
-    rest = _REST_OF_LINE.match(data, layer.span.stop)
-    return rest.end() if rest else layer.span.stop
+    stop = layer.span.stop
+    rest = None if layer.field.is_list else _REST_OF_LINE.match(layer.document.data, stop)
+    return rest.end() if rest else stop
 
 
 def _counted(message: Message) -> Iterator[tuple[Field, int]]:
@@ -134,9 +144,8 @@ def _counted(message: Message) -> Iterator[tuple[Field, int]]:
         yield field, nth
 
 
-def _text(field: Field) -> str:
-    last = field.values[-1] if field.values else None
-    return last.text if isinstance(last, Scalar) else ""
+def _texts(field: Field) -> list[str]:
+    return [value.text for value in field.values if isinstance(value, Scalar)]
 
 
 def _mark(field: Field) -> bytes:
@@ -144,7 +153,8 @@ def _mark(field: Field) -> bytes:
     return value.raw[:1] if isinstance(value, Scalar) and value.kind == "string" else b'"'
 
 
-def _scalar(value: str | int | EnumValue, mark: bytes) -> bytes:
+def _scalar(value: Content, mark: bytes) -> bytes:
+    assert not isinstance(value, tuple)
     if isinstance(value, EnumValue):
         return value.name.encode()
     if isinstance(value, str):

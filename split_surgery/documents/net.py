@@ -1,208 +1,45 @@
-"""A net as Caffe sees it: layers, bottoms, tops, phases and the geometry of convolutions. Read-only."""
+"""A net as Caffe sees it: layers, bottoms, tops and phases. Read-only."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NoReturn
 
-from split_surgery.documents.prototxt import Document, Field, Message, Scalar
-from split_surgery.errors import FileError, FilePlace, TextPlace, Unsupported, UsageError, nearest
+from split_surgery.documents.layer import Layer, layer_of
+from split_surgery.documents.prototxt import Document, Field, Message
+from split_surgery.documents.rules import State
+from split_surgery.errors import FileError, FilePlace, Unsupported, UsageError, nearest
 
-CONVOLUTION_FIELDS = frozenset(
-    "num_output bias_term pad kernel_size group stride weight_filler bias_filler pad_h pad_w kernel_h kernel_w "
-    "stride_h stride_w engine axis force_nd_im2col dilation".split()
-)
-"""ConvolutionParameter of BVLC Caffe 1.0."""
+TRAIN_NETS = ("net_param", "train_net_param")
+"""Fields of a solver that hold the net it trains."""
 
-
-@dataclass(frozen=True)
-class State:
-    """Caffe's NetState: what include and exclude rules are held against."""
-
-    phase: str
-    level: int = 0
-    stages: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Caffe's NetStateRule."""
-
-    phase: str | None
-    min_level: int | None
-    max_level: int | None
-    stages: frozenset[str]
-    not_stages: frozenset[str]
-
-    def meets(self, state: State) -> bool:
-        """As Net::StateMeetsRule of Caffe's net.cpp."""
-        return (
-            self.phase in (None, state.phase)
-            and (self.min_level is None or state.level >= self.min_level)
-            and (self.max_level is None or state.level <= self.max_level)
-            and self.stages <= state.stages
-            and not self.not_stages & state.stages
-        )
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What a 2-D convolution computes, apart from its weights. Pairs are (height, width)."""
-
-    num_output: int
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    pad: tuple[int, int]
-    dilation: tuple[int, int]
-    group: int
-    bias_term: bool
-
-    def same_but_width(self, other: Geometry) -> bool:
-        """Whether both slide alike: equal in all but num_output."""
-        return (self.kernel, self.stride, self.pad, self.dilation, self.group, self.bias_term) == (
-            other.kernel, other.stride, other.pad, other.dilation, other.group, other.bias_term,
-        )  # fmt: skip
-
-
-MAX_INT = 2**31 - 1
-"""The largest size that Caffe's int holds."""
-
-POINTWISE = ((1, 1), (1, 1), (0, 0), 1)
-"""Kernel, stride, pad and group of a 1x1 convolution that mixes channels and nothing else."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One `layer { }` of a prototxt."""
-
-    document: Document
-    field: Field
-    message: Message
-    name: str
-    type: str
-    bottoms: tuple[str, ...]
-    tops: tuple[str, ...]
-    include: tuple[Rule, ...]
-    exclude: tuple[Rule, ...]
-
-    def place(self) -> TextPlace:
-        return self.document.place(self.field)
-
-    def refuse(self, message: str, at: Field | Message | Scalar | None = None, hint: str = "") -> NoReturn:
-        """Raises: Unsupported, about this layer, at a place in it."""
-        raise Unsupported(f'layer "{self.name}": {message}', self.document.place(at or self.field), hint)
-
-    def fail(self, message: str, at: Field | Message | Scalar | None = None) -> NoReturn:
-        """Raises: FileError, about this layer, at a place in it."""
-        raise FileError(f'layer "{self.name}": {message}', self.document.place(at or self.field))
-
-    def in_state(self, state: State) -> bool:
-        """Whether Caffe keeps the layer in a net of that state (Net::FilterNet)."""
-        if self.include:
-            return any(rule.meets(state) for rule in self.include)
-        return not any(rule.meets(state) for rule in self.exclude)
-
-    def param_names(self) -> list[tuple[str, Scalar]]:
-        """Names of parameters with their places; a name shares blobs between layers."""
-        return [
-            (value.text, value)
-            for param in self.message.messages("param")
-            for value in param.scalars("name")[-1:]
-            if value.text
-        ]
-
-    def frozen(self, blobs: int) -> bool:
-        """Whether none of the layer's blobs learns: each has a `param`, with lr_mult 0 (1 is the default)."""
-        params = self.message.messages("param")
-        return len(params) >= blobs and all(_is_zero(param.text("lr_mult")) for param in params)
-
-    def geometry(self) -> Geometry:
-        """The geometry of a 2-D convolution.
-
-        Raises:
-            FileError: a number is missing or impossible.
-            Unsupported: N-D, or another axis than 1.
-        """
-        numbers: dict[str, list[int]] = {}
-        bias_term = True
-        for param in self.message.messages("convolution_param"):
-            for field in param.fields:
-                if not field.values:
-                    continue
-                if field.name == "bias_term":
-                    value = field.values[-1]
-                    flag = value.boolean() if isinstance(value, Scalar) else None
-                    if flag is None:
-                        self.fail("bias_term is neither true nor false", field)
-                    bias_term = flag
-                elif field.name in CONVOLUTION_FIELDS and not field.name.endswith(("filler", "engine", "im2col")):
-                    numbers.setdefault(field.name, []).extend(self._integer(field, value) for value in field.values)
-        if "num_output" not in numbers:
-            self.fail("num_output is missing")
-        if not numbers.get("group", [1])[-1]:
-            self.fail("group is 0")
-        if numbers.get("axis", [1])[-1] != 1:
-            self.refuse("only convolutions on axis 1 (the channels) are split")
-        return Geometry(
-            num_output=numbers["num_output"][-1],
-            kernel=self._pair(numbers, "kernel_size", "kernel_h", "kernel_w", None),
-            stride=self._pair(numbers, "stride", "stride_h", "stride_w", 1),
-            pad=self._pair(numbers, "pad", "pad_h", "pad_w", 0),
-            dilation=self._pair(numbers, "dilation", "", "", 1),
-            group=numbers.get("group", [1])[-1],
-            bias_term=bias_term,
-        )
-
-    def _integer(self, field: Field, value: Message | Scalar) -> int:
-        number = value.integer() if isinstance(value, Scalar) else None
-        if number is None or not 0 <= number <= MAX_INT:
-            self.fail(f"{field.name} is not a whole number of at most {MAX_INT}", value)
-        return number
-
-    def _pair(
-        self, numbers: dict[str, list[int]], both: str, high: str, wide: str, default: int | None
-    ) -> tuple[int, int]:
-        if numbers.get(high) or numbers.get(wide):
-            fallback = [default] if default is not None else []
-            pair = (numbers.get(high) or fallback)[-1:] + (numbers.get(wide) or fallback)[-1:]
-        else:
-            pair = numbers.get(both) or ([default] if default is not None else [])
-        if not pair:
-            self.fail(f"{both} is missing")
-        if len(pair) > 2:
-            self.refuse(f"{both} has {len(pair)} axes; only 2-D convolutions are split")
-        if len(pair) == 1 and (numbers.get(high) or numbers.get(wide)):
-            self.fail(f"{high} and {wide} must both be given")
-        if both != "pad" and not all(pair):
-            self.fail(f"{both} is 0")
-        return (pair[0], pair[-1])
+INNER_NETS = (*TRAIN_NETS, "test_net_param")
+"""Fields of a solver that hold a net."""
 
 
 class Net:
     """The layers of a prototxt, which is a net or a solver with a net inside.
 
     Attributes:
-        message: the net: the whole file, or the `net_param { }` of a solver.
+        message: the net: the whole file, or one of the nets inside a solver, by default the one it trains.
         inside_solver: whether it is the latter.
 
     Raises:
-        FileError: no layers.
-        Unsupported: a form that is not split (V1 and V0 `layers`, several nets).
+        FileError: no layers, or two forms of them.
+        Unsupported: V0 layers.
         UsageError: a solver that only names its net.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, message: Message | None = None) -> None:
         self.document = document
-        self.message, self.inside_solver = _net_message(document)
+        self.message = message if message is not None else _net_message(document)
+        self.inside_solver = self.message is not document.root
         self.layers: tuple[Layer, ...] = tuple(
-            _layer(document, field, value)
-            for field in self.message.named("layer")
+            layer_of(document, field, value)
+            for field in _layer_fields(document, self.message)
             for value in field.values
             if isinstance(value, Message)
         )
-
         self._by_name: dict[str, list[Layer]] = {}
         for layer in self.layers:
             self._by_name.setdefault(layer.name, []).append(layer)
@@ -269,69 +106,51 @@ class Net:
         return found
 
 
-def _net_message(document: Document) -> tuple[Message, bool]:
+def inner_nets(document: Document) -> list[Net]:
+    """The nets inside a solver, the one it trains first; none in a file that is a net.
+
+    Raises:
+        FileError: it trains several.
+    """
     root = document.root
-    solver_nets = [
-        field
-        for name in ("net_param", "train_net_param", "test_net_param")
-        for field in root.named(name)
-        if field.values
-    ]
-    named = [field for name in ("net", "train_net", "test_net") for field in root.named(name)]
-    if solver_nets:
-        first = solver_nets[0].values[0]
-        if len(solver_nets) > 1 or solver_nets[0].name != "net_param" or not isinstance(first, Message):
-            raise Unsupported(
-                "a solver with several nets is not split so far; only one net_param", document.place(solver_nets[-1])
-            )
-        _refuse_old_layers(document, first)
-        return first, True
-    _refuse_old_layers(document, root)
-    if any(True for _ in root.named("layer")):
-        return root, False
-    if named:
-        path = next((value.text for field in named for value in field.values if isinstance(value, Scalar)), "NET")
+    found = {name: [value for value in root.values(name) if isinstance(value, Message)] for name in INNER_NETS}
+    trained = [message for name in TRAIN_NETS for message in found[name]]
+    if len(trained) > 1:
+        raise FileError("a solver with several nets to train, which Caffe refuses", document.place(trained[1]))
+    return [Net(document, message) for message in (*trained, *found["test_net_param"])]
+
+
+def _net_message(document: Document) -> Message:
+    root = document.root
+    inner = inner_nets(document)
+    if any(root.messages(name) for name in TRAIN_NETS):
+        return inner[0].message
+    if any(True for name in ("layer", "layers") for _ in root.named(name)):
+        return root
+    paths = [value.text for name in ("net", "train_net", "test_net") for value in root.scalars(name)]
+    if paths:
         raise UsageError(
-            f'{document.name} is a solver that only names its net, "{path}"',
-            hint=f"give the net, and the solver beside it: split-surgery ... {path} WEIGHTS --solver {document.name}",
+            f'{document.name} is a solver that only names its net, "{paths[0]}"',
+            hint=f"give the net, and the solver beside it: split-surgery ... {paths[0]} WEIGHTS --solver {document.name}",
         )
+    if inner:
+        raise UsageError(f"{document.name} is a solver with test nets only", hint="give the net that is trained")
     raise FileError("holds no layers: is it a net?", FilePlace(document.name))
 
 
-def _refuse_old_layers(document: Document, message: Message) -> None:
-    for field in message.named("layers"):
-        raise Unsupported(
-            "V1 (or older) `layers` are not split so far; only new-style `layer`",
-            document.place(field),
-            "Caffe's upgrade_net_proto_text makes one of the other",
+def _layer_fields(document: Document, message: Message) -> list[Field]:
+    """The fields that hold layers: `layer`, or in old nets `layers`."""
+    new, old = list(message.named("layer")), list(message.named("layers"))
+    if new and old:
+        raise FileError(
+            f"holds both `layer` and V1 `layers`, which Caffe refuses; the other form is at {document.place(new[0])}",
+            document.place(old[0]),
         )
-
-
-def _layer(document: Document, field: Field, message: Message) -> Layer:
-    return Layer(
-        document, field, message, message.text("name") or "", message.text("type") or "",
-        tuple(value.text for value in message.scalars("bottom")), tuple(value.text for value in message.scalars("top")),
-        tuple(map(_rule, message.messages("include"))), tuple(map(_rule, message.messages("exclude"))),
-    )  # fmt: skip
-
-
-def _rule(message: Message) -> Rule:
-    def level(name: str) -> int | None:
-        found = message.scalars(name)
-        return found[-1].integer() if found else None
-
-    phase = message.text("phase")
-    return Rule(
-        phase={"0": "TRAIN", "1": "TEST"}.get(phase, phase) if phase else None,
-        min_level=level("min_level"),
-        max_level=level("max_level"),
-        stages=frozenset(value.text for value in message.scalars("stage")),
-        not_stages=frozenset(value.text for value in message.scalars("not_stage")),
-    )
-
-
-def _is_zero(text: str | None) -> bool:
-    try:
-        return text is not None and float(text.rstrip("fF")) == 0
-    except ValueError:
-        return False
+    for field in old:
+        if any(isinstance(value, Message) and value.messages("layer") for value in field.values):
+            raise Unsupported(
+                "V0 layers (a `layer` inside `layers`), which are older than fillers and phases as they are now",
+                document.place(field),
+                "Caffe's upgrade_net_proto_text (and upgrade_net_proto_binary, for the weights) make new ones of them",
+            )
+    return new or old

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from split_surgery.documents.caffemodel import Caffemodel
-from split_surgery.documents.net import Layer, Net, State
+from split_surgery.documents.layer import Layer
+from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Message, quote
+from split_surgery.documents.rules import State
+from split_surgery.documents.weights import Weights
 from split_surgery.errors import UsageError
 
 EPS = float(np.finfo(np.float32).eps)
@@ -37,7 +39,7 @@ class Runnable:
     tolerance: float
 
 
-def prepare(net: Net, weights: Caffemodel, shapes: Mapping[str, tuple[int, ...]]) -> Runnable:
+def prepare(net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> Runnable:
     """The net in phase TEST, data layers turned into Inputs, whatever needs a label left out.
 
     Args:
@@ -77,9 +79,11 @@ def prepare(net: Net, weights: Caffemodel, shapes: Mapping[str, tuple[int, ...]]
         known[name] = given
     read = {bottom for layer in kept for bottom in layer.bottoms if bottom not in layer.tops}
     outputs = list(dict.fromkeys(top for layer in kept for top in layer.tops if top not in read))
-    text = b"".join(_input_text(name, shape) for name, shape in known.items())
+    old = any(layer.v1 for layer in kept)
+    text = b"".join((_old_input_text if old else _input_text)(name, shape) for name, shape in known.items())
+    head = b"layers " if old else b"layer "
     text += b"".join(
-        net.document.data[layer.message.span.start : layer.message.span.stop].join((b"layer ", b"\n")) for layer in kept
+        net.document.data[layer.message.span.start : layer.message.span.stop].join((head, b"\n")) for layer in kept
     )
     makers = {top: layer.name for layer in kept for top in layer.tops}
     return Runnable(b'name: "net"\n' + text, known, tuple(outputs), makers, _tolerance(kept, weights))
@@ -97,7 +101,7 @@ def _dims(shape: Message) -> tuple[int, ...]:
     return tuple(value.integer() or 0 for value in shape.scalars("dim"))
 
 
-def _data_shape(layer: Layer, layers: list[Layer], weights: Caffemodel) -> tuple[int, ...] | None:
+def _data_shape(layer: Layer, layers: list[Layer], weights: Weights) -> tuple[int, ...] | None:
     """(1, channels, crop, crop) of a data layer that crops, channels from the convolution that reads it; else unknown."""
     for param in layer.message.messages("dummy_data_param"):
         for shape in param.messages("shape"):
@@ -118,7 +122,12 @@ def _input_text(name: str, shape: tuple[int, ...]) -> bytes:
     return b'layer { name: %s type: "Input" top: %s input_param { shape { %s } } }\n' % (quoted, quoted, dims)
 
 
-def _tolerance(layers: list[Layer], weights: Caffemodel) -> float:
+def _old_input_text(name: str, shape: tuple[int, ...]) -> bytes:
+    """An input of the net itself: V1 has no Input layers."""
+    return b"input: %s\ninput_shape { %s }\n" % (quote(name), b" ".join(b"dim: %d" % size for size in shape))
+
+
+def _tolerance(layers: list[Layer], weights: Weights) -> float:
     """SAFETY * eps * the sum over layers with weights of sqrt(terms of one output's sum)."""
     roots = 0.0
     for layer in layers:

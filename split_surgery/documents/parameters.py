@@ -1,0 +1,93 @@
+"""Where Caffe takes the blobs of a layer from: text and weights joined, parameters shared by name included."""
+
+from __future__ import annotations
+
+from split_surgery.documents.layer import Geometry, Layer
+from split_surgery.documents.net import Net
+from split_surgery.documents.weights import Blob, Record, Weights
+from split_surgery.errors import FileError, FilePlace
+
+
+def sharing(net: Net, name: str) -> list[str]:
+    """Names of the layers tied to `name` by the names of parameters, directly or through others, itself included.
+
+    In the order of the net, so that the first is the one that owns what they share (Net::AppendParam).
+    """
+    tied, growing = {name}, True
+    while growing:
+        shared = {text for member in tied for layer in net.named(member) for _, text, _ in layer.param_names()}
+        found = {layer.name for layer in net.layers if any(text in shared for _, text, _ in layer.param_names())} - tied
+        tied, growing = tied | found, bool(found)
+    return [found for found in dict.fromkeys(layer.name for layer in net.layers) if found in tied]
+
+
+def shared_with(net: Net, layer: Layer, index: int) -> list[tuple[Layer, int]]:
+    """The other layers, and the index there, that have the parameter of that index by name."""
+    mine = {text for at, text, _ in layer.param_names() if at == index}
+    return [
+        (other, at)
+        for other in net.layers
+        if other.name != layer.name
+        for at, text, _ in other.param_names()
+        if text in mine
+    ]
+
+
+def blob_of(net: Net, weights: Weights, layer: Layer, index: int) -> Blob | None:
+    """The blob that Caffe fills a parameter from: the layer's own, else that of a layer that shares it."""
+    own = weights.named(layer.name)
+    if own and not own[0].leaves_out_shared:
+        return own[0].blob(index)
+    for other, at in [(layer, index), *shared_with(net, layer, index)]:
+        for record in weights.named(other.name):
+            blob = record.blob(at)
+            if blob is not None:
+                return blob
+    return None
+
+
+def own_record(weights: Weights, layer: Layer) -> Record | None:
+    """The one record of a layer, or None.
+
+    Raises:
+        FileError: there are several, or it is of another type.
+    """
+    records = weights.named(layer.name)
+    if len(records) > 1:
+        raise FileError(f'has {len(records)} layers "{layer.name}"', FilePlace(weights.name))
+    if records and records[0].type not in ("", layer.type):
+        raise FileError(
+            f'layer "{layer.name}" is a {records[0].type} here and a {layer.type} in the prototxt', records[0].place
+        )
+    return records[0] if records else None
+
+
+def convolution_blobs(net: Net, weights: Weights, layer: Layer, geometry: Geometry) -> tuple[Blob, ...]:
+    """The weight and, where it has one, the bias of a convolution, which must agree with the prototxt.
+
+    Raises:
+        FileError: one is missing, there are too many, or the shapes differ.
+    """
+    record = own_record(weights, layer)
+    expected = 2 if geometry.bias_term else 1
+    bias = "with" if geometry.bias_term else "without"
+    if record is not None and len(record.blobs) > expected:
+        message = f'layer "{layer.name}" has {len(record.blobs)} blobs, but {bias} bias it has {expected}'
+        raise FileError(message, record.place)
+    found = [blob_of(net, weights, layer, index) for index in range(expected)]
+    blobs = tuple(blob for blob in found if blob is not None)
+    if len(blobs) < expected and record is None:
+        raise FileError(f'has no layer "{layer.name}" (which {layer.place()} defines)', FilePlace(weights.name))
+    if len(blobs) < expected and record is not None:
+        message = f'layer "{layer.name}" has {len(blobs)} blobs, but {bias} bias it has {expected}'
+        raise FileError(message, record.place)
+    weight = blobs[0]
+    if len(weight.shape) != 4 or weight.shape[0] != geometry.num_output or weight.shape[2:] != geometry.kernel:
+        wanted = f"({geometry.num_output}, channels, {geometry.kernel[0]}, {geometry.kernel[1]})"
+        message = f'layer "{layer.name}" has weights of shape {weight.shape}, but the prototxt asks for {wanted}'
+        raise FileError(message, weight.place())
+    for blob in blobs[1:]:
+        if blob.shape[-1:] != (geometry.num_output,) or blob.count != geometry.num_output:
+            message = f'layer "{layer.name}" has a bias of shape {blob.shape} for {geometry.num_output} kernels'
+            raise FileError(message, blob.place())
+    return blobs

@@ -1,0 +1,101 @@
+"""What every weights file has, protobuf or HDF5: layers with blobs, found by name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from split_surgery.errors import BytePlace, FileError, FilePlace
+
+Array = npt.NDArray[np.floating[Any]]
+
+
+class Blob(Protocol):
+    """A blob on disk, whose numbers are read only by `load`.
+
+    Attributes:
+        shape: as stored; a legacy blob has four axes (num, channels, height, width).
+        dtype: `<f4`, `<f8`, or `<f2` (NVIDIA's half precision). count: how many numbers are stored.
+        index: which of its layer's blobs it is: 0 the weight, 1 the bias.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def legacy(self) -> bool: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def index(self) -> int: ...
+    def place(self) -> Place: ...
+    def load(self) -> Array:
+        """The numbers as a little-endian array of `shape` and `dtype`, C order.
+
+        Raises:
+            FileError: the numbers and the shape disagree.
+            Unsupported: the numbers are stored in a form that is not read.
+        """
+        ...
+
+
+Place = Union[FilePlace, BytePlace]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One layer of a weights file. HDF5 says neither type nor connections: they are empty.
+
+    Attributes:
+        leaves_out_shared: whether blobs that another layer owns are left out (HDF5), and not stored with each layer.
+    """
+
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    blobs: tuple[Blob, ...]
+    place: Place
+    leaves_out_shared: ClassVar[bool] = True
+
+    def blob(self, index: int) -> Blob | None:
+        """The blob of that index; HDF5 leaves out those that another layer owns."""
+        return next((blob for blob in self.blobs if blob.index == index), None)
+
+    def digest(self) -> str:
+        """A SHA-256 of what the record holds."""
+        found = hashlib.sha256()
+        for blob in self.blobs:
+            found.update(f"{blob.index} {blob.dtype} {blob.shape}\n".encode())
+            found.update(np.ascontiguousarray(blob.load()).data)
+        return found.hexdigest()
+
+
+class Weights(Protocol):
+    """A weights file; `name` is how it was named on the command line."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def layers(self) -> Sequence[Record]: ...
+    def named(self, name: str) -> Sequence[Record]:
+        """The records of that name (more than one only in odd files), Caffe's own Split layers left out."""
+        ...
+
+
+def finite(blob: Blob, layer: str) -> Array:
+    """The numbers of a blob of that layer, as stored.
+
+    Raises:
+        FileError: they hold NaN or infinity.
+    """
+    loaded = blob.load()
+    if not np.isfinite(loaded).all():
+        raise FileError(f'layer "{layer}" holds NaN or infinity', blob.place())
+    return loaded

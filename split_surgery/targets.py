@@ -1,0 +1,148 @@
+"""Which layers a split is about: the one asked for, its twins, and those that share its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from split_surgery.documents.convolution import check_splittable
+from split_surgery.documents.layer import Geometry, Layer
+from split_surgery.documents.net import Net
+from split_surgery.documents.parameters import convolution_blobs, own_record, shared_with, sharing
+from split_surgery.documents.weights import Blob, Record, Weights
+from split_surgery.errors import FileError, UsageError
+from split_surgery.inputs import NetFile
+
+DEFAULT_LAYER = "conv1_1"
+
+
+@dataclass(frozen=True)
+class TargetLayer:
+    """One layer to be split.
+
+    Attributes:
+        twins: it in the prototxt, more than once under rules that keep them apart.
+        record: in the weights file; None where all its blobs are those of a layer it shares them with.
+        blobs: its weight and bias, wherever they are.
+    """
+
+    twins: tuple[Layer, ...]
+    geometry: Geometry
+    record: Record | None
+    blobs: tuple[Blob, ...]
+
+    @property
+    def layer(self) -> Layer:
+        """The twin that the weights were saved from, known by its bottom, else the first."""
+        bottoms = self.record.bottoms if self.record is not None else ()
+        return next((twin for twin in self.twins if twin.bottoms == bottoms), self.twins[0])
+
+
+@dataclass(frozen=True)
+class Target:
+    """Layers to be split together: the first owns the parameters, the others share them."""
+
+    members: tuple[TargetLayer, ...]
+
+    @property
+    def owner(self) -> TargetLayer:
+        return self.members[0]
+
+    @property
+    def name(self) -> str:
+        return self.owner.layer.name
+
+
+def find_target(net: Net, weights: Weights, name: str | None, trusted: frozenset[str]) -> tuple[Target, list[str]]:
+    """What to split, and remarks on the choice.
+
+    Raises:
+        SurgeryError: it does not exist, cannot be split, or is not in the weights.
+    """
+    remarks: list[str] = []
+    if name is None:
+        name, remarks = _default_layer(net)
+    net.twins(name)
+    names = sharing(net, name)
+    for other in (layer for each in names for layer in net.named(each)):
+        if len(names) > 1 and other.type != "Convolution":
+            other.refuse(
+                f'shares parameters with "{name}", but is no convolution (its type is {other.type or "missing"})'
+            )
+    members = tuple(_target_layer(net, weights, each, trusted) for each in names)
+    for sharer in members[1:]:
+        _check_shared(net, members[0], sharer)
+    for blob in members[0].blobs[1:]:
+        if blob.dtype != members[0].blobs[0].dtype:
+            raise FileError("the layer's blobs are of different types", blob.place())
+    if len(names) > 1:
+        remarks.append(f"{', '.join(names)} share parameters by name, and are split alike")
+    if members[0].twins[0].frozen(len(members[0].blobs)):
+        remarks.append(f'layer "{names[0]}" is frozen (lr_mult 0), and so are the new layers: they will not learn')
+    return Target(members), remarks
+
+
+def _default_layer(net: Net) -> tuple[str, list[str]]:
+    names = list(dict.fromkeys(layer.name for layer in net.convolutions()))
+    if not names:
+        raise UsageError(f"{net.document.name} has no convolution to split")
+    if DEFAULT_LAYER in names:
+        return DEFAULT_LAYER, []
+    for name in names:
+        base = name.removesuffix("_split1")
+        if base != name and f"{base}_split2" in names:
+            raise UsageError(
+                f'{net.document.name} was split before ("{base}"); say which layer is next with --layer',
+                hint="candidates: " + ", ".join(names),
+            )
+    return names[0], [f'no layer "{DEFAULT_LAYER}"; taking the first convolution, "{names[0]}"']
+
+
+def _target_layer(net: Net, weights: Weights, name: str, trusted: frozenset[str]) -> TargetLayer:
+    twins = tuple(net.twins(name))
+    geometry = check_splittable(twins[0], trusted)
+    for twin in twins[1:]:
+        if check_splittable(twin, trusted) != geometry:
+            twin.refuse(f"differs in geometry from the layer of the same name at {twins[0].place()}")
+    blobs = convolution_blobs(net, weights, twins[0], geometry)
+    return TargetLayer(twins, geometry, own_record(weights, twins[0]), blobs)
+
+
+def _check_shared(net: Net, owner: TargetLayer, other: TargetLayer) -> None:
+    """Raises: Unsupported, where layers that share parameters cannot be split by one plan."""
+    first = owner.twins[0]
+    for layer in other.twins:
+        mine, its = owner.geometry, other.geometry
+        if (mine.num_output, mine.kernel, mine.group) != (its.num_output, its.kernel, its.group):
+            layer.refuse(f'shares parameters with "{first.name}", but differs from it in kernels, kernel size or group')
+        if owner.blobs[0].shape != other.blobs[0].shape or owner.blobs[0].dtype != other.blobs[0].dtype:
+            layer.refuse(f'shares parameters with "{first.name}", but its weights are of another shape or type')
+        for index, text, place in layer.param_names():
+            if any(at != index for _, at in shared_with(net, layer, index)):
+                layer.refuse(f'shares the parameter "{text}" with one that is not its counterpart', place)
+
+
+def twins_in(file: NetFile, target: Target, trusted: frozenset[str]) -> list[Sequence[Layer]]:
+    """The members of a target in another prototxt of the same net, those it lacks as empty sequences.
+
+    Raises:
+        UsageError, FileError: it has none of them, or has one with another geometry.
+        Unsupported: there one of them shares parameters with a layer that NET does not have.
+    """
+    names = [member.layer.name for member in target.members]
+    found: list[Sequence[Layer]] = []
+    for member in target.members:
+        if not file.net.named(member.layer.name):
+            found.append(())
+            continue
+        twins = file.net.twins(member.layer.name)
+        for twin in twins:
+            if check_splittable(twin, trusted) != member.geometry:
+                twin.fail(f"differs in geometry from the layer at {member.layer.place()}")
+        for other in sharing(file.net, member.layer.name):
+            if other not in names:
+                twins[0].refuse(f'shares parameters with "{other}", which it does not in the net being split')
+        found.append(twins)
+    if not any(found) and file.name:  # a test net inside a solver may be another net, which is left as it is
+        file.net.twins(target.name)  # says that it is not there, and what is nearest
+    return found
