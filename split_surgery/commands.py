@@ -23,13 +23,22 @@ from split_surgery.equivalence import changes, split_blocks
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.evidence import Evidence, Request, no_tpm_hint
 from split_surgery.files import OutputDir, PathLike, Progress, no_progress, read_file, snapshots_in
-from split_surgery.inputs import HDF5_SUFFIX, NET_FILE, OWN_FILES, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE, open_inputs
+from split_surgery.inputs import (
+    HDF5_SUFFIX,
+    NET_FILE,
+    OWN_FILES,
+    PLAN_FILE,
+    SOLVER_FILE,
+    STATE_FILE,
+    WEIGHTS_FILE,
+    open_inputs,
+)
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.kernels.tpm import MEASURES, entropy
+from split_surgery.opening import open_weights
 from split_surgery.reports import EngineOutput, RankedKernel, RankReport, SplitReport, VerifyReport
 from split_surgery.splitting import Job, rank_target, work_out
 from split_surgery.targets import find_target
-from split_surgery.weights_file import open_weights
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -52,6 +61,7 @@ class SplitOptions(TypedDict, total=False):
     measure: str | None
     scores: PathLike | None
     solver: PathLike | None
+    solverstate: PathLike | None
     also: tuple[PathLike, ...]
     trust_field: tuple[str, ...]
     config: PathLike | None
@@ -101,7 +111,7 @@ def _split(
     directory = OutputDir(_plain(output))
     caffe_dir = _plain(as_path) if as_path else directory.given
     with ExitStack() as stack:
-        inputs = open_inputs(stack, net, weights, settings.solver, settings.also)
+        inputs = open_inputs(stack, net, weights, settings.solver, settings.also, settings.solverstate)
         job = work_out(inputs, recipe, settings, directory=caffe_dir, diff=diff, progress=progress)
         differing: list[str] = []
         if diff:
@@ -183,11 +193,14 @@ def evidence_sentence(evidence: Evidence, order: str, seed: int) -> str:
 
 
 def next_command(job: Job, directory: str) -> str:
-    """The command that trains the derived net."""
-    solver = any(output.name == SOLVER_FILE for output in job.outputs)
-    solver_file = shlex.quote(f"{directory}/{SOLVER_FILE}") if solver else "SOLVER"
-    weights, log = shlex.quote(f"{directory}/{job.outputs[0].name}"), shlex.quote(f"{directory}/train.log")
-    return f"caffe train --solver {solver_file} --weights {weights} 2>&1 | tee {log}"
+    """The command that trains the derived net, or goes on with its training where a solver state was carried over."""
+    names = [output.name for output in job.outputs]
+    state = next((name for name in names if name.startswith(STATE_FILE)), None)
+    solver_file = shlex.quote(f"{directory}/{SOLVER_FILE}") if SOLVER_FILE in names else "SOLVER"
+    start = f"--weights {shlex.quote(f'{directory}/{names[0]}')}"
+    if state is not None:
+        start = f"--snapshot {shlex.quote(f'{directory}/{state}')}"
+    return f"caffe train --solver {solver_file} {start} 2>&1 | tee {shlex.quote(f'{directory}/train.log')}"
 
 
 def rank(

@@ -70,6 +70,7 @@ class Settings:
     measure: str | None = _option(None, "a measure's name", _text)
     scores: PathLike | None = _option(None, "a file's name", _path)
     solver: PathLike | None = _option(None, "a file's name", _path)
+    solverstate: PathLike | None = _option(None, "a file's name", _path)
     also: tuple[PathLike, ...] = _option((), "a list of files", _paths)
     trust_field: tuple[str, ...] = _option((), "a list of field names", _names)
 

@@ -6,23 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.layer import Geometry, Layer
+from split_surgery.documents.layer_types import WITH_BLOBS, WITHOUT_BLOBS
 from split_surgery.documents.net import Net
 from split_surgery.documents.parameters import blob_of, shared_with, sharing
 from split_surgery.documents.weights import Record, Weights
 from split_surgery.errors import SurgeryError
-
-WITH_BLOBS = frozenset(
-    "Convolution Deconvolution InnerProduct BatchNorm Scale Bias PReLU Embed LSTM RNN Parameter Normalize".split()
-)
-"""Layer types that have parameter blobs (BVLC Caffe 1.0, and SSD's Normalize)."""
-
-WITHOUT_BLOBS = frozenset(
-    "AbsVal Accuracy ArgMax BatchReindex BNLL Clip Concat ContrastiveLoss Crop Data Dropout DummyData ELU Eltwise "
-    "EuclideanLoss Exp Filter Flatten HDF5Data HDF5Output HingeLoss Im2col ImageData InfogainLoss Input Log LRN MemoryData "
-    "MultinomialLogisticLoss MVN Pooling Power Reduction ReLU Reshape Sigmoid SigmoidCrossEntropyLoss Silence Slice Softmax "
-    "SoftmaxWithLoss Split SPP Swish TanH Threshold Tile WindowData Permute PriorBox DetectionOutput ReLU6".split()
-)
-"""Layer types without any (BVLC Caffe 1.0, SSD)."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from split_surgery.engines.opencv import run
 from split_surgery.engines.prepare import prepare
 from split_surgery.errors import UsageError
 from split_surgery.files import Output, OutputDir, PathLike, Progress, no_progress, read_file
+from split_surgery.opening import open_weights
 from split_surgery.reports import DemoReport, DemoRow
-from split_surgery.weights_file import open_weights
 
 DATA = Path(__file__).with_name("demo_data")
 NET, WEIGHTS, TRAINED, IMAGES = (

@@ -20,7 +20,7 @@ from split_surgery.documents.weights import Array, Blob, finite
 from split_surgery.errors import FileError, FilePlace, SurgeryError, TextPlace, UsageError
 from split_surgery.files import PathLike, Progress, Snapshot, no_progress, read_file, snapshot_of, snapshots_in
 from split_surgery.kernels.tpm import MEASURES, Measure, rounded
-from split_surgery.weights_file import open_weights
+from split_surgery.opening import open_weights
 
 BEST_REAL = "tpm"
 """The `--measure` that takes the best real measure the evidence allows, or fails."""

@@ -132,6 +132,14 @@ def read_file(path: PathLike) -> bytes:
         return source.read(0, source.size)
 
 
+def has_magic(path: PathLike, magic: bytes) -> bool:
+    """Whether a regular file begins with these bytes."""
+    if not os.path.isfile(path):
+        return False
+    with Source(path) as source:
+        return source.read(0, min(len(magic), source.size)) == magic
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

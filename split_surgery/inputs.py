@@ -11,10 +11,11 @@ from pathlib import Path
 from split_surgery.documents.hdf5 import Hdf5Weights
 from split_surgery.documents.net import Net, inner_nets
 from split_surgery.documents.prototxt import Document
+from split_surgery.documents.solverstate import BinarySolverstate, Hdf5Solverstate
 from split_surgery.documents.weights import Weights
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.files import PathLike, Source, read_file, same_file
-from split_surgery.weights_file import open_weights
+from split_surgery.files import PathLike, Source, read_file, same_file, snapshot_of
+from split_surgery.opening import open_solverstate, open_weights
 
 NET_FILE, WEIGHTS_FILE, SOLVER_FILE, PLAN_FILE = "net.prototxt", "net.caffemodel", "solver.prototxt", "split.yaml"
 STATE_FILE = "net.solverstate"
@@ -40,6 +41,20 @@ class NetFile:
 
 
 @dataclass(frozen=True)
+class StateFile:
+    """A solver state (`--solverstate`), open and indexed."""
+
+    path: PathLike
+    index: BinarySolverstate | Hdf5Solverstate
+    source: Source
+
+    @property
+    def name(self) -> str:
+        """What it is called in the output directory."""
+        return STATE_FILE + (HDF5_SUFFIX if isinstance(self.index, Hdf5Solverstate) else "")
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The files of a split. The first of `nets` is NET."""
 
@@ -49,6 +64,7 @@ class Inputs:
     source: Source
     solver_path: PathLike | None
     solver: Document | None
+    state: StateFile | None
 
     @property
     def net(self) -> Net:
@@ -63,9 +79,21 @@ class Inputs:
         """What the weights file is called in the output directory: of the kind that it was."""
         return WEIGHTS_FILE + (HDF5_SUFFIX if self.hdf5 else "")
 
+    @property
+    def solver_document(self) -> Document | None:
+        """The solver: that of `--solver`, or NET where it is one."""
+        return self.net.document if self.net.inside_solver else self.solver
+
+    def trained(self) -> int:
+        """Which of `nets` is the one that is trained: the solver's train_net, else NET."""
+        named = self.solver.root.text("train_net") if self.solver is not None else None
+        name = self.new_name(named) if named is not None else None
+        return next((at for at, file in enumerate(self.nets) if name and file.name == name), 0)
+
     def paths(self) -> list[PathLike]:
         solver = [self.solver_path] if self.solver_path is not None else []
-        return [*(file.path for file in self.nets), self.weights_path, *solver]
+        state = [self.state.path] if self.state is not None else []
+        return [*(file.path for file in self.nets), self.weights_path, *solver, *state]
 
     def new_name(self, path: str) -> str | None:
         """What a net that the solver names is called in the output directory; None for a net that is not being split.
@@ -89,7 +117,8 @@ class Inputs:
 
 
 def open_inputs(
-    stack: contextlib.ExitStack, net: PathLike, weights: PathLike, solver: PathLike | None = None, also: Sequence[PathLike] = ()
+    stack: contextlib.ExitStack, net: PathLike, weights: PathLike, solver: PathLike | None = None, also: Sequence[PathLike] = (),
+    state: PathLike | None = None,
 ) -> Inputs:  # fmt: skip
     """Open the files of a split; `stack` closes them.
 
@@ -117,4 +146,18 @@ def open_inputs(
         nets += [NetFile(net, inner, "", at) for at, inner in enumerate(inner_nets(first.document)) if at]
     indexed = open_weights(stack, weights)
     source = stack.enter_context(Source(weights))
-    return Inputs(tuple(nets), weights, indexed, source, solver, parsed_solver)
+    state_file = None
+    if state is not None:
+        state_file = StateFile(state, open_solverstate(stack, state), stack.enter_context(Source(state)))
+        _check_same_snapshot(weights, state_file)
+    return Inputs(tuple(nets), weights, indexed, source, solver, parsed_solver, state_file)
+
+
+def _check_same_snapshot(weights: PathLike, state: StateFile) -> None:
+    """Raises: UsageError, where the state is of another iteration than the weights."""
+    own = snapshot_of(weights)
+    if own is not None and own.iteration != state.index.iteration:
+        raise UsageError(
+            f"--solverstate {state.path} is of iteration {state.index.iteration}, and {weights} of {own.iteration}",
+            hint="give the weights and the state of one snapshot",
+        )

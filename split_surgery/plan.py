@@ -123,6 +123,7 @@ class Plan:
     weights: InputFile
     also: tuple[InputFile, ...]
     layers: tuple[LayerPlan, ...]
+    solverstate: InputFile | None = None
 
     def to_tree(self) -> dict[str, Any]:
         """As plain data, in the order of split.yaml."""
@@ -131,6 +132,7 @@ class Plan:
             "net": self.net.to_tree(),
             "weights": self.weights.to_tree(),
             **({"also": [file.to_tree() for file in self.also]} if self.also else {}),
+            **({"solverstate": self.solverstate.to_tree()} if self.solverstate else {}),
             "layers": [_layer_tree(layer) for layer in self.layers],
         }
 

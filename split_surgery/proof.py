@@ -50,11 +50,7 @@ def prove_records(
         if len(record.blobs) != len(wanted):
             raise Defect(f'the record of "{edit.name}" has {len(record.blobs)} blobs instead of {len(wanted)}')
         for index, (blob, array) in enumerate(zip(record.blobs, wanted)):
-            # A legacy blob pads its shape with ones in front.
-            if _shape(blob)[-array.ndim :] != array.shape or np.prod(_shape(blob)) != array.size:
-                raise Defect(f'the record of "{edit.name}" has a blob of shape {_shape(blob)} instead of {array.shape}')
-            if _numbers(blob, array.dtype) != array.tobytes():
-                raise Defect(f'blob {index} in the record of "{edit.name}" holds other numbers than were meant')
+            _compare_blob(blob, array, f'blob {index} in the record of "{edit.name}"')
         del record.blobs[:]
         _compare(record, before, edit, "record")
 
@@ -67,6 +63,31 @@ def _parse_record(data: bytes) -> Any:
     except DecodeError as error:
         raise Defect(f"a new record does not parse: {error}") from error
     return _only_layer(net)
+
+
+def prove_history(data: bytes, wanted: Sequence[Array]) -> None:
+    """The new history of a solver state, as fields of a SolverState, against the numbers that were meant.
+
+    Raises:
+        Defect: protobuf reads something else.
+    """
+    state = message_class("SolverState")()
+    try:
+        state.ParseFromString(data)
+    except DecodeError as error:
+        raise Defect(f"the new history does not parse: {error}") from error
+    if len(state.history) != len(wanted):
+        raise Defect(f"the new history holds {len(state.history)} blobs instead of {len(wanted)}")
+    for index, (blob, array) in enumerate(zip(state.history, wanted)):
+        _compare_blob(blob, array, f"new history blob {index}")
+
+
+def _compare_blob(blob: Any, array: Array, what: str) -> None:
+    # A legacy blob pads its shape with ones in front.
+    if _shape(blob)[-array.ndim :] != array.shape or np.prod(_shape(blob)) != array.size:
+        raise Defect(f"{what} has shape {_shape(blob)} instead of {array.shape}")
+    if _numbers(blob, array.dtype) != array.tobytes():
+        raise Defect(f"{what} holds other numbers than were meant")
 
 
 def prove_text(new: Sequence[Layer], edits: Sequence[LayerEdit], layer: Layer) -> None:

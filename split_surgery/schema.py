@@ -69,6 +69,10 @@ MESSAGES: dict[str, list[tuple[str, int, str, str]]] = {
         ("exclude", 33, "many", "NetStateRule"), ("loss_weight", 35, "many", _FLOAT), ("param", 1001, "many", _STRING),
         ("blob_share_mode", 1002, "many", "DimCheckMode"),
     ],
+    "SolverState": [
+        ("iter", 1, "one", _INT32), ("learned_net", 2, "one", _STRING), ("history", 3, "many", "BlobProto"),
+        ("current_step", 4, "one", _INT32),
+    ],
     "NetParameter": [
         ("name", 1, "one", _STRING), ("layers", 2, "many", "V1LayerParameter"), ("layer", 100, "many", "LayerParameter"),
     ],

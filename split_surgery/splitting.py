@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from split_surgery.config import Settings
 from split_surgery.documents.caffemodel import CAFFE_READ_LIMIT, LayerRecord
@@ -12,14 +13,16 @@ from split_surgery.documents.layer import Layer
 from split_surgery.documents.layer_text import insertion_point
 from split_surgery.documents.net import Net, inner_nets
 from split_surgery.documents.prototxt import Document
+from split_surgery.documents.solverstate import BinarySolverstate, Replaced
 from split_surgery.documents.weights import Array, Record, finite
 from split_surgery.edits import initial_blobs, layer_edits, text_splices, weight_splices
 from split_surgery.errors import Defect, SurgeryError, UsageError
 from split_surgery.evidence import Evidence, Request, find_snapshots, no_tpm_hint, score_layer
 from split_surgery.files import Output, Progress, no_progress, sha256
+from split_surgery.history import Starts, carried_over, laid_beside, prove_order, train_state
 from split_surgery.inputs import NET_FILE, Inputs, NetFile
 from split_surgery.plan import InputFile, LayerPlan, Member, Options, Plan, check_geometry, check_names_free, plan_layer
-from split_surgery.proof import prove_extent, prove_records, prove_text
+from split_surgery.proof import prove_extent, prove_history, prove_records, prove_text
 from split_surgery.recipes import RECIPES
 from split_surgery.reports import NewLayer
 from split_surgery.solver import snapshot_prefix
@@ -46,7 +49,7 @@ def rank_target(inputs: Inputs, target: Target, request: Request, progress: Prog
     weight = target.owner.blobs[0]
     if request.scores is not None:
         return score_layer(target.name, weight, inputs.weights_path, request, [], progress)
-    solver = inputs.solver or (inputs.net.document if inputs.net.inside_solver else None)
+    solver = inputs.solver_document
     place = inputs.solver_path if inputs.solver is not None else inputs.nets[0].path
     prefix = snapshot_prefix(solver) if solver is not None else None
     found = find_snapshots(request, inputs.weights_path, prefix, place)
@@ -84,7 +87,9 @@ def work_out(
     _check_records_free(inputs, layer_plan)
     texts_in = tuple(_identified(file) for file in inputs.nets if file.name)
     weights_file = InputFile(Path(inputs.weights_path).name, inputs.source.size)
-    plan = Plan(texts_in[0], weights_file, texts_in[1:], (layer_plan,))
+    state = inputs.state
+    state_file = InputFile(Path(state.path).name, state.source.size) if state is not None else None
+    plan = Plan(texts_in[0], weights_file, texts_in[1:], (layer_plan,), state_file)
     texts = [_edited_text(file, layer_plan, target, trusted) for file in inputs.nets]
     starts = [
         initial_blobs(layer_plan, blobs[0], blobs[1].reshape(-1) if len(blobs) > 1 else None) for blobs in numbers
@@ -94,7 +99,8 @@ def work_out(
         for names, member, blobs in zip(layer_plan.members, target.members, starts)
         if member.record is not None
     ]
-    outputs = outputs_of(inputs, plan, texts, changes, directory)
+    history = _carried_over(inputs, layer_plan, starts, changes, texts[inputs.trained()].net)
+    outputs = outputs_of(inputs, plan, [text.splices for text in texts], changes, history, directory)
     if not inputs.hdf5 and outputs[0].size > CAFFE_READ_LIMIT:
         remarks.append(f"{outputs[0].name} is larger than 2 GiB, which Caffe cannot read as protobuf; it can as HDF5")
     before, after = sum(array.size for array in numbers[0]), sum(array.size for part in starts[0] for array in part)
@@ -134,7 +140,36 @@ def _record_change(
     return RecordChange(record, edits, blobs, splices)
 
 
-def _edited_text(file: NetFile, plan: LayerPlan, target: Target, trusted: frozenset[str]) -> list[Splice]:
+def _carried_over(
+    inputs: Inputs, plan: LayerPlan, starts: Starts, changes: Sequence[RecordChange], derived: Net
+) -> Replaced:
+    """What becomes of the solver state's history, proven against the derived net."""
+    if inputs.state is None:
+        return {}
+    solver, net = inputs.solver_document, inputs.nets[inputs.trained()].net
+    when = train_state(net, solver)
+    history = laid_beside(inputs.state.index, net, inputs.weights, when, solver)
+    replaced = carried_over(history, plan, starts)
+    shapes = {
+        name: {index: array.shape for index, array in arrays.items()}
+        for change in changes
+        for name, arrays in change.stored().items()
+    }
+    if isinstance(inputs.state.index, BinarySolverstate):
+        written = b"".join(splice.replacement for splice in inputs.state.index.splices(replaced, ""))
+        prove_history(written, [array for arrays in replaced.values() for array in arrays])
+    prove_order(history, replaced, derived, inputs.weights, when, shapes)
+    return replaced
+
+
+class EditedText(NamedTuple):
+    """The splices of one prototxt, and the net that they make."""
+
+    splices: list[Splice]
+    net: Net
+
+
+def _edited_text(file: NetFile, plan: LayerPlan, target: Target, trusted: frozenset[str]) -> EditedText:
     """The splices of one prototxt, proven by another route.
 
     Raises:
@@ -162,7 +197,7 @@ def _edited_text(file: NetFile, plan: LayerPlan, target: Target, trusted: frozen
         earlier = sum(other.span < layer.span for _, other in meant)
         place = file.net.layers.index(layer) + earlier * (len(edits) - 1)
         prove_text(again.layers[place : place + len(edits)], edits, layer)
-    return splices
+    return EditedText(splices, again)
 
 
 def _read_again(file: NetFile, edited: bytes) -> Net:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from split_surgery.documents import hdf5
 from split_surgery.documents.layer_edit import LayerEdit
+from split_surgery.documents.solverstate import Hdf5Solverstate, Replaced
 from split_surgery.documents.weights import Array, Record
-from split_surgery.files import Output, PathLike, Progress, no_progress
-from split_surgery.inputs import NET_FILE, PLAN_FILE, SOLVER_FILE, Inputs
+from split_surgery.files import Output, PathLike, Progress, has_magic, no_progress
+from split_surgery.inputs import NET_FILE, PLAN_FILE, SOLVER_FILE, Inputs, StateFile
 from split_surgery.plan import Plan
 from split_surgery.solver import solver_splices
 from split_surgery.spans import Span, Splice, apply_splices, splice_chunks
@@ -48,34 +49,31 @@ class RecordChange:
 
 @dataclass(frozen=True)
 class Hdf5Output(Output):
-    """An HDF5 weights file with layers replaced; the same content is the same, however its bytes are laid out."""
+    """An HDF5 file made of another; the same content is the same, however its bytes are laid out."""
 
     path: str = ""
-    changes: Sequence[RecordChange] = ()
+    content: hdf5.Group = hdf5.Group(None, {})
 
     def same_as(self, path: PathLike) -> bool:
-        return hdf5.is_replaced(self.path, str(path), self._gone(), self._new())
+        return has_magic(path, hdf5.MAGIC) and hdf5.holds(self.path, str(path), self.content)
 
     def write(self, path: PathLike, progress: Progress = no_progress) -> None:
-        hdf5.write_replaced(self.path, str(path), self._gone(), self._new())
-
-    def _gone(self) -> list[str]:
-        return [change.record.name for change in self.changes]
-
-    def _new(self) -> hdf5.Layers:
-        return {name: blobs for change in self.changes for name, blobs in change.stored().items()}
+        hdf5.write(self.path, str(path), self.content)
 
 
 def outputs_of(
-    inputs: Inputs, plan: Plan, texts: Sequence[list[Splice]], changes: Sequence[RecordChange], directory: str
-) -> tuple[Output, ...]:
+    inputs: Inputs, plan: Plan, texts: Sequence[list[Splice]], changes: Sequence[RecordChange], history: Replaced,
+    directory: str,
+) -> tuple[Output, ...]:  # fmt: skip
     """The files of the output directory, the weights first and split.yaml last.
 
     Args:
-        texts: splices of each of the inputs' nets. changes: those of the weights file.
+        texts: splices of each of the inputs' nets. changes: those of the weights file. history: those of the solver state.
         directory: the output directory as Caffe will see it.
     """
     outputs = [_weights_output(inputs, changes)]
+    if inputs.state is not None:
+        outputs.append(_state_output(inputs.state, history, f"{directory}/{inputs.weights_name}"))
     for file, splices in zip(inputs.nets, texts):
         data = file.net.document.data
         if file.name and file.net.inside_solver:
@@ -84,7 +82,7 @@ def outputs_of(
             outputs.append(Output(file.name, [dedented(apply_splices(data[body.start : body.stop], inner))]))
         elif file.name:
             outputs.append(Output(file.name, [apply_splices(data, splices)]))
-    solver = inputs.solver or (inputs.net.document if inputs.net.inside_solver else None)
+    solver = inputs.solver_document
     if solver is not None:
         within = [splice for file, splices in zip(inputs.nets, texts) if file.net.inside_solver for splice in splices]
         pointed = solver_splices(solver, directory, inputs.new_name, inputs.weights_name)
@@ -94,9 +92,18 @@ def outputs_of(
 
 def _weights_output(inputs: Inputs, changes: Sequence[RecordChange]) -> Output:
     if inputs.hdf5:
-        return Hdf5Output(inputs.weights_name, [], inputs.source, inputs.weights.name, changes)
+        new = {name: blobs for change in changes for name, blobs in change.stored().items()}
+        content = hdf5.replaced_layers(inputs.weights.name, [change.record.name for change in changes], new)
+        return Hdf5Output(inputs.weights_name, [], inputs.source, inputs.weights.name, content)
     splices = [splice for change in changes for splice in change.splices]
     return Output(inputs.weights_name, list(splice_chunks(inputs.source.size, splices)), inputs.source)
+
+
+def _state_output(state: StateFile, history: Replaced, learned_net: str) -> Output:
+    index = state.index
+    if isinstance(index, Hdf5Solverstate):
+        return Hdf5Output(state.name, [], state.source, index.name, index.replaced(history, learned_net))
+    return Output(state.name, list(splice_chunks(state.source.size, index.splices(history, learned_net))), state.source)
 
 
 def dedented(body: bytes) -> bytes:

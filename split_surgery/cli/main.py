@@ -74,6 +74,11 @@ evidence = options(
 writing = options(
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise and of --order random."),
     click.option("--solver", metavar="FILE", help="The solver that trains NET: written too, pointed into DIR."),
+    click.option(
+        "--solverstate",
+        metavar="FILE",
+        help="Carry this snapshot's history over, so that training resumes in mid-schedule.",
+    ),
     click.option("-o", "output", metavar="DIR", required=True, help="Where the derived net goes."),
     click.option(
         "--noise", type=float, default=0.01, show_default=True, help="Standard deviation of the noise on 1x1 kernels."

@@ -7,11 +7,10 @@ by name is written once (Net::ToHDF5 of Caffe 1.0). h5py is loaded only where su
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
@@ -97,93 +96,128 @@ class Hdf5Weights:
     def _record(self, name: str, group: Any) -> Record:
         if not hasattr(group, "keys"):
             raise FileError("is a dataset where a layer's group is expected", FilePlace(f"{self.name}:/data/{name}"))
-        blobs = [self._blob(f"{DATA}/{name}/{key}", key, group[key]) for key in group]
+        blobs = [index_dataset(self.name, f"{DATA}/{name}/{key}", key, group[key]) for key in group]
         blobs.sort(key=lambda blob: blob.index)
         return Record(name, "", (), (), tuple(blobs), FilePlace(f"{self.name}:/{DATA}/{name}"))
 
-    def _blob(self, inside: str, key: str, dataset: Any) -> Hdf5Blob:
-        dtype = getattr(dataset, "dtype", np.dtype(object))
-        if not key.isdecimal() or dtype.kind != "f" or dtype.itemsize not in (4, 8):
-            raise FileError("is not a blob: a dataset of float or double, named by a number",
-                            FilePlace(f"{self.name}:/{inside}"))  # fmt: skip
-        return Hdf5Blob(self.name, inside, tuple(dataset.shape), f"<f{dtype.itemsize}", int(key))
+
+def index_dataset(path: str, inside: str, key: str, dataset: Any) -> Hdf5Blob:
+    """What a dataset says of itself, its numbers unread; `key` is its number.
+
+    Raises:
+        FileError: it is not a blob.
+    """
+    dtype = getattr(dataset, "dtype", np.dtype(object))
+    if not key.isdecimal() or dtype.kind != "f" or dtype.itemsize not in (4, 8):
+        message = "is not a blob: a dataset of float or double, named by a number"
+        raise FileError(message, FilePlace(f"{path}:/{inside}"))
+    return Hdf5Blob(path, inside, tuple(dataset.shape), f"<f{dtype.itemsize}", int(key))
 
 
-Layers = Mapping[str, Mapping[int, Array]]
-"""Blobs by index, by layer."""
+@dataclass(frozen=True)
+class Copy:
+    """A group or dataset of the source, with all that it holds."""
+
+    inside: str
 
 
-def write_replaced(source: str, target: str, gone: Sequence[str], new: Layers) -> None:
-    """A copy of a weights file without the layers `gone`, diffs included, and with those in `new`; the rest stays.
+@dataclass(frozen=True)
+class Group:
+    """A group of a file to be written, with the attributes of the source's group `inside`, if it is one."""
+
+    inside: str | None
+    members: Mapping[str, Item]
+
+
+Item = Union[Copy, Group, Array, bytes]
+"""What a file to be written holds: something of the source, numbers, or a string as Caffe stores one."""
+
+
+def replaced_layers(path: str, gone: Sequence[str], new: Mapping[str, Mapping[int, Array]]) -> Group:
+    """A weights file without the layers `gone`, diffs included, and with those in `new` (blobs by index); the rest stays."""
+    made = {layer: Group(None, {str(index): array for index, array in blobs.items()}) for layer, blobs in new.items()}
+    with opened(path) as file:
+        members: dict[str, Item] = {name: Copy(name) for name in file}
+        for name in (DATA, DIFF):
+            if name in file:
+                kept: dict[str, Item] = {layer: Copy(f"{name}/{layer}") for layer in file[name] if layer not in gone}
+                members[name] = Group(name, kept | (made if name == DATA else {}))
+    return Group("/", members)
+
+
+def write(source: str, target: str, content: Group) -> None:
+    """Write a new file.
 
     Raises:
         FileError: the source cannot be read.
+        OSError: the target cannot be written.
     """
     h5py = library(source)
-    with opened(source) as old, h5py.File(target, "w-") as file:
-        _copy_attributes(old, file)
-        for name in old:
-            if name not in (DATA, DIFF):
-                old.copy(old[name], file, name)
-                continue
-            group = file.create_group(name)
-            _copy_attributes(old[name], group)
-            for layer in old[name]:
-                if layer not in gone:
-                    old.copy(old[name][layer], group, layer)
-        for layer, blobs in new.items():
-            made = file[DATA].create_group(layer)
-            for index, array in blobs.items():
-                made.create_dataset(str(index), data=array)
+    with opened(source) as old:
+        try:
+            with h5py.File(target, "w-") as file:
+                _fill(h5py, old, file, content)
+        except RuntimeError as error:  # how h5py tells of a full disk
+            raise OSError(str(error)) from error
 
 
-def _copy_attributes(source: Any, target: Any) -> None:
-    for key, value in source.attrs.items():
-        target.attrs[key] = value
+def _fill(h5py: Any, old: Any, target: Any, content: Group) -> None:
+    if content.inside is not None:
+        for key, value in old[content.inside].attrs.items():
+            target.attrs[key] = value
+    for name, item in content.members.items():
+        if isinstance(item, Copy):
+            old.copy(old[item.inside], target, name)
+        elif isinstance(item, Group):
+            _fill(h5py, old, target.create_group(name), item)
+        elif isinstance(item, bytes):
+            _write_string(h5py, target, name, item)
+        else:
+            target.create_dataset(name, data=item)
 
 
-def is_replaced(source: str, target: str, gone: Sequence[str], new: Layers) -> bool:
-    """Whether `target` holds what `write_replaced` would write; its bytes may be laid out otherwise."""
-    if not os.path.isfile(target):
-        return False
-    with open(target, "rb") as head:
-        if head.read(len(MAGIC)) != MAGIC:
-            return False
+def _write_string(h5py: Any, target: Any, name: str, text: bytes) -> None:
+    """As H5LTmake_dataset_string: a string of fixed length that ends in a null, as Caffe reads it."""
+    kind = h5py.h5t.C_S1.copy()
+    kind.set_size(len(text) + 1)
+    kind.set_strpad(h5py.h5t.STR_NULLTERM)
+    space = h5py.h5s.create(h5py.h5s.SCALAR)
+    made = h5py.h5d.create(target.id, name.encode(), kind, space)
+    made.write(space, space, np.array(text, dtype=f"S{len(text) + 1}"), kind)
+
+
+def holds(source: str, target: str, content: Group) -> bool:
+    """Whether the file `target` holds what `write` would write; its bytes may be laid out otherwise."""
     with opened(source) as old, opened(target) as file:
-        if _attributes(old) != _attributes(file) or list(old) != list(file):
-            return False
-        for name in old:
-            if name not in (DATA, DIFF):
-                if not _same(old[name], file[name]):
-                    return False
-                continue
-            kept = [layer for layer in old[name] if layer not in gone]
-            added = new if name == DATA else {}
-            if _attributes(old[name]) != _attributes(file[name]) or set(file[name]) != {*kept, *added}:
-                return False
-            if not all(_same(old[name][layer], file[name][layer]) for layer in kept):
-                return False
-            if not all(_holds(file[name][layer], blobs) for layer, blobs in added.items()):
-                return False
-    return True
+        return _holds(old, file, content)
 
 
-def _holds(group: Any, blobs: Mapping[int, Array]) -> bool:
-    if set(group) != {str(index) for index in blobs}:
-        return False
-    return all(
-        group[str(index)].dtype == array.dtype
-        and group[str(index)].shape == array.shape
-        and np.asarray(group[str(index)][()]).tobytes() == array.tobytes()
-        for index, array in blobs.items()
+def _holds(old: Any, there: Any, item: Item) -> bool:
+    if isinstance(item, Copy):
+        return same(old[item.inside], there)
+    if isinstance(item, Group):
+        attributes = _attributes(old[item.inside]) if item.inside is not None else []
+        return (
+            hasattr(there, "keys")
+            and set(there) == set(item.members)
+            and _attributes(there) == attributes
+            and all(_holds(old, there[name], member) for name, member in item.members.items())
+        )
+    if isinstance(item, bytes):
+        return not hasattr(there, "keys") and bytes(np.asarray(there[()]).item()) == item
+    return (
+        not hasattr(there, "keys")
+        and (there.dtype, there.shape) == (item.dtype, item.shape)
+        and np.asarray(there[()]).tobytes() == item.tobytes()
     )
 
 
-def _same(a: Any, b: Any) -> bool:
+def same(a: Any, b: Any) -> bool:
+    """Whether two files, groups or datasets hold the same, attributes included."""
     if _attributes(a) != _attributes(b) or hasattr(a, "keys") != hasattr(b, "keys"):
         return False
     if hasattr(a, "keys"):
-        return list(a) == list(b) and all(_same(a[name], b[name]) for name in a)
+        return list(a) == list(b) and all(same(a[name], b[name]) for name in a)
     return a.dtype == b.dtype and a.shape == b.shape and np.asarray(a[()]).tobytes() == np.asarray(b[()]).tobytes()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from split_surgery.documents.layer import Geometry, Layer
+from split_surgery.documents.layer_types import WITHOUT_BLOBS
 from split_surgery.documents.net import Net
+from split_surgery.documents.rules import State
 from split_surgery.documents.weights import Blob, Record, Weights
 from split_surgery.errors import FileError, FilePlace
 
@@ -44,6 +46,38 @@ def blob_of(net: Net, weights: Weights, layer: Layer, index: int) -> Blob | None
             if blob is not None:
                 return blob
     return None
+
+
+def learnable(net: Net, weights: Weights, state: State) -> list[tuple[Layer, int, Blob]]:
+    """The parameters of a net in the order of Caffe's learnable_params, which a solver's history follows.
+
+    A parameter shared by name counts where it is met first; the numbers of blobs are those in the weights.
+
+    Returns:
+        Layer, index of the blob in it, and the blob.
+
+    Raises:
+        FileError: the weights do not say how many parameters a layer has.
+    """
+    found: list[tuple[Layer, int, Blob]] = []
+    owned: set[str] = set()
+    for layer in net.layers:
+        if not layer.in_state(state):
+            continue
+        names = {index: text for index, text, _ in layer.param_names()}
+        records = weights.named(layer.name)
+        if not records and not names and layer.type not in WITHOUT_BLOBS:
+            message = f'says nothing of layer "{layer.name}", so that the number of its parameters is not known'
+            raise FileError(message, FilePlace(weights.name))
+        counts = [blob.index + 1 for record in records[:1] for blob in record.blobs] + [index + 1 for index in names]
+        for index in range(max(counts, default=0)):
+            blob = blob_of(net, weights, layer, index)
+            name = names.get(index)
+            if blob is None or name in owned:
+                continue
+            found.append((layer, index, blob))
+            owned |= {name} if name else set()
+    return found
 
 
 def own_record(weights: Weights, layer: Layer) -> Record | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Union
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from split_surgery.errors import BytePlace, FileError, FilePlace
+from split_surgery.errors import FileError, Place
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -43,9 +43,6 @@ class Blob(Protocol):
             Unsupported: the numbers are stored in a form that is not read.
         """
         ...
-
-
-Place = Union[FilePlace, BytePlace]
 
 
 @dataclass(frozen=True)

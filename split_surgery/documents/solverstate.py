@@ -1,0 +1,120 @@
+"""Solver states (`.solverstate`, `.solverstate.h5`): the history that a training goes on with, and its copy with some of it replaced.
+
+Field numbers and datasets are those of BVLC Caffe 1.0 (SGDSolver::SnapshotSolverStateToBinaryProto and ...ToHDF5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from split_surgery.documents import hdf5, wire
+from split_surgery.documents.caffemodel import BlobRef, encode_blob, expect, index_blob, text_of
+from split_surgery.documents.hdf5 import Copy, Group, Hdf5Blob, Item
+from split_surgery.documents.weights import Array, Blob
+from split_surgery.documents.wire import LENGTH, VARINT, Reader, tagged
+from split_surgery.errors import FileError, FilePlace
+from split_surgery.spans import Span, Splice
+
+ITER, LEARNED_NET, HISTORY = 1, 2, 3
+HISTORY_GROUP = "history"
+
+Replaced = Mapping[int, Sequence[Array]]
+"""What stands in the place of a history blob, by its index; nothing where it is dropped."""
+
+
+class Solverstate(Protocol):
+    """A solver's state.
+
+    Attributes:
+        iteration: of the snapshot. learned_net: the weights file that belongs to it, as Caffe wrote it, or "".
+        history: a blob for every learnable parameter, and for Adam and AdaDelta a second run of them.
+    """
+
+    name: str
+    iteration: int
+    learned_net: str
+    history: tuple[Blob, ...]
+
+
+class BinarySolverstate:
+    """The index of a binary SolverState.
+
+    Raises:
+        FileError: not one, with the byte offset.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.name = reader.name
+        self.iteration, self.learned_net = 0, ""
+        self._net_span = Span(0, 0)
+        self._spans: list[Span] = []
+        blobs: list[BlobRef] = []
+        for item in wire.walk(reader, 0, reader.size):
+            if item.number == ITER:
+                expect(reader, item, VARINT, "iter (is this a solverstate?)")
+                self.iteration = item.integer
+            elif item.number == LEARNED_NET:
+                expect(reader, item, LENGTH, "learned_net")
+                self.learned_net, self._net_span = text_of(reader, item), Span(item.start, item.stop)
+            elif item.number == HISTORY:
+                inside = f"history[{len(blobs)}]"
+                expect(reader, item, LENGTH, inside)
+                blobs.append(index_blob(reader, Span(item.value, item.stop), inside, len(blobs)))
+                self._spans.append(Span(item.start, item.stop))
+        self.blobs = tuple(blobs)
+        self.history: tuple[Blob, ...] = self.blobs
+        if not blobs:
+            raise FileError("holds no history: is it a solverstate?", FilePlace(reader.name))
+
+    def splices(self, replaced: Replaced, learned_net: str) -> list[Splice]:
+        """Splices that put other blobs in the place of some, and name another weights file."""
+        # Where the state names none, Caffe would go on with whatever the net was filled with.
+        named = tagged(LEARNED_NET, learned_net.encode("utf-8", "surrogateescape"))
+        splices = [Splice(*self._net_span, named)]
+        for index, arrays in replaced.items():
+            new = b"".join(tagged(HISTORY, encode_blob(array, self.blobs[index])) for array in arrays)
+            splices.append(Splice(*self._spans[index], new))
+        return splices
+
+
+class Hdf5Solverstate:
+    """The index of an HDF5 solver state.
+
+    Raises:
+        FileError: it is not one, or h5py is missing.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        with hdf5.opened(path) as file:
+            if HISTORY_GROUP not in file or "iter" not in file:
+                raise FileError("holds no history: is it a solverstate?", FilePlace(path))
+            self.iteration = int(np.asarray(file["iter"][()]).reshape(-1)[0])
+            self.learned_net = _string(file["learned_net"]) if "learned_net" in file else ""
+            group = file[HISTORY_GROUP]
+            found = [hdf5.index_dataset(path, f"{HISTORY_GROUP}/{key}", key, group[key]) for key in group]
+        found.sort(key=lambda blob: blob.index)
+        if [blob.index for blob in found] != list(range(len(found))):
+            raise FileError("its history is not numbered 0, 1, 2 ...", FilePlace(path))
+        self.blobs: tuple[Hdf5Blob, ...] = tuple(found)
+        self.history: tuple[Blob, ...] = self.blobs
+
+    def replaced(self, replaced: Replaced, learned_net: str) -> Group:
+        """The file with other blobs in the place of some, those after them renumbered, and another weights file named."""
+        history: list[Item] = []
+        for blob in self.blobs:
+            history += replaced[blob.index] if blob.index in replaced else [Copy(blob.inside)]
+        with hdf5.opened(self.name) as file:
+            members: dict[str, Item] = {name: Copy(name) for name in file}
+        members["learned_net"] = learned_net.encode("utf-8", "surrogateescape")
+        members[HISTORY_GROUP] = Group(HISTORY_GROUP, {str(at): item for at, item in enumerate(history)})
+        return Group("/", members)
+
+
+def _string(dataset: Any) -> str:
+    value = np.asarray(dataset[()]).item()
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,176 @@
+"""Carrying a solver's history over: what is refused, and faults that must be stopped. (test_resume.py trains on with it.)"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+
+from split_surgery import extension, residual, splitting
+from split_surgery.documents.net import Net
+from split_surgery.documents.prototxt import Document
+from split_surgery.documents.rules import State
+from split_surgery.errors import Defect, FileError, SurgeryError, UsageError
+from split_surgery.history import solver_type, train_state
+from split_surgery.schema import message_class
+from tests.nets import CONV, DATA, TAIL, blob, conv_arrays, write_tiny
+
+SHAPES = [(6, 3, 3, 3), (6,), (4, 384), (4,)]
+
+
+def state_bytes(shapes=SHAPES, runs=1, iteration=10, learned_net="base_iter_10.caffemodel", legacy=False):
+    """A solver state, by protobuf."""
+    draw = np.random.RandomState(5)
+    state = message_class("SolverState")(iter=iteration, current_step=1)
+    if learned_net:
+        state.learned_net = learned_net
+    for _ in range(runs):
+        for shape in shapes:
+            blob(state.history.add(), draw.standard_normal(shape).astype(np.float32), legacy=legacy)
+    return state.SerializeToString()
+
+
+def parsed(data):
+    state = message_class("SolverState")()
+    state.ParseFromString(data)
+    return state
+
+
+def case(tmp_path, state=None, text=None):
+    net, weights = write_tiny(tmp_path, text or DATA + CONV + TAIL)
+    path = tmp_path / "base_iter_10.solverstate"
+    path.write_bytes(state if state is not None else state_bytes())
+    return net, weights, path
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_only_the_layers_history_changes(tmp_path, runs, legacy):
+    data = state_bytes(runs=runs, legacy=legacy)
+    net, weights, path = case(tmp_path, data)
+    report = residual(net, weights, tmp_path / "out", solverstate=path, as_path="d")
+    old, new = parsed(data), parsed((tmp_path / "out" / "net.solverstate").read_bytes())
+    assert (new.iter, new.current_step, new.learned_net) == (10, 1, "d/net.caffemodel")
+    assert len(new.history) == runs * (10 + 2)
+    for run in range(runs):
+        was, now = old.history[4 * run :][:4], new.history[12 * run :][:12]
+        rows = np.array(was[0].data, np.float32).reshape(6, 27)[list(report.layer.fast)]
+        assert np.array(now[0].data, np.float32).tobytes() == rows.tobytes()
+        assert not any(any(moved.data) for moved in now[4:10])
+        assert [moved.SerializeToString() for moved in now[10:]] == [kept.SerializeToString() for kept in was[2:]]
+    plan = yaml.safe_load((tmp_path / "out" / "split.yaml").read_text())
+    assert plan["solverstate"] == {"file": path.name, "bytes": len(data)}
+    assert path.read_bytes() == data
+
+
+def test_a_state_without_learned_net_is_given_one(tmp_path):
+    net, weights, path = case(tmp_path, state_bytes(learned_net=""))
+    residual(net, weights, tmp_path / "out", solverstate=path, as_path="d")
+    assert parsed((tmp_path / "out" / "net.solverstate").read_bytes()).learned_net == "d/net.caffemodel"
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (state_bytes(SHAPES[:3]), r"holds 3 history blobs, but the TRAIN net has 4 learnable parameters"),
+        (state_bytes(SHAPES * 3), r"holds 12 history blobs"),
+        (
+            state_bytes([SHAPES[0], (7,), *SHAPES[2:]]),
+            r'history\[1\] has shape \(7,\), but belongs to blob 1 of layer "conv1_1"',
+        ),
+        (b"", "holds no history"),
+        (b"net: 'x'\n" * 20, "base_iter_10.solverstate@0x"),
+        (state_bytes()[:-5], "runs 3 bytes past the end"),
+    ],
+)
+def test_states_that_do_not_fit(tmp_path, state, message):
+    net, weights, path = case(tmp_path, state)
+    with pytest.raises(FileError, match=message):
+        residual(net, weights, tmp_path / "out", solverstate=path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_state_of_another_iteration_is_refused(tmp_path):
+    net, weights, path = case(tmp_path, state_bytes(iteration=20))
+    weights = weights.rename(tmp_path / "base_iter_10.caffemodel")
+    with pytest.raises(UsageError, match=r"is of iteration 20, and .* of 10"):
+        residual(net, weights, tmp_path / "out", solverstate=path)
+
+
+def test_a_state_of_another_kind_of_solver_is_refused(tmp_path):
+    net, weights, path = case(tmp_path)
+    (tmp_path / "solver.prototxt").write_text('net: "base.prototxt"\ntype: "Adam"\n')
+    with pytest.raises(FileError, match="but a solver of type Adam keeps 2"):
+        residual(net, weights, tmp_path / "out", solver=tmp_path / "solver.prototxt", solverstate=path)
+
+
+def test_layers_of_unknown_size_are_refused(tmp_path):
+    unknown = 'layer { name: "odd" type: "SomeForksLayer" bottom: "ip" top: "odd" }\n'
+    net, weights, path = case(tmp_path, text=DATA + CONV + TAIL + unknown)
+    with pytest.raises(FileError, match='says nothing of layer "odd"'):
+        residual(net, weights, tmp_path / "out", solverstate=path)
+
+
+def test_only_layers_of_the_train_net_count(tmp_path):
+    test_only = CONV.replace("conv1_1", "extra").replace(
+        "  convolution_param", "  include { phase: TEST }\n  convolution_param"
+    )
+    net, weights, path = case(tmp_path, text=DATA + CONV + test_only + TAIL)
+    extension(net, weights, tmp_path / "out", layer="conv1_1", solverstate=path)
+    assert len(parsed((tmp_path / "out" / "net.solverstate").read_bytes()).history) == 8 + 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda replaced: {key: arrays[::-1] for key, arrays in replaced.items()},
+        lambda replaced: {key: arrays[1:] for key, arrays in replaced.items()},
+        lambda replaced: {key + 2: arrays for key, arrays in replaced.items()},
+        lambda replaced: {},
+    ],
+)
+def test_planted_faults_are_stopped(tmp_path, monkeypatch, fault):
+    good = splitting.carried_over
+    monkeypatch.setattr(splitting, "carried_over", lambda *arguments: fault(good(*arguments)))
+    net, weights, path = case(tmp_path)
+    with pytest.raises(Defect):
+        residual(net, weights, tmp_path / "out", solverstate=path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_state_in_which_caffe_trains():
+    net = Net(Document(('state { level: 2 stage: "a" }\n' + DATA).encode(), "net"))
+    solver = Document(b'train_state { stage: "b" }\n', "solver")
+    assert train_state(net, None) == State("TRAIN", 2, frozenset("a"))
+    assert train_state(net, solver) == State("TRAIN", 2, frozenset("ab"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", "SGD"),
+        ('type: "Adam"', "Adam"),
+        ("solver_type: ADAGRAD", "AdaGrad"),
+        ("solver_type: 5", "Adam"),
+        ('type: "Forks"', "Forks"),
+    ],
+)
+def test_solver_types(text, kind):
+    assert solver_type(Document(text.encode(), "solver")) == kind
+
+
+def test_every_cut_of_a_state_is_refused_by_our_own_error(tmp_path):
+    data = state_bytes([(6, 3, 3, 3), (6,)])
+    net, weights, path = case(tmp_path, text=DATA + CONV)
+    for size in range(0, len(data), 7):
+        path.write_bytes(data[:size])
+        with pytest.raises(SurgeryError):
+            residual(net, weights, tmp_path / "out", solverstate=path)
+
+
+def test_a_frozen_seed_of_history_is_the_same_twice(tmp_path):
+    net, weights, path = case(tmp_path)
+    for folder in ("a", "b"):
+        residual(net, weights, tmp_path / folder, solverstate=path, as_path="d")
+    assert (tmp_path / "a" / "net.solverstate").read_bytes() == (tmp_path / "b" / "net.solverstate").read_bytes()
+    assert conv_arrays()[0].shape == SHAPES[0]
