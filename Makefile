@@ -29,8 +29,9 @@ check: lint test  ## ruff, mypy --strict, then the tests
 golden: $(STAMP)  ## write the golden derived nets anew, to be reviewed as a diff
 	$(BIN)/python -m tests.golden_cases
 
-bench: $(STAMP)  ## time and memory beside cp and beside pycaffe, in one run
+bench: $(STAMP)  ## time and memory beside cp and beside pycaffe, in one run; then of a 2.5 GB file
 	$(BIN)/python benchmarks/bench_split.py
+	$(BIN)/python benchmarks/sparse.py
 
 caffe:  ## real Caffe 1.0 in a private root (Linux x86-64)
 	scripts/get-caffe

@@ -53,7 +53,7 @@ def coverage(
         tied = _tied(base, derived, weights, layer, blocks)
         if tied:
             yield LayerCoverage(name, layer.type, "mismatch", len(records[0].blobs) if records else 0, tied)
-        elif len(records) > 1:
+        elif len(records) > 1 and any(record.blobs for record in records):
             yield LayerCoverage(name, layer.type, "mismatch", 0, f"{len(records)} records have its name")
         elif records and records[0].blobs:
             yield _with_blobs(derived, weights, layer, records[0], wanted)

@@ -22,7 +22,7 @@ from split_surgery.engines.prepare import prepare
 from split_surgery.files import Source
 from tests.conftest import EXAMPLE, ROOT
 from tests.nets import CONV, DATA, TAIL, TINY, read_weights, write_tiny
-from tests.test_engines import NETS, REAL
+from tests.test_engines import EVERY, NETS, REAL
 
 pytestmark = pytest.mark.caffe
 
@@ -50,6 +50,16 @@ def all_filled(caffe, folder, phase="TEST"):
     for name, digests in held["params"].items():
         assert digests == [hashlib.sha256(a.astype("<f4").tobytes()).hexdigest() for a in arrays[name]], name
     return held
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(("name", "layer"), [case for case in EVERY if case[1] != "conv1"])
+def test_every_convolution_of_the_real_nets(tmp_path, name, layer):
+    net, weights, _ = NETS[name]
+    extension(net, weights, tmp_path / "out", layer=layer, noise=0)
+    report = verify(net, weights, tmp_path / "out", engine="caffe", max_drift=0)
+    assert report.problems == ()
+    print(name, layer, max(output.difference for output in report.outputs))
 
 
 @pytest.mark.parametrize("name", [p for p in REAL if p.values[0] != "res10_ssd_face"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -45,6 +46,45 @@ def test_a_noise_free_extension_is_the_baseline(tmp_path, name):
     assert {output.blob for output in report.outputs} >= {layer}
     for output in report.outputs:
         assert output.difference <= min(output.tolerance, 1e-5), output
+
+
+EVERY = [("lenet", f"conv{n}") for n in (1, 2)] + [("mtcnn_det3", f"conv{n}") for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(("name", "layer"), EVERY)
+def test_every_convolution_of_the_real_nets(tmp_path, name, layer):
+    net, weights, _ = NETS[name]
+    parsed = Net(Document(net.read_bytes(), net.name))
+    assert [found.name for found in parsed.convolutions()] == [other for known, other in EVERY if known == name]
+    extension(net, weights, tmp_path / "out", layer=layer, noise=0)
+    assert verify(net, weights, tmp_path / "out", engine="opencv", max_drift=0).problems == ()
+
+
+def drawn_face() -> np.ndarray:
+    """A face in a few strokes, which the detector takes for one."""
+    image = np.full((300, 300, 3), (120, 130, 140), np.uint8)
+    cv2.ellipse(image, (150, 150), (60, 80), 0, 0, 360, (150, 180, 220), -1)
+    cv2.circle(image, (128, 130), 9, (40, 40, 40), -1)
+    cv2.circle(image, (172, 130), 9, (40, 40, 40), -1)
+    cv2.ellipse(image, (150, 190), (25, 10), 0, 0, 180, (60, 60, 150), -1)
+    cv2.line(image, (150, 140), (150, 165), (100, 130, 170), 4)
+    return cv2.GaussianBlur(image, (7, 7), 0)
+
+
+@pytest.mark.corpus
+def test_a_face_is_detected_where_it_was(tmp_path):
+    net, weights, layer = NETS["res10_ssd_face"]
+    extension(net, weights, tmp_path / "out", layer=layer, noise=0)
+    found = []
+    for files in ((net, weights), (tmp_path / "out" / "net.prototxt", tmp_path / "out" / "net.caffemodel")):
+        detector = cv2.dnn.readNetFromCaffe(*map(str, files))
+        detector.setInput(cv2.dnn.blobFromImage(drawn_face(), 1, (300, 300), (104, 177, 123)))
+        detections = detector.forward()[0, 0]
+        found.append(detections[detections[:, 2] > 0.2])  # below are hundreds of near ties, which rounding reorders
+    assert len(found[0]) == len(found[1]) == 1
+    assert found[0][0, 2] > 0.99
+    assert np.abs(found[0] - found[1]).max() < 1e-5
 
 
 @pytest.mark.parametrize("name", REAL)
