@@ -347,7 +347,9 @@ def _problems(report: VerifyReport, max_drift: float | None) -> list[str]:
     if max_drift is not None and not report.blocks:
         found.append("no layer of the baseline was split, so there is no drift to hold against --max-drift")
     for block in report.blocks:
-        if not math.isfinite(block.drift):
+        if block.fault:
+            found.append(f"{block.layer}: the block in its place cannot be folded: {block.fault}")
+        elif not math.isfinite(block.drift):
             found.append(f"{block.layer}: the folded block holds NaN or infinity")
         elif max_drift is not None and (not block.exact if max_drift == 0 else block.drift > max_drift):
             found.append(f"{block.layer}: drift {block.drift:.3g} is above --max-drift {max_drift:g}")

@@ -5,6 +5,7 @@ Works from the files alone and sees neither plan nor recipe, so it also judges n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Message
 from split_surgery.documents.rules import State
 from split_surgery.documents.weights import Blob, Record, Weights
-from split_surgery.errors import SurgeryError
+from split_surgery.errors import FileError, SurgeryError
 from split_surgery.folding import fold_block, load_affine
 from split_surgery.kernels.algebra import ungrouped
 
@@ -29,6 +30,7 @@ class Block:
         exact: weight and bias of the folded block equal the layer's bit for bit.
         drift: ||folded - old|| / ||old|| over weight and bias: the change of that layer's output for white input only.
         largest: the largest absolute difference of one number.
+        fault: why the block cannot be folded, or "". Its members are then all layers that the baseline has not.
     """
 
     layer: str
@@ -36,6 +38,7 @@ class Block:
     exact: bool
     drift: float
     largest: float
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def split_blocks(
         trusted: names of fork fields that leave a convolution linear.
 
     Raises:
-        FileError: a block cannot be understood.
+        FileError: a layer has gone that was nowhere.
         Unsupported: a convolution in it may not be linear.
     """
     gone = [name for name in dict.fromkeys(layer.name for layer in base.convolutions()) if not derived.named(name)]
@@ -85,9 +88,15 @@ def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: lis
             if old.in_state(state):
                 there = tuple(index for index, layer in enumerate(new_layers) if layer.in_state(state))
                 cases[old.bottoms, old.tops, there] = old
-    folded = [_held_against(held, old, [new_layers[index] for index in there]) for (_, _, there), old in cases.items()]
-    if not folded:
+    if not cases:
         twins[0].fail("has gone, and no phase or stage had it")
+    try:
+        folded = [
+            _held_against(held, old, [new_layers[index] for index in there]) for (_, _, there), old in cases.items()
+        ]
+    except FileError as error:  # a blob that is missing is what coverage is there to tell
+        members = tuple(sorted({layer.name for layer in new_layers}))
+        return Block(twins[0].name, members, False, math.nan, math.nan, str(error))
     return max(folded, key=lambda block: (not block.exact, block.drift))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -187,6 +189,25 @@ def test_a_damaged_file_is_named(tmp_path):
         (tmp_path / "cut.h5").write_bytes(data[:size])
         with pytest.raises(FileError, match=r"cut.h5.*cannot be read as HDF5"):
             residual(net, tmp_path / "cut.h5", tmp_path / "out")
+
+
+def test_without_h5py_one_sentence_says_what_to_install(tmp_path, monkeypatch):
+    net, weights = h5_case(tmp_path)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(
+        FileError, match=r'is HDF5, and h5py is not installed(?s:.*)pip install "split-surgery\[hdf5\]"'
+    ):
+        residual(net, weights, tmp_path / "out")
+
+
+@pytest.mark.caffe
+def test_hdf5_nets_run_in_caffe_and_are_refused_by_opencv(tmp_path, caffe, monkeypatch):
+    monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(caffe[1]))
+    net, weights = h5_case(tmp_path)
+    extension(net, weights, tmp_path / "out", noise=0)
+    assert verify(net, weights, tmp_path / "out", engine="caffe", max_drift=0).problems == ()
+    with pytest.raises(FileError, match="is HDF5, which OpenCV's importer does not read"):
+        verify(net, weights, tmp_path / "out", engine="opencv")
 
 
 def test_another_split_in_the_directory_is_not_mixed(tmp_path):

@@ -106,6 +106,8 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
                 status = row.status if fine else row.status.upper()
                 say(f"  {status} {row.layer} ({row.type}) {row.detail}".rstrip())
         for block in report.blocks:
+            if block.fault:
+                continue
             same = "equals the layer bit for bit" if block.exact else f"relative weight change {block.drift:.4g}"
             say(f"{block.layer}: folded from {len(block.members)} layers, {same}")
         outside = [change for change in report.changed if change.part == "weights" and change.drift is not None]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from split_surgery.documents.hdf5 import MAGIC as HDF5_MAGIC
 from split_surgery.engines.prepare import Runnable
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.files import read_file
+from split_surgery.files import has_magic, read_file
 
 Arrays = dict[str, np.typing.NDArray[np.float32]]
 
@@ -31,6 +32,9 @@ def run(
     if read is None:
         hint = 'pip install "opencv-python-headless<5"'
         raise FileError(f"OpenCV {cv2.__version__} has no Caffe importer (version 5 dropped it)", hint=hint)
+    if has_magic(weights, HDF5_MAGIC):
+        hint = "use --engine caffe"
+        raise FileError("is HDF5, which OpenCV's importer does not read", FilePlace(os.fspath(weights)), hint)
     try:
         model = read_file(weights)
         loaded = read(np.frombuffer(net.text, np.uint8), np.frombuffer(model, np.uint8))
