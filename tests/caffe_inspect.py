@@ -1,6 +1,6 @@
-"""Run by the Python that has pycaffe: what a net holds once Caffe has loaded it, as JSON.
+"""Run by the Python that has pycaffe: what nets hold once Caffe has loaded them, as a JSON list.
 
-caffe_inspect.py NET WEIGHTS PHASE: digests of every parameter blob, and the loss weight of every blob.
+caffe_inspect.py PHASE (NET WEIGHTS)...: digests of every parameter blob, and the loss weight of every blob.
 """
 
 import hashlib
@@ -12,9 +12,12 @@ os.environ.setdefault("GLOG_minloglevel", "2")
 import caffe
 
 caffe.set_mode_cpu()
-net = caffe.Net(sys.argv[1], getattr(caffe, sys.argv[3]), weights=sys.argv[2])
-net.forward()
-params = {
-    name: [hashlib.sha256(blob.data.tobytes()).hexdigest() for blob in blobs] for name, blobs in net.params.items()
-}
-print(json.dumps({"params": params, "losses": dict(net.blob_loss_weights), "layers": list(net._layer_names)}))
+found = []
+for text, weights in zip(sys.argv[2::2], sys.argv[3::2]):
+    net = caffe.Net(text, getattr(caffe, sys.argv[1]), weights=weights)
+    net.forward()
+    params = {
+        name: [hashlib.sha256(blob.data.tobytes()).hexdigest() for blob in blobs] for name, blobs in net.params.items()
+    }
+    found.append({"params": params, "losses": dict(net.blob_loss_weights), "layers": list(net._layer_names)})
+print(json.dumps(found))

@@ -33,23 +33,26 @@ def _engine(caffe, monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
 
 
-def inspect(caffe, net, weights, phase="TEST"):
-    """What Caffe holds after loading: see caffe_inspect.py."""
+def inspect(caffe, files, phase="TEST"):
+    """What Caffe holds after loading each net with its weights: see caffe_inspect.py. One process: pycaffe loads slowly."""
     script = ROOT / "tests" / "caffe_inspect.py"
+    given = [path for pair in files for path in pair]
     done = subprocess.run(
-        [caffe[1], script, net, weights, phase], capture_output=True, text=True, errors="replace", check=False
+        [caffe[1], script, phase, *given], capture_output=True, text=True, errors="replace", check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
 
 
-def all_filled(caffe, folder, phase="TEST"):
-    """Caffe's parameters equal those in the file, blob by blob: nothing was left to a filler."""
-    held = inspect(caffe, folder / "net.prototxt", folder / "net.caffemodel", phase)
-    arrays = {name: blobs for name, (_, blobs) in read_weights((folder / "net.caffemodel").read_bytes()).items()}
-    for name, digests in held["params"].items():
-        assert digests == [hashlib.sha256(a.astype("<f4").tobytes()).hexdigest() for a in arrays[name]], name
-    return held
+def all_filled(caffe, folders, phase="TEST"):
+    """Caffe's parameters equal those in the files, blob by blob: nothing was left to a filler."""
+    found = inspect(caffe, [(folder / "net.prototxt", folder / "net.caffemodel") for folder in folders], phase)
+    for folder, held in zip(folders, found):
+        arrays = {name: blobs for name, (_, blobs) in read_weights((folder / "net.caffemodel").read_bytes()).items()}
+        for name, digests in held["params"].items():
+            wanted = [hashlib.sha256(a.astype("<f4").tobytes()).hexdigest() for a in arrays[name]]
+            assert digests == wanted, f"{folder}: {name}"
+    return found
 
 
 @pytest.mark.corpus
@@ -77,7 +80,7 @@ def test_a_noise_free_extension_is_the_baseline(tmp_path, name):
 def test_a_residual_split_is_filled_whole(tmp_path, caffe, name):
     net, weights, layer = NETS[name]
     residual(net, weights, tmp_path / "out", layer=layer)
-    held = all_filled(caffe, tmp_path / "out")
+    (held,) = all_filled(caffe, [tmp_path / "out"])
     assert f"{layer}_split2_residual_pre" in held["params"]
 
 
@@ -86,7 +89,7 @@ def in_caffe(tmp_path, caffe, extra, phase="TEST", text=None):
     text = text or DATA + CONV.replace("  convolution_param {", extra + "  convolution_param {", 1) + TAIL
     net, weights = write_tiny(tmp_path, text)
     residual(net, weights, tmp_path / "out")
-    return all_filled(caffe, tmp_path / "out", phase)
+    return all_filled(caffe, [tmp_path / "out"], phase)[0]
 
 
 def test_parameter_names_do_not_tie_blobs(tmp_path, caffe):
@@ -133,6 +136,7 @@ def test_nets_in_odd_layouts_load(tmp_path, caffe):
     """Angle brackets, lists, adjacent strings, separators: the derived text must suit Caffe's own parser too."""
     from tests.test_split import FIXTURES, fixture_net, options_for
 
+    folders = []
     for path in FIXTURES:
         if path.stem in REFUSED_BY_CAFFE:
             continue
@@ -140,7 +144,8 @@ def test_nets_in_odd_layouts_load(tmp_path, caffe):
         folder.mkdir()
         net, weights = fixture_net(path, folder)
         residual(path, weights, folder / "out", layer=net.convolutions()[0].name, **options_for(path, "residual"))
-        all_filled(caffe, folder / "out")
+        folders.append(folder / "out")
+    all_filled(caffe, folders)
 
 
 SOLVER = """\
@@ -204,7 +209,7 @@ def test_a_net_inside_a_solver_trains(tmp_path, caffe, monkeypatch):
     log = train(caffe, tmp_path, "derived1/solver.prototxt", "derived1/net.caffemodel")
     assert "Optimization Done" in log
     assert (tmp_path / "derived1" / "base_iter_3.caffemodel").exists()
-    all_filled(caffe, tmp_path / "derived1")
+    all_filled(caffe, [tmp_path / "derived1"])
 
 
 def test_training_a_derived_net_brings_the_loss_down(tmp_path, caffe, monkeypatch):
@@ -277,7 +282,7 @@ def test_groups(tmp_path, caffe, verb):
     text = TINY.replace("num_output: 6", "num_output: 12").replace("pad: 1", "pad: 1 group: 3")
     net, weights = write_tiny(tmp_path, text, tiny_weights(conv_arrays(12, 1)))
     verb(net, weights, tmp_path / "out", noise=0)
-    all_filled(caffe, tmp_path / "out")
+    all_filled(caffe, [tmp_path / "out"])
     report = verify(net, weights, tmp_path / "out", engine="caffe")
     assert report.problems == ()
     assert verb is residual or max(output.difference for output in report.outputs) < 1e-5

@@ -36,8 +36,8 @@ def derived_records(tmp_path, legacy=False):
 def loaded(caffe, net, model):
     """Digests of Caffe's parameters by layer after loading, or None where it aborts."""
     script = ROOT / "tests" / "caffe_inspect.py"
-    done = subprocess.run([caffe[1], script, net, model, "TEST"], capture_output=True, text=True, check=False)
-    return json.loads(done.stdout)["params"] if done.returncode == 0 else None
+    done = subprocess.run([caffe[1], script, "TEST", net, model], capture_output=True, text=True, check=False)
+    return json.loads(done.stdout)[0]["params"] if done.returncode == 0 else None
 
 
 def digests(arrays):
