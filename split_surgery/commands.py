@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from split_surgery.engines import ENGINES
 from split_surgery.engines.prepare import Runnable, prepare, random_inputs
 from split_surgery.equivalence import changes, split_blocks
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.evidence import Evidence, Request, no_tpm_hint
+from split_surgery.evidence import Request, no_tpm_hint
 from split_surgery.files import OutputDir, PathLike, Progress, no_progress, read_file, snapshots_in
 from split_surgery.inputs import (
     HDF5_SUFFIX,
@@ -33,11 +33,12 @@ from split_surgery.inputs import (
     WEIGHTS_FILE,
     open_inputs,
 )
+from split_surgery.job import Job, work_out
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.kernels.tpm import MEASURES, entropy
 from split_surgery.opening import open_weights
 from split_surgery.reports import EngineOutput, RankedKernel, RankReport, SplitReport, VerifyReport
-from split_surgery.splitting import Job, rank_target, work_out
+from split_surgery.splitting import Step, rank_target, sentence
 from split_surgery.targets import find_target
 
 if TYPE_CHECKING:
@@ -108,11 +109,19 @@ def _split(
     if not os.fspath(output):
         raise UsageError("the output directory has no name (an empty shell variable?)")
     settings = Settings.of(recipe, config, given)
+    return _run([Step(recipe, settings, settings.layer)], settings, net, weights, output, config=config,
+                as_path=as_path, force=force, check=check, diff=diff, progress=progress)  # fmt: skip
+
+
+def _run(
+    steps: Sequence[Step], settings: Settings, net: PathLike, weights: PathLike, output: PathLike, *, config: PathLike | None,
+    as_path: str | None, force: bool, check: bool, diff: bool, progress: Progress,
+) -> SplitReport:  # fmt: skip
     directory = OutputDir(_plain(output))
     caffe_dir = _plain(as_path) if as_path else directory.given
     with ExitStack() as stack:
         inputs = open_inputs(stack, net, weights, settings.solver, settings.also, settings.solverstate)
-        job = work_out(inputs, recipe, settings, directory=caffe_dir, diff=diff, progress=progress)
+        job = work_out(inputs, steps, directory=caffe_dir, diff=diff, progress=progress)
         differing: list[str] = []
         if diff:
             status = "diff"
@@ -127,8 +136,7 @@ def _split(
         status=status,
         directory=directory.given,
         plan=job.plan,
-        new_layers=job.new_layers,
-        evidence=evidence_sentence(job.evidence, settings.order, settings.seed),
+        splits=job.splits,
         parameters=job.parameters,
         files=tuple(output.name for output in job.outputs),
         next_command=next_command(job, caffe_dir),
@@ -184,14 +192,6 @@ def stale_files(directory: OutputDir, job: Job) -> list[str]:
     return [name for name in directory.entries() if name in OWN_FILES and name not in made]
 
 
-def evidence_sentence(evidence: Evidence, order: str, seed: int) -> str:
-    """What fast and slow mean."""
-    if order == "random":
-        return f"fast/slow at random (seed {seed}), a control, NOT TPM"
-    reverse = ", in reverse, a control" if order == "reverse" else ""
-    return f"fast/slow by {evidence.sentence()}{reverse}"
-
-
 def next_command(job: Job, directory: str) -> str:
     """The command that trains the derived net, or goes on with its training where a solver state was carried over."""
     names = [output.name for output in job.outputs]
@@ -227,7 +227,7 @@ def rank(
         layer=target.name,
         measure=evidence.measure,
         tpm=False if order == "random" else evidence.tpm,
-        evidence=evidence_sentence(evidence, order, seed),
+        evidence=sentence(evidence, order, seed),
         order=order,
         mean=float(np.mean(evidence.scores)),
         entropy=entropy(evidence.scores, top),

@@ -49,6 +49,13 @@ def _paths(value: Any) -> tuple[PathLike, ...] | None:
     return tuple(listed) if fits else None
 
 
+def _renamed(value: Any) -> tuple[tuple[str, str], ...] | None:
+    if isinstance(value, tuple):
+        return value
+    fits = isinstance(value, dict) and all(isinstance(text, str) for pair in value.items() for text in pair)
+    return tuple(value.items()) if fits else None
+
+
 def _option(default: Any, what: str, read: Callable[[Any], Any]) -> Any:
     return field(default=default, metadata={"what": what, "read": read})
 
@@ -72,6 +79,7 @@ class Settings:
     solver: PathLike | None = _option(None, "a file's name", _path)
     solverstate: PathLike | None = _option(None, "a file's name", _path)
     also: tuple[PathLike, ...] = _option((), "a list of files", _paths)
+    names: tuple[tuple[str, str], ...] = _option((), "a mapping from roles to suffixes", _renamed)
     trust_field: tuple[str, ...] = _option((), "a list of field names", _names)
 
     @classmethod

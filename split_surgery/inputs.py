@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from split_surgery.documents.hdf5 import Hdf5Weights
 from split_surgery.documents.net import Net, inner_nets
 from split_surgery.documents.prototxt import Document
-from split_surgery.documents.solverstate import BinarySolverstate, Hdf5Solverstate
+from split_surgery.documents.solverstate import Hdf5Solverstate, Solverstate
 from split_surgery.documents.weights import Weights
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.files import PathLike, Source, read_file, same_file, snapshot_of
@@ -45,7 +45,7 @@ class StateFile:
     """A solver state (`--solverstate`), open and indexed."""
 
     path: PathLike
-    index: BinarySolverstate | Hdf5Solverstate
+    index: Solverstate
     source: Source
 
     @property
@@ -89,6 +89,25 @@ class Inputs:
         named = self.solver.root.text("train_net") if self.solver is not None else None
         name = self.new_name(named) if named is not None else None
         return next((at for at, file in enumerate(self.nets) if name and file.name == name), 0)
+
+    def edited(self, documents: Mapping[int, Document], weights: Weights, state: Solverstate | None) -> Inputs:
+        """The same files after a split.
+
+        Args:
+            documents: by the `id` of a document, what has become of it.
+        """
+
+        def again(document: Document) -> Document:
+            return documents.get(id(document), document)
+
+        nets = []
+        for file in self.nets:
+            document = again(file.net.document)
+            net = inner_nets(document)[file.inner] if file.net.inside_solver else Net(document)
+            nets.append(replace(file, net=net))
+        solver = again(self.solver) if self.solver is not None else None
+        held = replace(self.state, index=state) if self.state is not None and state is not None else None
+        return replace(self, nets=tuple(nets), weights=weights, solver=solver, state=held)
 
     def paths(self) -> list[PathLike]:
         solver = [self.solver_path] if self.solver_path is not None else []

@@ -10,7 +10,7 @@ import yaml
 
 from split_surgery.documents.layer import Geometry, Layer
 from split_surgery.documents.net import Net
-from split_surgery.errors import UsageError
+from split_surgery.errors import UsageError, nearest
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.recipes import RECIPES
 from split_surgery.recipes.graph import EVEN_CENTERS, Channels, Recipe
@@ -31,6 +31,11 @@ class Options:
     seed: int
     even_center: str | None
     trust_field: tuple[str, ...]
+    names: tuple[tuple[str, str], ...]
+
+    def suffixes(self) -> dict[str, str]:
+        """What is put after a layer's name and `_`, by role of the new layer: the role, or what `names` says."""
+        return {part.role: part.role for part in RECIPES[self.recipe].parts} | dict(self.names)
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -45,6 +50,12 @@ class Options:
             raise UsageError(f"--noise {self.noise}: a standard deviation is not negative")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}: must not be negative")
+        roles = [part.role for part in RECIPES[self.recipe].parts]
+        for role, suffix in self.names:
+            if role not in roles:
+                raise UsageError(f"names: the {self.recipe} split has no {role!r}", hint=nearest(role, roles))
+            if not suffix:
+                raise UsageError(f"names: {role} must have a suffix")
 
 
 @dataclass(frozen=True)
@@ -160,16 +171,13 @@ def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
         tree |= {"even_center": options.even_center} if options.even_center else {}
     tree |= {"trust_field": list(options.trust_field)} if options.trust_field else {}
     tree |= {
-        "names": dict(plan.names),
+        "names": options.suffixes(),
         "fast_channels": list(plan.fast),
         "slow_channels": list(plan.slow),
         "scores": list(plan.scores),
         "record_sha256": plan.members[0].record_sha256,
     }
-    shared = [
-        {"layer": member.layer, "names": dict(member.names), "record_sha256": member.record_sha256}
-        for member in plan.members[1:]
-    ]
+    shared = [{"layer": member.layer, "record_sha256": member.record_sha256} for member in plan.members[1:]]
     return tree | ({"shared_with": shared} if shared else {})
 
 
@@ -199,9 +207,8 @@ def plan_layer(
     owner = layers[0]
     order = ranking(scores, options.order, options.seed, owner.name)
     fast, slow = fast_and_slow(order, options.fast, owner.geometry().group)
-    roles = [part.role for part in RECIPES[options.recipe].parts]
     members = tuple(
-        Member(layer.name, {role: f"{layer.name}_{role}" for role in roles}, digest)
+        Member(layer.name, {role: f"{layer.name}_{suffix}" for role, suffix in options.suffixes().items()}, digest)
         for layer, digest in zip(layers, digests)
     )
     check_names_free(net, members)

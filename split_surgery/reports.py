@@ -24,23 +24,46 @@ class NewLayer:
 
 
 @dataclass(frozen=True)
+class LayerSplit:
+    """The split of one layer.
+
+    Attributes:
+        evidence: what the ranking rests on, in words.
+        before, after: numbers in the layer, and in what it became.
+    """
+
+    plan: LayerPlan
+    new_layers: tuple[NewLayer, ...]
+    evidence: str
+    before: int
+    after: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "layer": self.plan.layer,
+            "evidence": self.evidence,
+            "new_layers": [dataclasses.asdict(layer) for layer in self.new_layers],
+            "parameters": {"layer": self.before, "block": self.after},
+        }
+
+
+@dataclass(frozen=True)
 class SplitReport:
     """What a splitting verb did, or would do.
 
     Attributes:
         status: written, unchanged, differs (`--check`), same (`--check`) or diff.
+        splits: the layers in the order in which they were split.
+        parameters: numbers in the whole weights file before and after.
         files: names written into the directory. differing: those that `--check` found to differ.
-        evidence: what the ranking rests on, in words.
-        parameters: numbers of the layer before and after, and of the whole weights file before and after.
         next_command: how to go on, for a shell.
     """
 
     status: str
     directory: str
     plan: Plan
-    new_layers: tuple[NewLayer, ...]
-    evidence: str
-    parameters: tuple[int, int, int, int]
+    splits: tuple[LayerSplit, ...]
+    parameters: tuple[int, int]
     files: tuple[str, ...]
     next_command: str
     differing: tuple[str, ...] = ()
@@ -49,6 +72,7 @@ class SplitReport:
 
     @property
     def layer(self) -> LayerPlan:
+        """The plan of the first layer: the only one, but for `apply` and a repeated `--layer`."""
         return self.plan.layers[0]
 
     @property
@@ -56,14 +80,13 @@ class SplitReport:
         return 1 if self.status == "differs" else 0
 
     def to_dict(self) -> dict[str, Any]:
-        before, after, net_before, net_after = self.parameters
+        before, after = self.parameters
         return {
             "status": self.status,
             "directory": self.directory,
-            "evidence": self.evidence,
             "plan": self.plan.to_tree(),
-            "new_layers": [dataclasses.asdict(layer) for layer in self.new_layers],
-            "parameters": {"layer": before, "block": after, "net_before": net_before, "net_after": net_after},
+            "splits": [split.to_dict() for split in self.splits],
+            "parameters": {"before": before, "after": after},
             "files": list(self.files),
             "differing": list(self.differing),
             "warnings": list(self.warnings),

@@ -1,47 +1,65 @@
-"""A split from open files to finished outputs: rank, plan, edit, prove. Nothing is written here."""
+"""The split of one layer, from open files to edited ones: rank, plan, edit, prove. Nothing is written here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from split_surgery.config import Settings
-from split_surgery.documents.caffemodel import CAFFE_READ_LIMIT, LayerRecord
+from split_surgery.documents.caffemodel import LayerRecord
 from split_surgery.documents.layer import Layer
 from split_surgery.documents.layer_text import insertion_point
 from split_surgery.documents.net import Net, inner_nets
 from split_surgery.documents.prototxt import Document
-from split_surgery.documents.solverstate import BinarySolverstate, Replaced
+from split_surgery.documents.solverstate import Solverstate
 from split_surgery.documents.weights import Array, Record, finite
 from split_surgery.edits import initial_blobs, layer_edits, text_splices, weight_splices
-from split_surgery.errors import Defect, SurgeryError, UsageError
+from split_surgery.errors import Defect, FileError, FilePlace, SurgeryError, UsageError
 from split_surgery.evidence import Evidence, Request, find_snapshots, no_tpm_hint, score_layer
-from split_surgery.files import Output, Progress, no_progress, sha256
+from split_surgery.files import Progress, no_progress
 from split_surgery.history import Starts, carried_over, laid_beside, prove_order, train_state
 from split_surgery.inputs import NET_FILE, Inputs, NetFile
-from split_surgery.plan import InputFile, LayerPlan, Member, Options, Plan, check_geometry, check_names_free, plan_layer
-from split_surgery.proof import prove_extent, prove_history, prove_records, prove_text
+from split_surgery.plan import LayerPlan, Member, Options, check_geometry, check_names_free, plan_layer
+from split_surgery.proof import prove_extent, prove_records, prove_text
 from split_surgery.recipes import RECIPES
-from split_surgery.reports import NewLayer
+from split_surgery.reports import LayerSplit, NewLayer
 from split_surgery.solver import snapshot_prefix
 from split_surgery.spans import Span, Splice, apply_splices
 from split_surgery.targets import Target, TargetLayer, find_target, twins_in
-from split_surgery.writing import RecordChange, diff_of, outputs_of
+from split_surgery.writing import RecordChange, applied
 
 
 @dataclass(frozen=True)
-class Job:
-    """A split that is worked out and proven, ready to be written."""
+class Step:
+    """One layer to split: its options, or a plan made earlier, of which nothing is ranked again."""
 
-    plan: Plan
-    outputs: tuple[Output, ...]
-    new_layers: tuple[NewLayer, ...]
-    evidence: Evidence
-    parameters: tuple[int, int, int, int]
-    warnings: tuple[str, ...]
-    diff: str
+    recipe: str
+    settings: Settings
+    layer: str | None = None
+    frozen: LayerPlan | None = None
+
+    def options(self) -> Options:
+        """Raises: UsageError, where a value is impossible."""
+        settings = self.settings
+        noise, surround, center = (float(number) for number in (settings.noise, settings.surround, settings.center))
+        return Options(
+            self.recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed, settings.even_center,
+            tuple(settings.trust_field), settings.names,
+        )  # fmt: skip
+
+    def request(self) -> Request:
+        """What the user said of evidence."""
+        settings = self.settings
+        return Request(settings.snapshots, settings.window, settings.measure, settings.scores)
+
+
+class Split(NamedTuple):
+    """The files after the split of one layer, and what to say of it."""
+
+    inputs: Inputs
+    report: LayerSplit
+    remarks: list[str]
 
 
 def rank_target(inputs: Inputs, target: Target, request: Request, progress: Progress) -> Evidence:
@@ -56,65 +74,90 @@ def rank_target(inputs: Inputs, target: Target, request: Request, progress: Prog
     return score_layer(target.name, weight, inputs.weights_path, request, found, progress)
 
 
-def work_out(
-    inputs: Inputs, recipe: str, settings: Settings, *, directory: str, diff: bool = False, progress: Progress = no_progress
-) -> Job:  # fmt: skip
-    """Everything up to writing.
+def split_layer(inputs: Inputs, step: Step, progress: Progress = no_progress) -> Split:
+    """Split one layer in all files, proven by another route.
 
-    Args:
-        directory: the output directory as Caffe will see it.
-        diff: whether to make the diff, which costs more than the split.
+    Raises:
+        SurgeryError: it cannot be split, or not so.
+        Defect: what would be written is not what was meant.
     """
-    noise, surround, center = (float(number) for number in (settings.noise, settings.surround, settings.center))
-    options = Options(
-        recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed, settings.even_center,
-        tuple(settings.trust_field),
-    )  # fmt: skip
-    request = Request(settings.snapshots, settings.window, settings.measure, settings.scores)
-    trusted = frozenset(settings.trust_field)
-    target, remarks = find_target(inputs.net, inputs.weights, settings.layer, trusted)
+    options = step.frozen.options if step.frozen is not None else step.options()
+    trusted = frozenset(options.trust_field)
+    target, remarks = find_target(inputs.net, inputs.weights, step.layer, trusted)
     for member in target.members:
         check_geometry(RECIPES[options.recipe], member.layer, member.geometry, options.even_center)
     numbers = [[finite(blob, member.layer.name) for blob in member.blobs] for member in target.members]
-    evidence = rank_target(inputs, target, request, progress)
-    if options.order != "random":
-        remarks += no_tpm_hint(evidence, settings.measure)
-    layer_plan = plan_layer(
-        inputs.net, [member.layer for member in target.members], options,
-        [member.record.digest() if member.record is not None else None for member in target.members],
-        evidence.scores, evidence.measure, evidence.tpm, evidence.files,
-    )  # fmt: skip
-    _check_records_free(inputs, layer_plan)
-    texts_in = tuple(_identified(file) for file in inputs.nets if file.name)
-    weights_file = InputFile(Path(inputs.weights_path).name, inputs.source.size)
-    state = inputs.state
-    state_file = InputFile(Path(state.path).name, state.source.size) if state is not None else None
-    plan = Plan(texts_in[0], weights_file, texts_in[1:], (layer_plan,), state_file)
-    texts = [_edited_text(file, layer_plan, target, trusted) for file in inputs.nets]
-    starts = [
-        initial_blobs(layer_plan, blobs[0], blobs[1].reshape(-1) if len(blobs) > 1 else None) for blobs in numbers
-    ]
+    if step.frozen is not None:
+        plan = _check_frozen(inputs, step.frozen, target)
+    else:
+        evidence = rank_target(inputs, target, step.request(), progress)
+        if options.order != "random":
+            remarks += no_tpm_hint(evidence, step.settings.measure)
+        plan = plan_layer(
+            inputs.net, [member.layer for member in target.members], options, _digests(target),
+            evidence.scores, evidence.measure, evidence.tpm, evidence.files,
+        )  # fmt: skip
+    _check_records_free(inputs, plan)
+    starts = [initial_blobs(plan, blobs[0], blobs[1].reshape(-1) if len(blobs) > 1 else None) for blobs in numbers]
     changes = [
-        _record_change(layer_plan, names, member, member.record, blobs)
-        for names, member, blobs in zip(layer_plan.members, target.members, starts)
+        _record_change(plan, names, member, member.record, blobs)
+        for names, member, blobs in zip(plan.members, target.members, starts)
         if member.record is not None
     ]
-    history = _carried_over(inputs, layer_plan, starts, changes, texts[inputs.trained()].net)
-    outputs = outputs_of(inputs, plan, [text.splices for text in texts], changes, history, directory)
-    if not inputs.hdf5 and outputs[0].size > CAFFE_READ_LIMIT:
-        remarks.append(f"{outputs[0].name} is larger than 2 GiB, which Caffe cannot read as protobuf; it can as HDF5")
+    texts = [_edited_text(file, plan, target, trusted) for file in inputs.nets]
+    state = _carried_over(inputs, plan, starts, changes, texts[inputs.trained()].net)
+    edited = inputs.edited(_documents(inputs, texts), applied(inputs.weights, changes), state)
     before, after = sum(array.size for array in numbers[0]), sum(array.size for part in starts[0] for array in part)
-    whole = sum(blob.count for record in inputs.weights.layers for blob in record.blobs)
-    return Job(
-        plan, outputs, _new_layers(layer_plan, target, starts[0]), evidence,
-        (before, after, whole, whole + sum(change.growth for change in changes)), tuple(remarks),
-        diff_of(inputs, outputs, changes) if diff else "",
-    )  # fmt: skip
+    rests_on = Evidence(plan.scores, plan.measure, plan.tpm, plan.evidence)
+    said = sentence(rests_on, options.order, options.seed)
+    report = LayerSplit(plan, _new_layers(plan, target, starts[0]), said, before, after)
+    return Split(edited, report, remarks)
 
 
-def _identified(file: NetFile) -> InputFile:
-    data = file.net.document.data
-    return InputFile(Path(file.path).name, len(data), sha256(data))
+def _digests(target: Target) -> list[str | None]:
+    return [member.record.digest() if member.record is not None else None for member in target.members]
+
+
+def _check_frozen(inputs: Inputs, plan: LayerPlan, target: Target) -> LayerPlan:
+    """A plan made earlier, held against these files.
+
+    Raises:
+        FileError: they are not those that it was made for.
+    """
+    names = [member.layer.name for member in target.members]
+    if names != [member.layer for member in plan.members]:
+        raise FileError(f"the plan splits {', '.join(m.layer for m in plan.members)} together, but here it is {', '.join(names)}",
+                        FilePlace(inputs.net.document.name))  # fmt: skip
+    for member, digest in zip(plan.members, _digests(target)):
+        if member.record_sha256 != digest:
+            message = (
+                f'the record of layer "{member.layer}" is not the one that the plan was made for (its SHA-256 differs)'
+            )
+            raise FileError(message, FilePlace(inputs.weights.name))
+    count = target.owner.geometry.num_output
+    if sorted((*plan.fast, *plan.slow)) != list(range(count)):
+        raise FileError(f'the plan\'s channels of layer "{plan.layer}" are not 0 to {count - 1}, each once')
+    check_names_free(inputs.net, plan.members)
+    return plan
+
+
+def sentence(evidence: Evidence, order: str, seed: int) -> str:
+    """What fast and slow mean."""
+    if order == "random":
+        return f"fast/slow at random (seed {seed}), a control, NOT TPM"
+    reverse = ", in reverse, a control" if order == "reverse" else ""
+    return f"fast/slow by {evidence.sentence()}{reverse}"
+
+
+def _documents(inputs: Inputs, texts: Sequence[EditedText]) -> dict[int, Document]:
+    """The edited documents, by `id` of the old; nets inside one solver are edited together."""
+    splices: dict[int, tuple[Document, list[Splice]]] = {}
+    for file, text in zip(inputs.nets, texts):
+        document = file.net.document
+        splices.setdefault(id(document), (document, []))[1].extend(text.splices)
+    return {
+        key: Document(apply_splices(document.data, found), document.name) for key, (document, found) in splices.items()
+    }
 
 
 def _check_records_free(inputs: Inputs, plan: LayerPlan) -> None:
@@ -142,10 +185,10 @@ def _record_change(
 
 def _carried_over(
     inputs: Inputs, plan: LayerPlan, starts: Starts, changes: Sequence[RecordChange], derived: Net
-) -> Replaced:
-    """What becomes of the solver state's history, proven against the derived net."""
+) -> Solverstate | None:
+    """The solver state with its history carried over, proven against the derived net."""
     if inputs.state is None:
-        return {}
+        return None
     solver, net = inputs.solver_document, inputs.nets[inputs.trained()].net
     when = train_state(net, solver)
     history = laid_beside(inputs.state.index, net, inputs.weights, when, solver)
@@ -155,11 +198,8 @@ def _carried_over(
         for change in changes
         for name, arrays in change.stored().items()
     }
-    if isinstance(inputs.state.index, BinarySolverstate):
-        written = b"".join(splice.replacement for splice in inputs.state.index.splices(replaced, ""))
-        prove_history(written, [array for arrays in replaced.values() for array in arrays])
     prove_order(history, replaced, derived, inputs.weights, when, shapes)
-    return replaced
+    return inputs.state.index.replaced(replaced)
 
 
 class EditedText(NamedTuple):

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents import hdf5
+from split_surgery.documents.caffemodel import Caffemodel, LayerRecord
+from split_surgery.documents.hdf5 import Hdf5Weights
 from split_surgery.documents.layer_edit import LayerEdit
-from split_surgery.documents.solverstate import Hdf5Solverstate, Replaced
-from split_surgery.documents.weights import Array, Record
+from split_surgery.documents.solverstate import BinarySolverstate, Hdf5Solverstate
+from split_surgery.documents.weights import Array, Record, Weights
 from split_surgery.files import Output, PathLike, Progress, has_magic, no_progress
 from split_surgery.inputs import NET_FILE, PLAN_FILE, SOLVER_FILE, Inputs, StateFile
 from split_surgery.plan import Plan
 from split_surgery.solver import solver_splices
-from split_surgery.spans import Span, Splice, apply_splices, splice_chunks
+from split_surgery.spans import Splice, apply_splices, splice_chunks
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,6 @@ class RecordChange:
     blobs: Sequence[tuple[Array, ...]]
     splices: Sequence[Splice]
 
-    @property
-    def growth(self) -> int:
-        """How many numbers the file gains."""
-        stored = [array for arrays in self.stored().values() for array in arrays.values()]
-        return sum(array.size for array in stored) - sum(blob.count for blob in self.record.blobs)
-
     def stored(self) -> dict[str, dict[int, Array]]:
         """By new layer, the blobs that are stored with it: of those that another layer owns HDF5 has none."""
         own = [blob.index for blob in self.record.blobs]
@@ -45,6 +41,15 @@ class RecordChange:
             edit.name: {index: arrays[index] for index in own if index < len(arrays)}
             for edit, arrays in zip(self.edits, self.blobs)
         }
+
+
+def applied(weights: Weights, changes: Sequence[RecordChange]) -> Weights:
+    """The weights with these changes made."""
+    if isinstance(weights, Hdf5Weights):
+        new = {name: blobs for change in changes for name, blobs in change.stored().items()}
+        return weights.replaced([change.record.name for change in changes], new)
+    assert isinstance(weights, Caffemodel)
+    return Caffemodel(weights.rope.spliced([splice for change in changes for splice in change.splices]))
 
 
 @dataclass(frozen=True)
@@ -61,49 +66,43 @@ class Hdf5Output(Output):
         hdf5.write(self.path, str(path), self.content)
 
 
-def outputs_of(
-    inputs: Inputs, plan: Plan, texts: Sequence[list[Splice]], changes: Sequence[RecordChange], history: Replaced,
-    directory: str,
-) -> tuple[Output, ...]:  # fmt: skip
+def outputs_of(inputs: Inputs, plan: Plan, directory: str) -> tuple[Output, ...]:
     """The files of the output directory, the weights first and split.yaml last.
 
     Args:
-        texts: splices of each of the inputs' nets. changes: those of the weights file. history: those of the solver state.
+        inputs: the files as the splits have edited them.
         directory: the output directory as Caffe will see it.
     """
-    outputs = [_weights_output(inputs, changes)]
+    outputs = [_weights_output(inputs)]
     if inputs.state is not None:
-        outputs.append(_state_output(inputs.state, history, f"{directory}/{inputs.weights_name}"))
-    for file, splices in zip(inputs.nets, texts):
+        outputs.append(_state_output(inputs.state, f"{directory}/{inputs.weights_name}"))
+    for file in inputs.nets:
         data = file.net.document.data
         if file.name and file.net.inside_solver:
-            body = Span(*file.net.message.body)
-            inner = [Splice(s.start - body.start, s.stop - body.start, s.replacement) for s in splices]
-            outputs.append(Output(file.name, [dedented(apply_splices(data[body.start : body.stop], inner))]))
+            outputs.append(Output(file.name, [dedented(data[slice(*file.net.message.body)])]))
         elif file.name:
-            outputs.append(Output(file.name, [apply_splices(data, splices)]))
+            outputs.append(Output(file.name, [data]))
     solver = inputs.solver_document
     if solver is not None:
-        within = [splice for file, splices in zip(inputs.nets, texts) if file.net.inside_solver for splice in splices]
         pointed = solver_splices(solver, directory, inputs.new_name, inputs.weights_name)
-        outputs.append(Output(SOLVER_FILE, [apply_splices(solver.data, [*within, *pointed])]))
+        outputs.append(Output(SOLVER_FILE, [apply_splices(solver.data, pointed)]))
     return (*outputs, Output(PLAN_FILE, [plan.to_yaml()]))
 
 
-def _weights_output(inputs: Inputs, changes: Sequence[RecordChange]) -> Output:
-    if inputs.hdf5:
-        new = {name: blobs for change in changes for name, blobs in change.stored().items()}
-        content = hdf5.replaced_layers(inputs.weights.name, [change.record.name for change in changes], new)
-        return Hdf5Output(inputs.weights_name, [], inputs.source, inputs.weights.name, content)
-    splices = [splice for change in changes for splice in change.splices]
-    return Output(inputs.weights_name, list(splice_chunks(inputs.source.size, splices)), inputs.source)
+def _weights_output(inputs: Inputs) -> Output:
+    weights = inputs.weights
+    if isinstance(weights, Hdf5Weights):
+        return Hdf5Output(inputs.weights_name, [], inputs.source, weights.name, weights.content())
+    assert isinstance(weights, Caffemodel)
+    return Output(inputs.weights_name, weights.rope.chunks, inputs.source)
 
 
-def _state_output(state: StateFile, history: Replaced, learned_net: str) -> Output:
+def _state_output(state: StateFile, learned_net: str) -> Output:
     index = state.index
     if isinstance(index, Hdf5Solverstate):
-        return Hdf5Output(state.name, [], state.source, index.name, index.replaced(history, learned_net))
-    return Output(state.name, list(splice_chunks(state.source.size, index.splices(history, learned_net))), state.source)
+        return Hdf5Output(state.name, [], state.source, index.name, index.content(learned_net))
+    assert isinstance(index, BinarySolverstate)
+    return Output(state.name, list(splice_chunks(state.source.size, index.splices(learned_net))), state.source)
 
 
 def dedented(body: bytes) -> bytes:
@@ -123,30 +122,27 @@ def dedented(body: bytes) -> bytes:
     return b"\n".join([*head, *(line.removeprefix(indent) for line in lines)]).rstrip(b"\r") + eol
 
 
-def diff_of(inputs: Inputs, outputs: Sequence[Output], changes: Sequence[RecordChange]) -> str:
+def diff_of(before: Inputs, after: Inputs, outputs: Sequence[Output]) -> str:
     """A unified diff of the texts, and a table of the weights file's changed records."""
-    before = {file.name: file.net.document for file in inputs.nets} | {
-        SOLVER_FILE: inputs.solver or inputs.net.document
-    }
-    if inputs.net.inside_solver:
-        del before[NET_FILE]  # the solver's diff shows it
+    texts = {file.name: file.net.document for file in before.nets if file.name}
+    if before.solver_document is not None:
+        texts[SOLVER_FILE] = before.solver_document
+    if before.net.inside_solver:
+        del texts[NET_FILE]  # the solver's diff shows it
     parts: list[str] = []
     for output in outputs:
-        if output.name in before:
-            old = before[output.name]
+        if output.name in texts:
+            old = texts[output.name]
             new = b"".join(output.pieces())
             for line in difflib.unified_diff(_lines(old.data), _lines(new), old.name, output.name):
                 parts.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
-    parts.append(f"--- {inputs.weights.name}\n+++ {inputs.weights_name}\n")
-    for change in changes:
-        if change.splices:
-            start, stop = change.splices[0].start, change.splices[-1].stop
-            size = sum(len(splice.replacement) for splice in change.splices)
-            parts.append(f"@@ bytes {start}..{stop} become {size} @@\n")
-        parts.append(f"-{change.record.name}  {[blob.shape for blob in change.record.blobs]}\n")
-        parts += [
-            f"+{edit.name}  {[array.shape for array in arrays]}\n" for edit, arrays in zip(change.edits, change.blobs)
-        ]
+    parts.append(f"--- {before.weights.name}\n+++ {after.weights_name}\n")
+    had, has = ({record.name for record in inputs.weights.layers} for inputs in (before, after))
+    for sign, layers, there in (("-", before.weights.layers, has), ("+", after.weights.layers, had)):
+        for record in layers:
+            if record.name not in there:
+                size = f"  {record.span.stop - record.span.start} bytes" if isinstance(record, LayerRecord) else ""
+                parts.append(f"{sign}{record.name}  {[blob.shape for blob in record.blobs]}{size}\n")
     return "".join(parts)
 
 

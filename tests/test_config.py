@@ -74,6 +74,8 @@ def test_the_configs_that_come_with_the_project(tmp_path, path):
 def test_every_option_has_a_flag_of_the_same_word(command):
     text = command("residual", "--help").stdout
     for item in fields(Settings):
+        if item.name == "names":  # in a config only: nobody types seven suffixes
+            continue
         assert f"--{item.name.replace('_', '-')}" in text
 
 

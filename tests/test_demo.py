@@ -107,7 +107,7 @@ def test_the_diagrams_in_the_readme_are_drawn_by_the_tool(tmp_path):
     readme = (ROOT / "README.md").read_text()
     for verb in (residual, extension):
         report = verb(DATA / "deploy.prototxt", DATA / "fashion_vgg_iter_3000.caffemodel", tmp_path / verb.__name__)
-        for line in draw(report.new_layers, "conv1_1", "data").splitlines():
+        for line in draw(report.splits[0].new_layers, "conv1_1", "data").splitlines():
             assert line.strip().removeprefix("data ") in readme, line
 
 

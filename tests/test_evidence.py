@@ -113,7 +113,7 @@ def test_controls(run):
     ranked = rank(net, snapshot(folder, 40), order="random", seed=4)
     assert (ranked.tpm, ranked.evidence) == (False, "fast/slow at random (seed 4), a control, NOT TPM")
     report = residual(net, snapshot(folder, 40), folder / "out", order="random", seed=4)
-    assert report.evidence == "fast/slow at random (seed 4), a control, NOT TPM"
+    assert report.splits[0].evidence == "fast/slow at random (seed 4), a control, NOT TPM"
     assert report.to_dict()["plan"]["layers"][0]["tpm"] is False
 
 

@@ -488,7 +488,7 @@ def test_any_mix_of_fields_is_split_without_a_defect(tmp_path_factory, outer, in
     report = SPLITS[recipe](net, weights, folder / "out", noise=0)
     assert report.status == "written"
     derived = net_of(folder / "out" / "net.prototxt")
-    assert len(derived.layers) == len(net_of(net).layers) + len(report.new_layers) - 1
+    assert len(derived.layers) == len(net_of(net).layers) + len(report.splits[0].new_layers) - 1
     with contextlib.suppress(Mixed):
         assert agrees(derived.document)
 

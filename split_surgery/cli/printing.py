@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from split_surgery.cli.diagram import ASCII, draw
 
 if TYPE_CHECKING:
-    from split_surgery.reports import DemoReport, RankReport, SplitReport, VerifyReport
+    from split_surgery.reports import DemoReport, LayerSplit, RankReport, SplitReport, VerifyReport
 
 NUMBER = re.compile(r"[\d.,x/e+-]+")
 SHOWN = 24
@@ -42,7 +42,6 @@ def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) 
     if report.status == "diff":
         print(report.diff, end="")
         return
-    layer = report.layer
     state = {
         "written": "written",
         "unchanged": "unchanged: it already holds exactly this split",
@@ -50,24 +49,34 @@ def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) 
         "differs": "DIFFERS from what would be generated: " + ", ".join(report.differing),
     }[report.status]
     say(f"{report.directory}: {state}")
-    counts = f"{len(layer.fast)} fast + {len(layer.slow)} slow"
-    say(f"{layer.options.recipe} split of {layer.layer}: {counts}, {report.evidence}")
+    for one in report.splits:
+        split_layer(one, quiet, verbose)
     if quiet:
         return
-    say(table([("fast", channels(layer.fast, verbose)), ("slow", channels(layer.slow, verbose))]))
+    before, after = report.parameters
+    say(f"parameters of the net: {before:,} -> {after:,}")
+    if advise and report.status in ("written", "unchanged"):
+        say(f"next: {report.next_command}")
+        if " SOLVER " in report.next_command:
+            say(f'  where SOLVER is your solver with net: "{report.directory}/net.prototxt" (--solver FILE writes it)')
+
+
+def split_layer(report: LayerSplit, quiet: bool, verbose: bool) -> None:
+    plan = report.plan
+    counts = f"{len(plan.fast)} fast + {len(plan.slow)} slow"
+    alike = "".join(f", {member.layer} alike" for member in plan.members[1:])
+    say(f"{plan.options.recipe} split of {plan.layer}{alike}: {counts}, {report.evidence}")
+    if quiet:
+        return
+    say(table([("fast", channels(plan.fast, verbose)), ("slow", channels(plan.slow, verbose))]))
     say()
-    say(draw(report.new_layers, layer.layer, report.new_layers[0].bottoms[0]))
+    say(draw(report.new_layers, plan.layer, report.new_layers[0].bottoms[0]))
     say()
     rows = [("new layer", "type", "weight", "bias", "starts as")]
     rows += [(new.name, new.type, *_shapes(new.shapes), new.start) for new in report.new_layers]
     say(table(rows))
     say()
-    before, after, net_before, net_after = report.parameters
-    say(f"parameters of {layer.layer}: {before:,} -> {after:,}; of the net: {net_before:,} -> {net_after:,}")
-    if advise and report.status in ("written", "unchanged"):
-        say(f"next: {report.next_command}")
-        if " SOLVER " in report.next_command:
-            say(f'  where SOLVER is your solver with net: "{report.directory}/net.prototxt" (--solver FILE writes it)')
+    say(f"parameters of {plan.layer}: {report.before:,} -> {report.after:,}")
 
 
 def _shapes(shapes: tuple[tuple[int, ...], ...]) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from split_surgery.documents import wire
+from split_surgery.documents.rope import Rope
 from split_surgery.documents.v1 import modern_type_of
 from split_surgery.documents.weights import Array, Record
 from split_surgery.documents.wire import LENGTH, VARINT, Reader, WireField, tagged
@@ -105,6 +106,7 @@ class Caffemodel:
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
+        self.rope = reader if isinstance(reader, Rope) else Rope(reader)
         self.name = reader.name
         if reader.size == 0:
             raise FileError("is empty", FilePlace(reader.name))

@@ -6,6 +6,7 @@ by name is written once (Net::ToHDF5 of Caffe 1.0). h5py is loaded only where su
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from split_surgery.documents.weights import Array, Record
+from split_surgery.documents.weights import Array, Held, Record
 from split_surgery.errors import FileError, FilePlace
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -75,8 +76,12 @@ class Hdf5Blob:
             return np.asarray(file[self.inside][()], self.dtype).reshape(self.shape)
 
 
+NewLayers = Mapping[str, Mapping[int, Array]]
+"""Blobs by index, by layer."""
+
+
 class Hdf5Weights:
-    """The index of an HDF5 weights file.
+    """The index of an HDF5 weights file, and of what has been edited in it since.
 
     Raises:
         FileError: it is not one, or h5py is missing.
@@ -87,8 +92,41 @@ class Hdf5Weights:
         with opened(path) as file:
             if DATA not in file or not hasattr(file[DATA], "keys"):
                 raise FileError('holds no group "data": is it a caffemodel?', FilePlace(path))
-            self.layers = tuple(self._record(name, file[DATA][name]) for name in file[DATA])
-        self._by_name = {record.name: record for record in self.layers}
+            self._by_name = {name: self._record(name, file[DATA][name]) for name in file[DATA]}
+        self._gone: tuple[str, ...] = ()
+        self._new: NewLayers = {}
+
+    @property
+    def layers(self) -> tuple[Record, ...]:
+        return tuple(self._by_name.values())
+
+    def replaced(self, gone: Sequence[str], new: NewLayers) -> Hdf5Weights:
+        """These weights without the layers `gone` and with those in `new`."""
+        edited = copy.copy(self)
+        edited._gone = (*self._gone, *(layer for layer in gone if layer not in self._new))
+        edited._new = {layer: blobs for layer, blobs in self._new.items() if layer not in gone} | dict(new)
+        edited._by_name = {name: record for name, record in self._by_name.items() if name not in gone} | {
+            name: Record(
+                name, "", (), (), tuple(Held(array, at, self.name) for at, array in blobs.items()), FilePlace(self.name)
+            )
+            for name, blobs in new.items()
+        }
+        return edited
+
+    def content(self) -> Group:
+        """The file with all its edits, diffs of what has gone left out; the rest stays."""
+        made = {
+            layer: Group(None, {str(at): array for at, array in blobs.items()}) for layer, blobs in self._new.items()
+        }
+        with opened(self.name) as file:
+            members: dict[str, Item] = {name: Copy(name) for name in file}
+            for name in (DATA, DIFF):
+                if name in file:
+                    kept: dict[str, Item] = {
+                        layer: Copy(f"{name}/{layer}") for layer in file[name] if layer not in self._gone
+                    }
+                    members[name] = Group(name, kept | (made if name == DATA else {}))
+        return Group("/", members)
 
     def named(self, name: str) -> list[Record]:
         return [self._by_name[name]] if name in self._by_name else []
@@ -131,18 +169,6 @@ class Group:
 
 Item = Union[Copy, Group, Array, bytes]
 """What a file to be written holds: something of the source, numbers, or a string as Caffe stores one."""
-
-
-def replaced_layers(path: str, gone: Sequence[str], new: Mapping[str, Mapping[int, Array]]) -> Group:
-    """A weights file without the layers `gone`, diffs included, and with those in `new` (blobs by index); the rest stays."""
-    made = {layer: Group(None, {str(index): array for index, array in blobs.items()}) for layer, blobs in new.items()}
-    with opened(path) as file:
-        members: dict[str, Item] = {name: Copy(name) for name in file}
-        for name in (DATA, DIFF):
-            if name in file:
-                kept: dict[str, Item] = {layer: Copy(f"{name}/{layer}") for layer in file[name] if layer not in gone}
-                members[name] = Group(name, kept | (made if name == DATA else {}))
-    return Group("/", members)
 
 
 def write(source: str, target: str, content: Group) -> None:

@@ -5,15 +5,17 @@ Field numbers and datasets are those of BVLC Caffe 1.0 (SGDSolver::SnapshotSolve
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from split_surgery.documents import hdf5, wire
 from split_surgery.documents.caffemodel import BlobRef, encode_blob, expect, index_blob, text_of
 from split_surgery.documents.hdf5 import Copy, Group, Hdf5Blob, Item
-from split_surgery.documents.weights import Array, Blob
+from split_surgery.documents.weights import Array, Blob, Held
 from split_surgery.documents.wire import LENGTH, VARINT, Reader, tagged
 from split_surgery.errors import FileError, FilePlace
 from split_surgery.spans import Span, Splice
@@ -25,21 +27,47 @@ Replaced = Mapping[int, Sequence[Array]]
 """What stands in the place of a history blob, by its index; nothing where it is dropped."""
 
 
-class Solverstate(Protocol):
-    """A solver's state.
+@dataclass(frozen=True)
+class Entry:
+    """A blob of the history as it will be, and the index in the file of the one in whose place it stands."""
+
+    blob: Blob
+    origin: int
+
+
+class Solverstate:
+    """A solver's state, and what has been edited in it since it was read.
 
     Attributes:
         iteration: of the snapshot. learned_net: the weights file that belongs to it, as Caffe wrote it, or "".
-        history: a blob for every learnable parameter, and for Adam and AdaDelta a second run of them.
+        entries: a blob for every learnable parameter, and for Adam and AdaDelta a second run of them.
     """
 
     name: str
     iteration: int
     learned_net: str
-    history: tuple[Blob, ...]
+    entries: tuple[Entry, ...]
+
+    @property
+    def history(self) -> tuple[Blob, ...]:
+        return tuple(entry.blob for entry in self.entries)
+
+    def replaced(self: State, replaced: Replaced) -> State:
+        """This state with other blobs in the place of some."""
+        edited, entries = copy.copy(self), list[Entry]()
+        for at, entry in enumerate(self.entries):
+            if at in replaced:
+                entries += [Entry(Held(array, -1, self.name), entry.origin) for array in replaced[at]]
+            else:
+                entries.append(entry)
+        edited.entries = tuple(entries)
+        return edited
 
 
-class BinarySolverstate:
+State = TypeVar("State", bound=Solverstate)
+
+
+class BinarySolverstate(Solverstate):
     """The index of a binary SolverState.
 
     Raises:
@@ -65,23 +93,28 @@ class BinarySolverstate:
                 expect(reader, item, LENGTH, inside)
                 blobs.append(index_blob(reader, Span(item.value, item.stop), inside, len(blobs)))
                 self._spans.append(Span(item.start, item.stop))
-        self.blobs = tuple(blobs)
-        self.history: tuple[Blob, ...] = self.blobs
+        self._blobs = tuple(blobs)
+        self.entries = tuple(Entry(blob, at) for at, blob in enumerate(blobs))
         if not blobs:
             raise FileError("holds no history: is it a solverstate?", FilePlace(reader.name))
 
-    def splices(self, replaced: Replaced, learned_net: str) -> list[Splice]:
-        """Splices that put other blobs in the place of some, and name another weights file."""
+    def splices(self, learned_net: str) -> list[Splice]:
+        """The edits as splices of the file, and one that names another weights file."""
         # Where the state names none, Caffe would go on with whatever the net was filled with.
         named = tagged(LEARNED_NET, learned_net.encode("utf-8", "surrogateescape"))
         splices = [Splice(*self._net_span, named)]
-        for index, arrays in replaced.items():
-            new = b"".join(tagged(HISTORY, encode_blob(array, self.blobs[index])) for array in arrays)
-            splices.append(Splice(*self._spans[index], new))
+        there: dict[int, list[Blob]] = {}
+        for entry in self.entries:
+            there.setdefault(entry.origin, []).append(entry.blob)
+        for origin, like in enumerate(self._blobs):
+            blobs = there.get(origin, [])
+            if not (len(blobs) == 1 and blobs[0] is like):
+                new = b"".join(tagged(HISTORY, encode_blob(blob.load(), like)) for blob in blobs)
+                splices.append(Splice(*self._spans[origin], new))
         return splices
 
 
-class Hdf5Solverstate:
+class Hdf5Solverstate(Solverstate):
     """The index of an HDF5 solver state.
 
     Raises:
@@ -100,14 +133,13 @@ class Hdf5Solverstate:
         found.sort(key=lambda blob: blob.index)
         if [blob.index for blob in found] != list(range(len(found))):
             raise FileError("its history is not numbered 0, 1, 2 ...", FilePlace(path))
-        self.blobs: tuple[Hdf5Blob, ...] = tuple(found)
-        self.history: tuple[Blob, ...] = self.blobs
+        self.entries = tuple(Entry(blob, blob.index) for blob in found)
 
-    def replaced(self, replaced: Replaced, learned_net: str) -> Group:
-        """The file with other blobs in the place of some, those after them renumbered, and another weights file named."""
-        history: list[Item] = []
-        for blob in self.blobs:
-            history += replaced[blob.index] if blob.index in replaced else [Copy(blob.inside)]
+    def content(self, learned_net: str) -> Group:
+        """The file with its edits, the blobs after them renumbered, and another weights file named."""
+        history: list[Item] = [
+            Copy(blob.inside) if isinstance(blob, Hdf5Blob) else blob.load() for blob in self.history
+        ]
         with hdf5.opened(self.name) as file:
             members: dict[str, Item] = {name: Copy(name) for name in file}
         members["learned_net"] = learned_net.encode("utf-8", "surrogateescape")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from split_surgery.errors import FileError, Place
+from split_surgery.errors import FileError, FilePlace, Place
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -72,6 +72,34 @@ class Record:
             found.update(f"{blob.index} {blob.dtype} {blob.shape}\n".encode())
             found.update(np.ascontiguousarray(blob.load()).data)
         return found.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A blob that is not written yet (see Blob); `file` is what it will be part of."""
+
+    array: Array
+    index: int
+    file: str
+    legacy: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> str:
+        return f"<f{self.array.dtype.itemsize}"
+
+    @property
+    def count(self) -> int:
+        return self.array.size
+
+    def place(self) -> Place:
+        return FilePlace(self.file)
+
+    def load(self) -> Array:
+        return self.array
 
 
 class Weights(Protocol):

@@ -1,0 +1,52 @@
+"""A file as it will be: ranges of the source and new bytes, which can be read, and edited again, before anything is written."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+
+from split_surgery.documents.wire import Reader
+from split_surgery.spans import Chunk, Span, Splice, splice_chunks
+
+
+class Rope:
+    """A reader over chunks of `base`; without chunks, `base` as it is."""
+
+    def __init__(self, base: Reader, chunks: Sequence[Chunk] | None = None) -> None:
+        self.base = base
+        self.name = base.name
+        self.chunks: Sequence[Chunk] = [Span(0, base.size)] if chunks is None else chunks
+        self._starts = [0]
+        for chunk in self.chunks:
+            self._starts.append(self._starts[-1] + _length(chunk))
+        self.size = self._starts[-1]
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes of `start <= i < stop`."""
+        parts = [
+            piece if isinstance(piece, bytes) else self.base.read(piece.start, piece.stop)
+            for piece in self._pieces(start, stop)
+        ]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def spliced(self, splices: Iterable[Splice]) -> Rope:
+        """This file edited once more."""
+        chunks: list[Chunk] = []
+        for chunk in splice_chunks(self.size, splices):
+            chunks += [chunk] if isinstance(chunk, bytes) else self._pieces(chunk.start, chunk.stop)
+        return Rope(self.base, chunks)
+
+    def _pieces(self, start: int, stop: int) -> Iterator[Chunk]:
+        at = bisect_right(self._starts, start) - 1
+        while start < stop:
+            chunk, first = self.chunks[at], self._starts[at]
+            end = min(stop, self._starts[at + 1])
+            if isinstance(chunk, bytes):
+                yield chunk[start - first : end - first]
+            else:
+                yield Span(chunk.start + start - first, chunk.start + end - first)
+            start, at = end, at + 1
+
+
+def _length(chunk: Chunk) -> int:
+    return len(chunk) if isinstance(chunk, bytes) else chunk.stop - chunk.start

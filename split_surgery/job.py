@@ -1,0 +1,85 @@
+"""A run from open files to finished outputs: one layer split after the other, each in what the ones before have left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from split_surgery.documents.caffemodel import CAFFE_READ_LIMIT
+from split_surgery.documents.solverstate import BinarySolverstate
+from split_surgery.documents.weights import Held
+from split_surgery.files import Output, Progress, no_progress, sha256
+from split_surgery.inputs import Inputs, NetFile
+from split_surgery.plan import InputFile, Plan
+from split_surgery.proof import prove_history
+from split_surgery.reports import LayerSplit
+from split_surgery.splitting import Step, split_layer
+from split_surgery.writing import diff_of, outputs_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """Splits that are worked out and proven, ready to be written.
+
+    Attributes:
+        parameters: numbers in the whole weights file before and after.
+    """
+
+    plan: Plan
+    outputs: tuple[Output, ...]
+    splits: tuple[LayerSplit, ...]
+    parameters: tuple[int, int]
+    warnings: tuple[str, ...]
+    diff: str
+
+
+def work_out(
+    inputs: Inputs, steps: Sequence[Step], *, directory: str, diff: bool = False, progress: Progress = no_progress
+) -> Job:
+    """Everything up to writing.
+
+    Args:
+        directory: the output directory as Caffe will see it.
+        diff: whether to make the diff, which costs more than the split.
+    """
+    files, splits, remarks = inputs, list[LayerSplit](), list[str]()
+    for step in steps:
+        files, report, said = split_layer(files, step, progress)
+        splits.append(report)
+        remarks += said
+    _prove_state(files)
+    plan = plan_of(inputs, splits)
+    outputs = outputs_of(files, plan, directory)
+    if not files.hdf5 and outputs[0].size > CAFFE_READ_LIMIT:
+        remarks.append(
+            f"{outputs[0].name} is larger than 2 GiB, which Caffe cannot read as protobuf; it can as HDF5: "
+            "train with snapshot_format: HDF5, and split that"
+        )
+    before, after = (sum(b.count for record in i.weights.layers for b in record.blobs) for i in (inputs, files))
+    return Job(
+        plan, outputs, tuple(splits), (before, after), tuple(dict.fromkeys(remarks)),
+        diff_of(inputs, files, outputs) if diff else "",
+    )  # fmt: skip
+
+
+def plan_of(inputs: Inputs, splits: Sequence[LayerSplit]) -> Plan:
+    """The plan that makes these outputs of these inputs."""
+    texts = tuple(_identified(file) for file in inputs.nets if file.name)
+    weights = InputFile(Path(inputs.weights_path).name, inputs.source.size)
+    state = inputs.state
+    state_file = InputFile(Path(state.path).name, state.source.size) if state is not None else None
+    return Plan(texts[0], weights, texts[1:], tuple(split.plan for split in splits), state_file)
+
+
+def _identified(file: NetFile) -> InputFile:
+    data = file.net.document.data
+    return InputFile(Path(file.path).name, len(data), sha256(data))
+
+
+def _prove_state(files: Inputs) -> None:
+    """Raises: Defect, where protobuf reads another history than was meant."""
+    state = files.state.index if files.state is not None else None
+    if isinstance(state, BinarySolverstate):
+        written = b"".join(splice.replacement for splice in state.splices(""))
+        prove_history(written, [entry.blob.load() for entry in state.entries if isinstance(entry.blob, Held)])
