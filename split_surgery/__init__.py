@@ -5,26 +5,27 @@ Every verb of the command line is a function here; they load what they need when
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from split_surgery.errors import SurgeryError
 
 if TYPE_CHECKING:
-    from split_surgery.commands import extension, rank, residual, verify
+    from split_surgery.checking import verify
+    from split_surgery.commands import apply, extension, residual, skip
     from split_surgery.demonstration import demo
+    from split_surgery.ranking import rank
 
 __version__ = "0.1.0"
 
-__all__ = ["SurgeryError", "__version__", "demo", "extension", "rank", "residual", "verify"]
+__all__ = ["SurgeryError", "__version__", "apply", "demo", "extension", "rank", "residual", "skip", "verify"]
+
+
+_MODULES = {"demo": "demonstration", "rank": "ranking", "verify": "checking"}
+"""Where a verb is, if not in `commands`. (A module of the verb's own name would hide it.)"""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "demo":
-        from split_surgery.demonstration import demo
-
-        return demo
     if name in __all__:
-        from split_surgery import commands
-
-        return getattr(commands, name)
+        return getattr(import_module(f"split_surgery.{_MODULES.get(name, 'commands')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

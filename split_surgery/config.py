@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
@@ -11,6 +11,7 @@ import yaml
 
 from split_surgery.errors import FileError, FilePlace, TextPlace, UsageError, nearest
 from split_surgery.files import PathLike, read_file
+from split_surgery.recipes import RECIPES
 
 
 def _text(value: Any) -> str | None:
@@ -64,13 +65,14 @@ def _option(default: Any, what: str, read: Callable[[Any], Any]) -> Any:
 class Settings:
     """What decides a split, beside its inputs. Field names are the flags' words, `-` as `_`."""
 
-    layer: str | None = _option(None, "a layer's name", _text)
+    layer: tuple[str, ...] = _option((), "a layer's name, or several", _names)
     order: str = _option("tpm", "tpm, random or reverse", _text)
     fast: str = _option("half", "half, a number or a percentage", _fast)
     noise: float = _option(0.01, "a number", _number)
     surround: float = _option(-0.2, "a number", _number)
     center: float = _option(2.0, "a number", _number)
     even_center: str | None = _option(None, "low, high or both", _text)
+    skip: str = _option("identity", "identity or average", _text)
     seed: int = _option(0, "a whole number", _whole)
     snapshots: str | None = _option(None, "a glob", _text)
     window: str | None = _option(None, "FIRST:LAST in quotes", _text)
@@ -90,14 +92,34 @@ class Settings:
             UsageError: the config is for another recipe, or has an unknown word or a value of the wrong type.
             FileError: it cannot be read, or is not YAML.
         """
-        found = read_config(config, recipe) if config is not None else {}
-        known = {item.name: item for item in fields(cls)}
+        if config is None:
+            return cls.made_of({}, given)
+        (entry,) = read_config(config, verb=recipe)
+        return cls.made_of(entry.options, given)
+
+    @classmethod
+    def made_of(cls, found: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
+        """Options of a config, and those given over them."""
+        values, known = dict(found), {item.name: item for item in fields(cls)}
         for name, value in given.items():
             if name not in known:
                 raise TypeError(f"there is no option {name!r}")
             item = known[name]
-            found[name] = item.default if value is None and item.default is None else _read(item, value, "")
-        return cls(**found)
+            values[name] = item.default if value is None and item.default is None else _read(item, value, "")
+        return cls(**values)
+
+
+RUN_WORDS = ("solver", "solverstate", "also")
+"""Options of a whole run, which a single layer of it cannot have."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a config says of one layer, or of several alike: the recipe, if it says, and options by field name."""
+
+    recipe: str | None
+    options: dict[str, Any]
+    recipe_place: TextPlace | None = None
 
 
 def _read(item: Field[Any], value: Any, where: str) -> Any:
@@ -113,51 +135,104 @@ def _read(item: Field[Any], value: Any, where: str) -> Any:
     return read
 
 
-def read_config(path: PathLike, recipe: str) -> dict[str, Any]:
+def read_config(path: PathLike, verb: str | None = None) -> list[Entry]:
     """The options in a YAML file, by field name of Settings.
 
-    The file is a mapping from words to values; `recipe` may be among them, and must then be this one. Paths in it are
-    relative to the working directory, as they are on the command line.
+    The file is a mapping from words to values. `recipe` may be among them, and `layers`: a list of such mappings, one for each
+    split in the order in which they are made; what stands beside `layers` holds for all of them. Paths are relative to the
+    working directory, as they are on the command line.
+
+    Args:
+        verb: the recipe of the verb that reads it, which must then be the config's, and the only one. None for `apply`.
 
     Raises: as Settings.of, with file, line and column.
     """
-    name, data = str(path), read_file(path)
+    document = _Document(read_file(path), str(path))
+    root = document.root
+    if root is None:
+        return [Entry(None, {})]
+    layers = [(key, node) for key, node in document.pairs(root) if key.value == "layers"]
+    common = _entry(document, root, skip=("layers",))
+    if verb is not None and layers:
+        place = document.place(layers[0][0])
+        raise UsageError(
+            f"{place}: this config splits several layers", hint=f"split-surgery apply {path} NET WEIGHTS -o DIR"
+        )
+    if verb is not None and common.recipe not in (None, verb):
+        raise UsageError(f"{common.recipe_place}: this config is for the {common.recipe} split, not for {verb}")
+    if not layers:
+        return [common]
+    (key, node), *_ = layers
+    if not isinstance(node, yaml.SequenceNode) or not node.value:
+        raise UsageError(f"{document.place(key)}: layers must be a list of mappings, one for each split")
+    found = []
+    for item in node.value:
+        if not isinstance(item, yaml.MappingNode):
+            raise UsageError(f"{document.place(item)}: must be a mapping, such as layer: conv1")
+        entry = _entry(document, item, skip=(), refused=RUN_WORDS)
+        found.append(Entry(entry.recipe or common.recipe, common.options | entry.options))
+    return found
+
+
+def _entry(document: _Document, node: yaml.MappingNode, skip: Sequence[str], refused: Sequence[str] = ()) -> Entry:
     known = {item.name.replace("_", "-"): item for item in fields(Settings)}
-    found: dict[str, Any] = {}
-    for word, value, place in _entries(data, name):
-        if word == "recipe":
-            if value != recipe:
-                raise UsageError(f"{place}: this config is for the {value} split, not for {recipe}")
+    recipe, recipe_place, found = None, None, dict[str, Any]()
+    for key, value_node in document.pairs(node):
+        word, value, place = document.value(key), document.value(value_node), document.place(key)
+        if word in skip:
             continue
+        if word == "recipe":
+            if value not in RECIPES:
+                raise UsageError(f"{place}: there is no recipe {value!r}", hint=nearest(str(value), list(RECIPES)))
+            recipe, recipe_place = value, place
+            continue
+        if word in refused:
+            raise UsageError(f"{place}: {word} is an option of the whole run: put it beside layers")
         if word not in known:
-            raise UsageError(f"{place}: there is no option {word!r}", hint=nearest(str(word), ["recipe", *known]))
+            raise UsageError(
+                f"{place}: there is no option {word!r}", hint=nearest(str(word), ["recipe", "layers", *known])
+            )
         read = _read(known[word], value, f"{place}: ")
         if known[word].name in found:
             raise UsageError(f"{place}: {word} is given twice")
         found[known[word].name] = read
-    return found
+    return Entry(recipe, found, recipe_place)
 
 
-def _entries(data: bytes, name: str) -> list[tuple[Any, Any, TextPlace]]:
-    """Keys and values of the file's mapping, each with the place of its key."""
-    try:
-        text = data.decode("utf-8")
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        if node is None:
-            return []
-        if not isinstance(node, yaml.MappingNode):
+class _Document:
+    """A YAML file as nodes that know their places.
+
+    Raises:
+        FileError: it is not YAML, or no mapping.
+    """
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.data, self.name, self.text = data, name, ""
+        try:
+            self.text = data.decode("utf-8")
+            self.loader = yaml.SafeLoader(self.text)
+            root = self.loader.get_single_node()
+        except yaml.MarkedYAMLError as error:
+            at = error.problem_mark.index if error.problem_mark else 0
+            raise FileError(f"not YAML: {error.problem}", self._at(at)) from error
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise FileError(f"not YAML: {error}", FilePlace(name)) from error
+        if root is not None and not isinstance(root, yaml.MappingNode):
             raise FileError("must be a mapping from options to values", FilePlace(name))
-        return [
-            (
-                loader.construct_object(key, deep=True),
-                loader.construct_object(value, deep=True),
-                TextPlace(name, data, len(text[: key.start_mark.index].encode())),
-            )
-            for key, value in node.value
-        ]
-    except yaml.MarkedYAMLError as error:
-        at = error.problem_mark.index if error.problem_mark else 0
-        raise FileError(f"not YAML: {error.problem}", TextPlace(name, data, len(text[:at].encode()))) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise FileError(f"not YAML: {error}", FilePlace(name)) from error
+        self.root: yaml.MappingNode | None = root
+
+    def _at(self, index: int) -> TextPlace:
+        return TextPlace(self.name, self.data, len(self.text[:index].encode()))
+
+    def place(self, node: yaml.Node) -> TextPlace:
+        return self._at(node.start_mark.index)
+
+    def pairs(self, node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
+        return list(node.value)
+
+    def value(self, node: yaml.Node) -> Any:
+        """Raises: FileError, where a value cannot be made of it."""
+        try:
+            return self.loader.construct_object(node, deep=True)
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            raise FileError(f"not YAML: {error}", self.place(node)) from error

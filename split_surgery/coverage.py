@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.layer import Geometry, Layer
-from split_surgery.documents.layer_types import WITH_BLOBS, WITHOUT_BLOBS
+from split_surgery.documents.layer_types import own_blobs
 from split_surgery.documents.net import Net
 from split_surgery.documents.parameters import blob_of, shared_with, sharing
-from split_surgery.documents.weights import Record, Weights
+from split_surgery.documents.rules import State
+from split_surgery.documents.weights import Blob, Record, Weights, same_numbers
 from split_surgery.errors import SurgeryError
 
 
@@ -32,6 +33,10 @@ FINE = ("copied", "shared", "none")
 """The states of coverage in which nothing is amiss."""
 
 
+Needed = dict[int, tuple[tuple[int, ...], bool]]
+"""Shapes of the blobs that a layer needs by index, and whether they are known in the legacy form only."""
+
+
 def coverage(
     base: Net, base_weights: Weights, derived: Net, weights: Weights, blocks: Mapping[str, str]
 ) -> Iterator[LayerCoverage]:
@@ -43,84 +48,114 @@ def coverage(
         blocks: by name of a new layer, the layer of the baseline whose place its block took.
     """
     channels = _Channels(base, base_weights, derived)
+    states = derived.states()
     for name in dict.fromkeys(layer.name for layer in derived.layers):
         layer = derived.named(name)[0]
         records = weights.named(name)
-        known = base_weights.named(name)
-        wanted = [(blob.shape, blob.legacy) for blob in known[0].blobs] if known and known[0].blobs else None
-        if wanted is None and layer.type == "Convolution":
-            wanted = channels.shapes(layer)
         tied = _tied(base, derived, weights, layer, blocks)
         if tied:
             yield LayerCoverage(name, layer.type, "mismatch", len(records[0].blobs) if records else 0, tied)
-        elif len(records) > 1 and any(record.blobs for record in records):
+            continue
+        if len(records) > 1 and any(record.blobs for record in records):
             yield LayerCoverage(name, layer.type, "mismatch", 0, f"{len(records)} records have its name")
-        elif records and records[0].blobs:
-            yield _with_blobs(derived, weights, layer, records[0], wanted)
-        else:
-            yield _without_blobs(derived, weights, layer, records, known, wanted)
+            continue
+        needed = _needed(base, base_weights, layer) or channels.shapes(layer)
+        record = records[0] if records else None
+        rows = [
+            _in_state(derived, weights, twin, record, needed, state)
+            for twin in derived.named(name)
+            for state in states
+            if twin.in_state(state)
+        ]
+        yield max(
+            rows,
+            key=lambda row: row.status not in FINE,
+            default=LayerCoverage(name, layer.type, "none", 0, "is in no net"),
+        )
 
 
-def _with_blobs(
-    derived: Net, weights: Weights, layer: Layer, record: Record, wanted: list[tuple[tuple[int, ...], bool]] | None
+def _needed(base: Net, base_weights: Weights, layer: Layer) -> Needed:
+    """What the baseline's weights say that a layer needs; blobs that it shares are found with their owner."""
+    known = base.named(layer.name)
+    count = max([own_blobs(layer) or 0, *(blob.index + 1 for r in base_weights.named(layer.name) for blob in r.blobs)])
+    found = {index: blob_of(base, base_weights, known[0], index) for index in range(count)} if known else {}
+    return {index: (blob.shape, blob.legacy) for index, blob in found.items() if blob is not None}
+
+
+def _in_state(
+    derived: Net, weights: Weights, layer: Layer, record: Record | None, needed: Needed, state: State
 ) -> LayerCoverage:
-    """A layer whose record has blobs: Net::CopyTrainedLayersFrom holds their number and shapes against the layer's."""
-    name, found = layer.name, [(blob.shape, blob.legacy) for blob in record.blobs]
-    if wanted is None:
-        return LayerCoverage(name, layer.type, "unknown", len(found), "the shapes it needs are not known")
-    if record.leaves_out_shared:  # HDF5: blobs that another layer owns are not there
-        indices = {blob.index for blob in record.blobs}
-        missing = [at for at in range(len(wanted)) if at not in indices]
-        for at in missing:
-            if blob_of(derived, weights, layer, at) is None:
-                return LayerCoverage(name, layer.type, "mismatch", len(found), f"has no blob {at}")
-        wanted = [shape for at, shape in enumerate(wanted) if at not in missing]
-    if len(found) != len(wanted) or not all(_fits(blob, need) for blob, need in zip(found, wanted)):
-        has, needs = ([shape for shape, _ in shapes] for shapes in (found, wanted))
-        return LayerCoverage(name, layer.type, "mismatch", len(found), f"has {has}, needs {needs}")
-    return LayerCoverage(name, layer.type, "copied", len(found))
+    """What Caffe does with a layer in the net of one state: Net::CopyTrainedLayersFrom and its HDF5 twin."""
+    name, kind = layer.name, layer.type
+    count = own_blobs(layer)
+    found = record.blobs if record is not None else ()
+    if count == 0 and not found:
+        return LayerCoverage(name, kind, "none", 0)
+    if record is not None and not record.leaves_out_shared and not found and (count or needed):
+        return LayerCoverage(name, kind, "mismatch", 0, "its record has no blobs, on which Caffe aborts")
+    for blob in found:
+        need = needed.get(blob.index)
+        if not needed:
+            return LayerCoverage(name, kind, "unknown", len(found), "the shapes it needs are not known")
+        if need is None or not _fits((blob.shape, blob.legacy), need):
+            return _shapes_differ(layer, found, needed)
+    if found and record is not None and not record.leaves_out_shared:
+        status = "copied" if len(found) == len(needed) else "mismatch"
+        return (
+            LayerCoverage(name, kind, status, len(found))
+            if status == "copied"
+            else _shapes_differ(layer, found, needed)
+        )
+    total = count if count is not None else len(needed)
+    missing = [at for at in range(total) if not any(blob.index == at for blob in found)]
+    if total and all(blob_of(derived, weights, layer, at, state) is not None for at in missing):
+        return LayerCoverage(
+            name, kind, "copied" if found else "shared", total, "" if found else "its parameters are another layer's"
+        )
+    if found:  # HDF5: Caffe wants every dataset of a blob that no other layer owns
+        return LayerCoverage(name, kind, "mismatch", len(found), f"has no blob {missing[0]}, on which Caffe aborts")
+    if count or needed:
+        where = "" if len({s.phase for s in derived.states()}) < 2 else f" in phase {state.phase}"
+        return LayerCoverage(name, kind, "unfilled", 0, f"the weights file has nothing for it: it stays random{where}")
+    if record is not None:
+        return LayerCoverage(name, kind, "none", 0, "as in the weights")
+    return LayerCoverage(name, kind, "unknown", 0, "of an unknown type, without a record")
 
 
-def _without_blobs(
-    derived: Net, weights: Weights, layer: Layer, records: Sequence[Record], known: Sequence[Record],
-    wanted: list[tuple[tuple[int, ...], bool]] | None,
-) -> LayerCoverage:  # fmt: skip
-    """A layer without a record, or with one that has no blobs."""
-    name = layer.name
-    if layer.type in WITHOUT_BLOBS or (layer.type == "Scale" and len(layer.bottoms) > 1):
-        return LayerCoverage(name, layer.type, "none", 0)
-    if records and not records[0].leaves_out_shared and layer.type in WITH_BLOBS:
-        return LayerCoverage(name, layer.type, "mismatch", 0, "its record has no blobs, on which Caffe aborts")
-    count = len(wanted) if wanted is not None else len(layer.param_names())
-    if count and all(blob_of(derived, weights, layer, at) is not None for at in range(count)):
-        return LayerCoverage(name, layer.type, "shared", count, "its parameters are another layer's")
-    if layer.type in WITH_BLOBS:
-        return LayerCoverage(name, layer.type, "unfilled", 0, "the weights file has nothing for it: it stays random")
-    if known and not known[0].blobs and records:
-        return LayerCoverage(name, layer.type, "none", 0, "as in the baseline's weights")
-    return LayerCoverage(name, layer.type, "unknown", 0, "of an unknown type, without a record")
+def _shapes_differ(layer: Layer, found: Sequence[Blob], needed: Needed) -> LayerCoverage:
+    has, needs = [blob.shape for blob in found], [shape for shape, _ in needed.values()]
+    return LayerCoverage(layer.name, layer.type, "mismatch", len(found), f"has {has}, needs {needs}")
 
 
 def _tied(base: Net, derived: Net, weights: Weights, layer: Layer, blocks: Mapping[str, str]) -> str:
-    """Why Caffe would give a new layer the blobs of another by mistake: their parameters share a name.
+    """Why Caffe would give a new layer the blobs of another by mistake, or not those that it should have.
 
-    It is meant where the two belong to blocks whose baseline layers share parameters, and hold the same numbers.
+    A tie by a parameter's name is meant where the two belong to blocks whose baseline layers share that parameter, and hold
+    the same numbers; and there it must be.
     """
     if base.named(layer.name):
         return ""
+    mine = blocks.get(layer.name, layer.name)
+    tied: dict[int, set[str]] = {}
     for index, text, _ in layer.param_names():
         for other, at in shared_with(derived, layer, index):
-            mine, its = (blocks.get(each.name, each.name) for each in (layer, other))
+            its = blocks.get(other.name, other.name)
             if mine == its or its not in sharing(base, mine):
                 return f'its parameter "{text}" is tied to that of "{other.name}"'
+            tied.setdefault(index, set()).add(its)
             blobs = [
                 record.blob(place)
                 for each, place in ((layer, index), (other, at))
                 for record in weights.named(each.name)[:1]
             ]
             present = [blob for blob in blobs if blob is not None]
-            if len(present) == 2 and present[0].load().tobytes() != present[1].load().tobytes():
+            if len(present) == 2 and not same_numbers(*present):
                 return f'its parameter "{text}" is tied to that of "{other.name}", which holds other numbers'
+    for old in base.named(mine)[:1]:
+        for index in range(own_blobs(layer) or 0):
+            lost = {other.name for other, _ in shared_with(base, old, index)} - tied.get(index, set())
+            if lost and layer.name in blocks:
+                return f'its parameter {index} is not tied to the block of "{min(lost)}", as the baseline\'s layers are'
     return ""
 
 
@@ -139,9 +174,9 @@ class _Channels:
         self.makers = {top: layer for layer in derived.layers if layer.name not in old_names for top in layer.tops}
         self.read_by_old: dict[str, int] = {}
         for layer in base.convolutions():
-            for record in base_weights.named(layer.name)[:1]:
-                if record.blobs and len(record.blobs[0].shape) == 4 and layer.bottoms:
-                    self.read_by_old[layer.bottoms[0]] = record.blobs[0].shape[1] * _geometry_group(layer)
+            weight = blob_of(base, base_weights, layer, 0)
+            if weight is not None and len(weight.shape) == 4 and layer.bottoms:
+                self.read_by_old[layer.bottoms[0]] = weight.shape[1] * _geometry_group(layer)
 
     def of(self, blob: str, depth: int = 0) -> int | None:
         maker = self.makers.get(blob)
@@ -154,16 +189,17 @@ class _Channels:
             return None
         return sum(count for count in counts if count is not None) if maker.type == "Concat" else counts[0]
 
-    def shapes(self, layer: Layer) -> list[tuple[tuple[int, ...], bool]] | None:
-        """Shapes of the blobs of a new layer, or None where they cannot be known."""
-        if len(layer.bottoms) != 1:
-            return None
+    def shapes(self, layer: Layer) -> Needed:
+        """Shapes of the blobs of a new convolution; none where they cannot be known."""
+        if layer.type != "Convolution" or len(layer.bottoms) != 1:
+            return {}
         geometry: Geometry = layer.geometry()
         count = self.of(layer.bottoms[0])
         if count is None or count % geometry.group:
-            return None
+            return {}
         weight = (geometry.num_output, count // geometry.group, *geometry.kernel)
-        return [(weight, False), ((geometry.num_output,), False)] if geometry.bias_term else [(weight, False)]
+        shapes = [weight, (geometry.num_output,)] if geometry.bias_term else [weight]
+        return {index: (shape, False) for index, shape in enumerate(shapes)}
 
 
 def _geometry_group(layer: Layer) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from split_surgery.commands import extension, residual, verify
+from split_surgery.checking import verify
+from split_surgery.commands import extension, residual
 from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.engines.opencv import run

@@ -16,6 +16,7 @@ from split_surgery.errors import UsageError
 from split_surgery.kernels.algebra import centre_boosted, identity, noisy, permutation
 from split_surgery.plan import LayerPlan, Member
 from split_surgery.recipes.graph import INPUT, Kind, Part, Start
+from split_surgery.skip_path import skip_path
 from split_surgery.spans import Splice
 
 JOINS = {
@@ -37,6 +38,9 @@ def layer_edits(plan: LayerPlan, member: Member, layer: Layer, v1: bool) -> list
     """
     last = plan.recipe.parts[-1]
     names = member.names
+    skip = (
+        _skip_fields(plan, layer, v1, names["split2_skip"].removeprefix(member.layer)) if plan.recipe.has_skip else None
+    )
     return [
         LayerEdit(
             name=names[part.role],
@@ -48,10 +52,33 @@ def layer_edits(plan: LayerPlan, member: Member, layer: Layer, v1: bool) -> list
             keep_propagate_down=part.bottoms == (INPUT,),
             keep_loss_weight=part is last,
             join=(JOINS_V1 if v1 else JOINS).get(part.kind),
+            fresh=skip if part.kind is Kind.SKIP else None,
             v1=v1,
         )
         for part in plan.recipe.parts
     ]
+
+
+def _skip_fields(plan: LayerPlan, layer: Layer, v1: bool, suffix: str) -> tuple[NewField, ...]:
+    """The parameters of the convolution that hands the input on: no bias, and it does not learn."""
+    path = skip_path(layer, layer.geometry(), plan.options.skip, plan.options.even_center)
+    no = EnumValue("false", 0)
+    fields = [NewField("num_output", len(plan.slow)), NewField("bias_term", no)]
+    for both, high, wide, pair, default in (
+        ("kernel_size", "kernel_h", "kernel_w", path.kernel, None), ("stride", "stride_h", "stride_w", path.stride, 1),
+        ("pad", "pad_h", "pad_w", path.pad, 0), ("dilation", "dilation", "dilation", path.dilation, 1),
+    ):  # fmt: skip
+        if pair[0] != pair[1]:
+            fields += [NewField(high, pair[0]), NewField(wide, pair[1])]
+        elif pair[0] != default:
+            fields.append(NewField(both, pair[0]))
+    named = [text + suffix for index, text, _ in layer.param_names() if index == 0]
+    convolution = NewField("convolution_param", tuple(fields))
+    if v1:
+        rates = (NewField("blobs_lr", 0.0), NewField("weight_decay", 0.0))
+        return (*(NewField("param", name) for name in named), *rates, convolution)
+    spec = (*(NewField("name", name) for name in named), NewField("lr_mult", 0.0), NewField("decay_mult", 0.0))
+    return (NewField("param", spec), convolution)
 
 
 def text_splices(plan: LayerPlan, member: Member, twins: Sequence[Layer]) -> list[Splice]:
@@ -66,7 +93,7 @@ def text_splices(plan: LayerPlan, member: Member, twins: Sequence[Layer]) -> lis
     return splices
 
 
-def initial_blobs(plan: LayerPlan, weight: Array, bias: Array | None) -> list[tuple[Array, ...]]:
+def initial_blobs(plan: LayerPlan, layer: Layer, weight: Array, bias: Array | None) -> list[tuple[Array, ...]]:
     """How the blobs of each new layer start, in the old layer's dtype; those that share parameters start alike.
 
     Args:
@@ -81,7 +108,7 @@ def initial_blobs(plan: LayerPlan, weight: Array, bias: Array | None) -> list[tu
     found = []
     for part in plan.recipe.parts:
         with np.errstate(over="ignore"):  # asked about just below
-            blobs = [blob.astype(weight.dtype) for blob in _start(plan, part, weight, bias)]
+            blobs = [blob.astype(weight.dtype) for blob in _start(plan, layer, part, weight, bias)]
         if not all(np.isfinite(blob).all() for blob in blobs):
             raise UsageError(
                 f'the start of "{plan.names[part.role]}" overflows {weight.dtype.name}: are --surround and --center meant so?'
@@ -90,12 +117,16 @@ def initial_blobs(plan: LayerPlan, weight: Array, bias: Array | None) -> list[tu
     return found
 
 
-def _start(plan: LayerPlan, part: Part, weight: Array, bias: Array | None) -> tuple[Array, ...]:
+def _start(plan: LayerPlan, layer: Layer, part: Part, weight: Array, bias: Array | None) -> tuple[Array, ...]:
     rows, options = list(plan.channels(part.channels)), plan.options
     if part.start is None:
         return ()
     if part.start is Start.ROWS:
         return (weight[rows],) if bias is None else (weight[rows], bias[rows])
+    if part.start is Start.EYE:
+        geometry = layer.geometry()
+        path = skip_path(layer, geometry, options.skip, options.even_center)
+        return (path.weight(len(rows), weight.shape[1] * geometry.group),)
     start: Array
     if part.start is Start.CENTRE_BOOSTED:
         start = centre_boosted(weight[rows], options.surround, options.center, options.even_center)

@@ -16,7 +16,7 @@ from split_surgery.documents.layer import Layer
 from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Message
 from split_surgery.documents.rules import State
-from split_surgery.documents.weights import Blob, Record, Weights
+from split_surgery.documents.weights import Blob, Record, Weights, same_numbers
 from split_surgery.errors import FileError, SurgeryError
 from split_surgery.folding import fold_block, load_affine
 from split_surgery.kernels.algebra import ungrouped
@@ -199,7 +199,7 @@ def same_record(record: Record, other: Record) -> bool:
     """Whether two records hold the same: protobuf's byte for byte, a piece at a time, else blob by blob."""
     if not isinstance(record, LayerRecord) or not isinstance(other, LayerRecord):
         return [_shape_of(blob) for blob in record.blobs] == [_shape_of(blob) for blob in other.blobs] and all(
-            mine.load().tobytes() == its.load().tobytes() for mine, its in zip(record.blobs, other.blobs)
+            same_numbers(mine, its) for mine, its in zip(record.blobs, other.blobs)
         )
     size = record.body.stop - record.body.start
     if size != other.body.stop - other.body.start:
@@ -216,15 +216,20 @@ def _shape_of(blob: Blob) -> tuple[int, tuple[int, ...], str]:
 
 
 def _drift(a: Record, b: Record) -> float | None:
-    """Relative change of all the blobs of a record, or None where they cannot be compared."""
-    if [blob.shape for blob in a.blobs] != [blob.shape for blob in b.blobs]:
+    """Relative change of all the blobs of a record, or None where there are none, or they cannot be compared."""
+    if not a.blobs or [_padded(blob.shape) for blob in a.blobs] != [_padded(blob.shape) for blob in b.blobs]:
         return None
     moved = size = 0.0
     for first, second in zip(a.blobs, b.blobs):
         try:
-            old, new = first.load().astype(np.float64), second.load().astype(np.float64)
+            old, new = (blob.load().astype(np.float64).ravel() for blob in (first, second))
         except SurgeryError:
             return None
         moved += float(((new - old) ** 2).sum())
         size += float((old**2).sum())
     return (moved / size) ** 0.5 if size else None if moved else 0.0
+
+
+def _padded(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Legacy shapes have four axes, ones in front."""
+    return (1,) * (4 - len(shape)) + shape

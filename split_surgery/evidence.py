@@ -1,26 +1,23 @@
-"""From files to scores: finds the snapshots that show how kernels moved, or reads scores somebody else made."""
+"""From files to scores: finds the snapshots that show how kernels moved, and measures them."""
 
 from __future__ import annotations
 
-import csv
 import glob
-import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from split_surgery.documents.weights import Array, Blob, finite
-from split_surgery.errors import FileError, FilePlace, SurgeryError, TextPlace, UsageError
-from split_surgery.files import PathLike, Progress, Snapshot, no_progress, read_file, snapshot_of, snapshots_in
+from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.files import PathLike, Progress, Snapshot, no_progress, snapshot_of, snapshots_in
 from split_surgery.kernels.tpm import MEASURES, Measure, rounded
 from split_surgery.opening import open_weights
+from split_surgery.scores import read_scores
 
 BEST_REAL = "tpm"
 """The `--measure` that takes the best real measure the evidence allows, or fails."""
@@ -47,6 +44,8 @@ class Evidence:
             return f"scores of {self.files[0]}"
         if not self.tpm:
             return "weight norm, NOT TPM"
+        if self.measure == "update":
+            return f"TPM (update, from {self.files[-1]})"
         return f"TPM ({self.measure} over {len(self.files)} snapshots, {self.files[0]} to {self.files[-1]})"
 
 
@@ -148,38 +147,52 @@ def _windowed(found: list[Snapshot], window: str) -> list[Snapshot]:
     return [snapshot for snapshot in found if first <= snapshot.iteration <= last]
 
 
-def choose_measure(request: Request, snapshots: Sequence[Snapshot]) -> Measure:
-    """The measure asked for, or the best that so many snapshots allow.
+def choose_measure(request: Request, snapshots: Sequence[Snapshot], has_state: bool) -> Measure:
+    """The measure asked for, or the best that so many snapshots, and a solver state, allow.
 
     Raises:
         UsageError: an unknown measure, or snapshots named that no measure can use.
-        FileError: the measure asked for needs more snapshots than there are.
+        FileError: the measure asked for needs more than there is.
     """
     count = max(1, len(snapshots))
     asked = request.measure
-    best = next(measure for measure in MEASURES.values() if measure.snapshots <= count)
+    best = next(m for m in MEASURES.values() if m.snapshots <= count and (has_state or not m.needs_state))
     if asked in (None, BEST_REAL):
         if not best.tpm and (asked == BEST_REAL or request.snapshots is not None):
             message = (
-                f"no measure of training fits the number of snapshots, {len(snapshots)}: coherence needs 3, ratio 2"
+                f"no measure of training fits the number of snapshots, {len(snapshots)}: coherence needs 3, ratio 2, "
+                "update a solver state"
             )
             raise UsageError(message) if request.snapshots else FileError(message, hint="name them with --snapshots")
         return best
     if asked not in MEASURES:
         raise UsageError(f"--measure {asked}: must be one of {BEST_REAL}, {', '.join(MEASURES)}")
-    if MEASURES[asked].snapshots > count:
-        needed = MEASURES[asked].snapshots
+    measure = MEASURES[asked]
+    if measure.snapshots > count:
         raise FileError(
-            f"--measure {asked} needs {needed} snapshots, and {len(snapshots)} were found",
+            f"--measure {asked} needs {measure.snapshots} snapshots, and {len(snapshots)} were found",
             hint="name them with --snapshots",
         )
-    return MEASURES[asked]
+    if measure.needs_state and not has_state:
+        raise FileError(f"--measure {asked} needs the snapshot's solver state", hint="name it with --solverstate")
+    return measure
+
+
+@dataclass(frozen=True)
+class Trail:
+    """What training has left of a layer's weights.
+
+    Attributes:
+        snapshots: oldest first. state: of the last one, named, with the layer's weight blob in its history.
+    """
+
+    snapshots: Sequence[Snapshot] = ()
+    state: tuple[str, Blob] | None = None
 
 
 def score_layer(
-    layer: str, weight: Blob, weights: PathLike, request: Request, snapshots: Sequence[Snapshot],
-    progress: Progress = no_progress,
-) -> Evidence:  # fmt: skip
+    layer: str, weight: Blob, weights: PathLike, request: Request, trail: Trail, progress: Progress = no_progress
+) -> Evidence:
     """Scores of the layer's kernels, one snapshot in memory at a time."""
     count = weight.shape[0]
     if request.scores is not None:
@@ -189,13 +202,17 @@ def score_layer(
                 f'{len(scores)} scores, but layer "{layer}" has {count} kernels', FilePlace(str(request.scores))
             )
         return Evidence(rounded(scores), "scores", None, (Path(request.scores).name,))
-    measure = choose_measure(request, snapshots)
-    if measure.snapshots == 1:
-        window: Iterator[Array] = iter([finite(weight, layer)])
-        files: tuple[str, ...] = (Path(weights).name,)
+    measure = choose_measure(request, trail.snapshots, trail.state is not None)
+    files: tuple[str, ...] = (Path(weights).name,)
+    if measure.needs_state and trail.state is not None:
+        name, blob = trail.state
+        window: Iterator[Array] = iter([finite(weight, layer), finite(blob, layer)])
+        files = (*files, Path(name).name)
+    elif measure.snapshots == 1:
+        window = iter([finite(weight, layer)])
     else:
-        window = _loaded(layer, weight, snapshots, progress)
-        files = tuple(snapshot.path.name for snapshot in snapshots)
+        window = _loaded(layer, weight, trail.snapshots, progress)
+        files = tuple(snapshot.path.name for snapshot in trail.snapshots)
     with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
         found = measure.score(window)
     if not np.isfinite(found).all():
@@ -204,6 +221,32 @@ def score_layer(
             FilePlace(str(weights)),
         )
     return Evidence(rounded(found), measure.name, measure.tpm, files)
+
+
+def knows(snapshots: Sequence[Snapshot], layer: str) -> bool:
+    """Whether the last snapshot has the layer: a layer that a split has just made is in none."""
+    with ExitStack() as stack:
+        return bool(open_weights(stack, snapshots[-1].path).named(layer)) if snapshots else False
+
+
+def degenerate(evidence: Evidence) -> list[str]:
+    """Remarks on scores that say little."""
+    scores = evidence.scores
+    if evidence.measure == "scores" or len(scores) < 2:
+        return []
+    if len(set(scores)) == 1:
+        return [f"all kernels have the same {evidence.measure}, {scores[0]:g}: the ranking is that of the channels"]
+    still = sum(score > STRAIGHT for score in scores)
+    if evidence.measure == "coherence" and still:
+        return [
+            f"{still} of {len(scores)} kernels moved in a straight line (coherence above {STRAIGHT}), as kernels do that only "
+            "shrink by weight decay: compare --measure norm, or choose an earlier --window"
+        ]
+    return []
+
+
+STRAIGHT = 0.99999
+"""Path efficiency that no kernel driven by noisy gradients has; a dead one under weight decay has 0.999999."""
 
 
 def _loaded(layer: str, weight: Blob, snapshots: Sequence[Snapshot], progress: Progress) -> Iterator[Array]:
@@ -219,133 +262,3 @@ def _loaded(layer: str, weight: Blob, snapshots: Sequence[Snapshot], progress: P
                 raise FileError(f'layer "{layer}" has another shape: {shapes}', FilePlace(opened.name))
             yield loaded
         progress(f"measuring {layer}", done, len(snapshots))
-
-
-def read_scores(path: PathLike, layer: str) -> list[float]:
-    """Scores by channel from a file: npy (one axis), csv, json or yaml.
-
-    csv: a score a line, or columns with a header holding `score` (and `channel`, which then gives the order).
-    json, yaml: a list, `{layer: list}`, or the JSON that `rank --layer` prints.
-
-    Raises:
-        FileError: malformed, with line and column where the format has them.
-    """
-    name, data = str(path), read_file(path)
-    suffix = Path(path).suffix.lower()
-    if suffix not in _PARSERS:
-        raise UsageError(f"--scores {name}: must end in .csv, .json, .yaml, .yml or .npy")
-    try:
-        found = _PARSERS[suffix](data, name, layer)
-    except SurgeryError:
-        raise
-    except Exception as error:
-        # The parsers raise a dozen kinds for a malformed file (SyntaxError, RecursionError, MemoryError ...); whatever it
-        # is, it is about this file.
-        raise FileError(f"not a list of scores: {str(error) or type(error).__name__}", FilePlace(name)) from error
-    if not all(np.isfinite(found)):
-        raise FileError("holds a score that is NaN or infinite", FilePlace(name))
-    return found
-
-
-def _csv_scores(data: bytes, name: str, _layer: str) -> list[float]:
-    text = data.decode("utf-8-sig")
-    rows = [
-        (at, row)
-        for at, row in enumerate(csv.reader(io.StringIO(text, newline=None)), 1)
-        if row and any(cell.strip() for cell in row)
-    ]
-    column, channel_column = 0, None
-    if rows and not _is_number(rows[0][1][0]):
-        header = [cell.strip().lower() for cell in rows.pop(0)[1]]
-        if "score" not in header:
-            raise FileError('the header has no column "score"', FilePlace(name))
-        column = header.index("score")
-        channel_column = header.index("channel") if "channel" in header else None
-    elif rows and len(rows[0][1]) > 1:
-        raise FileError("several columns need a header that names one of them score", FilePlace(name))
-    pairs: list[tuple[int, float]] = []
-    for line, row in rows:
-        cells = [row[index] if index < len(row) else "" for index in (column, channel_column) if index is not None]
-        if not all(_is_number(cell) for cell in cells):
-            raise FileError(f"no number in {','.join(row)!r}", TextPlace(name, data, _line_start(data, line)))
-        if len(cells) > 1 and not cells[1].strip().isdecimal():
-            raise FileError(f"{cells[1].strip()!r} is no channel", TextPlace(name, data, _line_start(data, line)))
-        pairs.append((int(cells[1]) if len(cells) > 1 else len(pairs), float(cells[0])))
-    return _by_channel(pairs, name)
-
-
-def _by_channel(pairs: list[tuple[int, float]], name: str) -> list[float]:
-    """Scores in the order of their channels, each of which must be there once."""
-    if sorted(channel for channel, _ in pairs) != list(range(len(pairs))):
-        raise FileError("the channels are not 0, 1, 2 ..., each once", FilePlace(name))
-    return [score for _, score in sorted(pairs)]
-
-
-def _line_start(data: bytes, line: int) -> int:
-    at = 0
-    for _ in range(line - 1):
-        at = data.find(b"\n", at) + 1
-    return at
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _json_scores(data: bytes, name: str, layer: str) -> list[float]:
-    try:
-        return _from_tree(json.loads(data), name, layer)
-    except json.JSONDecodeError as error:
-        raise FileError(
-            f"not JSON: {error.msg}", TextPlace(name, data, len(error.doc[: error.pos].encode()))
-        ) from error
-
-
-def _yaml_scores(data: bytes, name: str, layer: str) -> list[float]:
-    import yaml
-
-    try:
-        return _from_tree(yaml.safe_load(data), name, layer)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise FileError(f"not YAML: {error.problem}", TextPlace(name, data, _line_start(data, line))) from error
-    except yaml.YAMLError as error:
-        raise FileError("not YAML", FilePlace(name)) from error
-
-
-def _from_tree(tree: Any, name: str, layer: str) -> list[float]:
-    if isinstance(tree, dict) and layer in tree:
-        tree = tree[layer]
-    if isinstance(tree, dict) and tree.get("layer", layer) == layer and "kernels" in tree:
-        tree = tree["kernels"]
-    if (
-        isinstance(tree, list)
-        and tree
-        and all(isinstance(item, dict) and "score" in item and "channel" in item for item in tree)
-    ):
-        return _by_channel([(item["channel"], float(item["score"])) for item in tree], name)
-    if not isinstance(tree, list) or not all(
-        isinstance(item, (int, float)) and not isinstance(item, bool) for item in tree
-    ):
-        raise FileError(f'holds no list of numbers for layer "{layer}"', FilePlace(name))
-    return [float(item) for item in tree]
-
-
-def _npy_scores(data: bytes, name: str, _layer: str) -> list[float]:
-    array = np.load(io.BytesIO(data), allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iuf":
-        raise FileError("must hold one array of real numbers with one axis", FilePlace(name))
-    return [float(value) for value in array]
-
-
-_PARSERS = {
-    ".csv": _csv_scores,
-    ".json": _json_scores,
-    ".yaml": _yaml_scores,
-    ".yml": _yaml_scores,
-    ".npy": _npy_scores,
-}

@@ -6,7 +6,7 @@ convolution. It is recognised by structure: neither a plan nor a recipe is seen 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def fold_block(
             check_linear(layer, trusted)
     in_place = {blob: layer for layer in layers for blob in layer.tops if blob in layer.bottoms}
     makers = {blob: layer for layer in layers for blob in layer.tops if blob not in layer.bottoms}
-    walk = _Walk(net, makers, weights, bottom)
+    walk = _Walk(net, makers, weights, bottom, top)
     weight, bias = walk.blob(top)
     for blob, layer in in_place.items():
         if (blob in walk.done and blob != top) or blob == bottom:  # on the top itself it comes after the block
@@ -66,11 +66,12 @@ def fold_block(
 class _Walk:
     """From a top back to the bottom; each blob is composed once."""
 
-    def __init__(self, net: Net, makers: dict[str, Layer], weights: Weights, bottom: str) -> None:
+    def __init__(self, net: Net, makers: dict[str, Layer], weights: Weights, bottom: str, top: str) -> None:
         self.net = net
         self.makers = makers
         self.weights = weights
         self.bottom = bottom
+        self.top = top
         self.geometry: Geometry | None = None
         self.used: set[str] = set()
         self.done: dict[str, Affine] = {}
@@ -101,16 +102,64 @@ class _Walk:
         geometry = layer.geometry()
         weight, bias = load_affine(self.net, self.weights, layer, geometry)
         if layer.bottoms[0] == self.bottom:
-            if self.geometry is not None and not geometry.same_but_width(self.geometry):
-                layer.fail("slides otherwise than the other convolutions of the block")
-            self.geometry = geometry
-            return ungrouped(weight, geometry.group), bias
+            return self._leaf(layer, geometry, ungrouped(weight, geometry.group), bias)
         if (geometry.kernel, geometry.stride, geometry.pad, geometry.group) != POINTWISE:
             layer.fail("is not a 1x1 convolution")
         inner = self.blob(layer.bottoms[0])
         if weight.shape[1] != inner[0].shape[0]:
             layer.fail(f"its weights take {weight.shape[1]} channels, but its bottom has {inner[0].shape[0]}")
         return mix(weight[:, :, 0, 0], bias, inner)
+
+    def _leaf(self, layer: Layer, geometry: Geometry, weight: Array, bias: Array) -> Affine:
+        """A convolution on the block's bottom, as one that slides like the largest of them."""
+        largest = self._largest()
+        known = self.geometry or replace(geometry, bias_term=False)
+        bias_term = known.bias_term or geometry.bias_term
+        self.geometry = replace(largest, group=max(known.group, geometry.group), bias_term=bias_term)
+        placed = embedded(weight, geometry, largest)
+        if placed is None:
+            layer.fail("slides otherwise than the other convolutions of the block")
+        return placed, bias
+
+    def _largest(self) -> Geometry:
+        """The geometry of the largest kernel among the block's convolutions on its bottom."""
+        seen: set[str] = set()
+        waiting, leaves = [self.top], []
+        while waiting:
+            maker = self.makers.get(waiting.pop())
+            if maker is None or maker.name in seen:
+                continue
+            seen.add(maker.name)
+            waiting += [bottom for bottom in maker.bottoms if bottom != self.bottom]
+            if maker.type == "Convolution" and maker.bottoms == (self.bottom,):
+                leaves.append(maker.geometry())
+        return max(leaves, key=lambda found: found.kernel[0] * found.kernel[1])
+
+
+def embedded(weight: Array, geometry: Geometry, into: Geometry) -> Array | None:
+    """A kernel (n, c, kernel_h, kernel_w) as one of another size and padding that computes the same, zeros around it.
+
+    None where there is none: another stride, other output sizes, or a tap that falls beside those of `into`.
+    """
+    if (geometry.kernel, geometry.pad, geometry.dilation, geometry.stride) == (
+        into.kernel, into.pad, into.dilation, into.stride,
+    ):  # fmt: skip
+        return weight
+    if geometry.stride != into.stride:
+        return None
+    places: list[list[int]] = []
+    for axis in (0, 1):
+        size, pad, dilation = geometry.kernel[axis], geometry.pad[axis], geometry.dilation[axis]
+        rest = [2 * g.pad[axis] - g.dilation[axis] * (g.kernel[axis] - 1) - 1 for g in (geometry, into)]
+        if rest[0] // into.stride[axis] != rest[1] // into.stride[axis]:
+            return None
+        offsets = [tap * dilation - pad + into.pad[axis] for tap in range(size)]
+        if any(at % into.dilation[axis] or not 0 <= at // into.dilation[axis] < into.kernel[axis] for at in offsets):
+            return None
+        places.append([at // into.dilation[axis] for at in offsets])
+    placed = np.zeros((*weight.shape[:2], *into.kernel), weight.dtype)
+    placed[:, :, np.array(places[0])[:, None], places[1]] = weight
+    return placed
 
 
 def load_affine(net: Net, weights: Weights, layer: Layer, geometry: Geometry) -> Affine:

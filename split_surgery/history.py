@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from split_surgery.documents.layer import Layer
 from split_surgery.documents.net import Net
 from split_surgery.documents.parameters import learnable
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.rules import State
 from split_surgery.documents.solverstate import Replaced, Solverstate
-from split_surgery.documents.weights import Array, Record, Weights
+from split_surgery.documents.weights import Array, Blob, Record, Weights
 from split_surgery.errors import Defect, FileError, FilePlace
 from split_surgery.plan import LayerPlan
 from split_surgery.recipes.graph import Start
@@ -56,16 +57,40 @@ def solver_type(solver: Document) -> str:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """Which layers of a prototxt are in the net that was trained.
+
+    By its state, as the files say it; or, where the history does not fit that (`caffe train --level --stage` override the
+    files), by the weights: Caffe saves every layer of the net that it trains.
+    """
+
+    when: State
+    by_weights: Weights | None = None
+
+    def has(self, layer: Layer) -> bool:
+        if self.by_weights is None:
+            return layer.in_state(self.when)
+        phases = {rule.phase for rule in layer.include} or {None}
+        hidden = any(rule.phase == "TRAIN" and not (rule.stages or rule.not_stages) for rule in layer.exclude)
+        return bool(self.by_weights.named(layer.name)) and bool(phases & {None, "TRAIN"}) and not hidden
+
+    def order(self, net: Net, weights: Weights) -> list[tuple[Layer, int, Blob]]:
+        return learnable(net, weights, self.has)
+
+
+@dataclass(frozen=True)
 class History:
     """A solver's history laid beside the parameters that it belongs to.
 
     Attributes:
         order: layer and index of each learnable parameter. runs: how many histories follow each other (2 for Adam).
+        trained: the layers that they are of.
     """
 
     state: Solverstate
     order: tuple[tuple[str, int], ...]
     runs: int
+    trained: Trained
 
 
 def laid_beside(state: Solverstate, net: Net, weights: Weights, when: State, solver: Document | None) -> History:
@@ -74,13 +99,24 @@ def laid_beside(state: Solverstate, net: Net, weights: Weights, when: State, sol
     Raises:
         FileError: the number or a shape does not fit the net and its weights.
     """
-    order = learnable(net, weights, when)
+    try:
+        return _laid_beside(state, net, weights, Trained(when), solver)
+    except FileError:
+        try:
+            return _laid_beside(state, net, weights, Trained(when, weights), solver)
+        except FileError:
+            pass
+        raise
+
+
+def _laid_beside(state: Solverstate, net: Net, weights: Weights, trained: Trained, solver: Document | None) -> History:
+    order = trained.order(net, weights)
     count, found = len(order), len(state.history)
-    if found not in (count, 2 * count):
+    if not count or found not in (count, 2 * count):
         raise FileError(
             f"holds {found} history blobs, but the TRAIN net has {count} learnable parameters (Adam and AdaDelta keep two each)",
             FilePlace(state.name),
-            "is it the state of these weights, and NET the net that was trained?",
+            "is it the state of these weights, and NET the net that was trained, in the level and stages of its training?",
         )
     runs = found // count
     kind = solver_type(solver) if solver is not None else ""
@@ -96,7 +132,7 @@ def laid_beside(state: Solverstate, net: Net, weights: Weights, when: State, sol
                 f'history[{at}] has shape {blob.shape}, but belongs to blob {index} of layer "{layer.name}", {parameter.shape}',
                 FilePlace(state.name),
             )
-    return History(state, tuple((layer.name, index) for layer, index, _ in order), runs)
+    return History(state, tuple((layer.name, index) for layer, index, _ in order), runs, trained)
 
 
 def _padded(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -119,7 +155,7 @@ def carried_over(history: History, plan: LayerPlan, starts: Starts) -> dict[int,
             new: list[Array] = []
             for part, blobs in zip(plan.recipe.parts, parts):
                 rows = list(plan.channels(part.channels))
-                for index in sorted(places) if blobs else ():
+                for index in sorted(at for at in places if at < len(blobs)):
                     old, start = history.state.history[offset + places[index]], blobs[index]
                     if part.start is Start.ROWS:
                         new.append(old.load().reshape(-1, *start.shape[1:])[rows])
@@ -131,9 +167,7 @@ def carried_over(history: History, plan: LayerPlan, starts: Starts) -> dict[int,
     return replaced
 
 
-def prove_order(
-    history: History, replaced: Replaced, derived: Net, weights: Weights, when: State, new: NewShapes
-) -> None:
+def prove_order(history: History, replaced: Replaced, derived: Net, weights: Weights, new: NewShapes) -> None:
     """The history that would be written against the parameters of the derived net, found by walking that net.
 
     Args:
@@ -142,7 +176,9 @@ def prove_order(
     Raises:
         Defect: number, order or a shape differ.
     """
-    order = learnable(derived, _Sizes(weights, new), when)
+    sizes = _Sizes(weights, new)
+    trained = replace(history.trained, by_weights=sizes if history.trained.by_weights is not None else None)
+    order = trained.order(derived, sizes)
     wanted = [_padded(blob.shape) for _, _, blob in order] * history.runs
     found: list[tuple[int, ...]] = []
     for at, blob in enumerate(history.state.history):

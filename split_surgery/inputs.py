@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from split_surgery.documents.hdf5 import Hdf5Weights
-from split_surgery.documents.net import Net, inner_nets
+from split_surgery.documents.net import TRAIN_NETS, Net, inner_nets
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.solverstate import Hdf5Solverstate, Solverstate
-from split_surgery.documents.weights import Weights
+from split_surgery.documents.weights import Record, Weights
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.files import PathLike, Source, read_file, same_file, snapshot_of
 from split_surgery.opening import open_solverstate, open_weights
@@ -20,9 +20,21 @@ from split_surgery.opening import open_solverstate, open_weights
 NET_FILE, WEIGHTS_FILE, SOLVER_FILE, PLAN_FILE = "net.prototxt", "net.caffemodel", "solver.prototxt", "split.yaml"
 STATE_FILE = "net.solverstate"
 HDF5_SUFFIX = ".h5"
-OWN_FILES = (
-    NET_FILE, WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX, STATE_FILE, STATE_FILE + HDF5_SUFFIX, SOLVER_FILE, PLAN_FILE,
-)  # fmt: skip
+BINARY_FILES = (WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX, STATE_FILE, STATE_FILE + HDF5_SUFFIX)
+OWN_FILES = (NET_FILE, *BINARY_FILES, SOLVER_FILE, PLAN_FILE)
+
+
+class NoWeights:
+    """In the place of weights where the prototxts alone are looked at. `hdf5`: whether they would be HDF5."""
+
+    layers: tuple[Record, ...] = ()
+
+    def __init__(self, hdf5: bool) -> None:
+        self.name = "WEIGHTS"
+        self.hdf5 = hdf5
+
+    def named(self, name: str) -> Sequence[Record]:
+        return ()
 
 
 @dataclass(frozen=True)
@@ -56,15 +68,17 @@ class StateFile:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files of a split. The first of `nets` is NET."""
+    """The files of a split. The first of `nets` is NET; `stack` closes what else is opened on their account."""
 
     nets: tuple[NetFile, ...]
     weights_path: PathLike
     weights: Weights
-    source: Source
+    source: Source | None
     solver_path: PathLike | None
     solver: Document | None
     state: StateFile | None
+    stack: contextlib.ExitStack
+    lineage: tuple[str, ...] = ()
 
     @property
     def net(self) -> Net:
@@ -72,7 +86,7 @@ class Inputs:
 
     @property
     def hdf5(self) -> bool:
-        return isinstance(self.weights, Hdf5Weights)
+        return self.weights.hdf5 if isinstance(self.weights, NoWeights) else isinstance(self.weights, Hdf5Weights)
 
     @property
     def weights_name(self) -> str:
@@ -85,10 +99,15 @@ class Inputs:
         return self.net.document if self.net.inside_solver else self.solver
 
     def trained(self) -> int:
-        """Which of `nets` is the one that is trained: the solver's train_net, else NET."""
-        named = self.solver.root.text("train_net") if self.solver is not None else None
-        name = self.new_name(named) if named is not None else None
-        return next((at for at, file in enumerate(self.nets) if name and file.name == name), 0)
+        """Which of `nets` is the one that is trained: the net inside the solver, or the one it names; else NET."""
+        if self.solver is None:
+            return 0
+        inside = [at for at, file in enumerate(self.nets) if file.net.document is self.solver and file.inner == 0]
+        if inside and any(self.solver.root.messages(name) for name in TRAIN_NETS):
+            return inside[0]
+        paths = [value.text for name in ("train_net", "net") for value in self.solver.root.scalars(name)]
+        names = [self.new_name(path) for path in paths]
+        return next((at for at, file in enumerate(self.nets) if file.name and file.name in names), 0)
 
     def edited(self, documents: Mapping[int, Document], weights: Weights, state: Solverstate | None) -> Inputs:
         """The same files after a split.
@@ -112,7 +131,8 @@ class Inputs:
     def paths(self) -> list[PathLike]:
         solver = [self.solver_path] if self.solver_path is not None else []
         state = [self.state.path] if self.state is not None else []
-        return [*(file.path for file in self.nets), self.weights_path, *solver, *state]
+        weights = [self.weights_path] if self.source is not None else []
+        return [*(file.path for file in self.nets), *weights, *solver, *state]
 
     def new_name(self, path: str) -> str | None:
         """What a net that the solver names is called in the output directory; None for a net that is not being split.
@@ -136,7 +156,7 @@ class Inputs:
 
 
 def open_inputs(
-    stack: contextlib.ExitStack, net: PathLike, weights: PathLike, solver: PathLike | None = None, also: Sequence[PathLike] = (),
+    stack: contextlib.ExitStack, net: PathLike, weights: PathLike | None, solver: PathLike | None = None, also: Sequence[PathLike] = (),
     state: PathLike | None = None,
 ) -> Inputs:  # fmt: skip
     """Open the files of a split; `stack` closes them.
@@ -144,7 +164,7 @@ def open_inputs(
     Raises:
         SurgeryError: one of them cannot be read or used.
     """
-    for given in (net, weights):
+    for given in (net, *([weights] if weights is not None else [])):
         if os.path.isdir(given):
             raise FileError("is a directory; name the prototxt and the caffemodel in it", FilePlace(str(given)))
     nets = [NetFile(net, Net(Document(read_file(net), str(net))), NET_FILE)]
@@ -163,13 +183,30 @@ def open_inputs(
         nets += [NetFile(solver, inner, "", at) for at, inner in enumerate(inner_nets(parsed_solver))]
     elif first.inside_solver:
         nets += [NetFile(net, inner, "", at) for at, inner in enumerate(inner_nets(first.document)) if at]
-    indexed = open_weights(stack, weights)
-    source = stack.enter_context(Source(weights))
+    source: Source | None = None
+    indexed: Weights = NoWeights(hdf5=False)
+    if weights is not None:
+        indexed, source = open_weights(stack, weights), stack.enter_context(Source(weights))
     state_file = None
-    if state is not None:
+    if state is not None and weights is not None:
         state_file = StateFile(state, open_solverstate(stack, state), stack.enter_context(Source(state)))
         _check_same_snapshot(weights, state_file)
-    return Inputs(tuple(nets), weights, indexed, source, solver, parsed_solver, state_file)
+        if isinstance(indexed, Hdf5Weights) and not isinstance(state_file.index, Hdf5Solverstate):
+            raise UsageError(
+                f"--solverstate {state}: a binary state cannot go with HDF5 weights: Caffe would read them as protobuf, and go on "
+                "with random ones",
+                hint="give the .solverstate.h5 of the snapshot, or its .caffemodel",
+            )
+    return Inputs(
+        tuple(nets),
+        weights if weights is not None else "WEIGHTS",
+        indexed,
+        source,
+        solver,
+        parsed_solver,
+        state_file,
+        stack,
+    )
 
 
 def _check_same_snapshot(weights: PathLike, state: StateFile) -> None:

@@ -13,7 +13,7 @@ from split_surgery.documents.net import Net
 from split_surgery.errors import UsageError, nearest
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.recipes import RECIPES
-from split_surgery.recipes.graph import EVEN_CENTERS, Channels, Recipe
+from split_surgery.recipes.graph import EVEN_CENTERS, SKIPS, Channels, Recipe
 
 FORMAT = 1
 
@@ -32,6 +32,7 @@ class Options:
     even_center: str | None
     trust_field: tuple[str, ...]
     names: tuple[tuple[str, str], ...]
+    skip: str
 
     def suffixes(self) -> dict[str, str]:
         """What is put after a layer's name and `_`, by role of the new layer: the role, or what `names` says."""
@@ -42,6 +43,8 @@ class Options:
             raise UsageError(f"--order {self.order}: must be one of {', '.join(ORDERS)}")
         if self.even_center not in (None, *EVEN_CENTERS):
             raise UsageError(f"--even-center {self.even_center}: must be one of {', '.join(EVEN_CENTERS)}")
+        if self.skip not in SKIPS:
+            raise UsageError(f"--skip {self.skip}: must be one of {', '.join(SKIPS)}")
         for name in ("noise", "surround", "center"):
             value = getattr(self, name)
             if not abs(value) < 1e30:  # beyond this a float32 weight would overflow; NaN fails it too
@@ -128,13 +131,18 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides the outputs, with what identifies the inputs. No path, time or version enters."""
+    """Everything that decides the outputs, with what identifies the inputs. No path, time or version enters.
+
+    Attributes:
+        lineage: SHA-256 of the split.yaml of each ancestor, the eldest first, where a directory was split again.
+    """
 
     net: InputFile
     weights: InputFile
     also: tuple[InputFile, ...]
     layers: tuple[LayerPlan, ...]
     solverstate: InputFile | None = None
+    lineage: tuple[str, ...] = ()
 
     def to_tree(self) -> dict[str, Any]:
         """As plain data, in the order of split.yaml."""
@@ -144,6 +152,7 @@ class Plan:
             "weights": self.weights.to_tree(),
             **({"also": [file.to_tree() for file in self.also]} if self.also else {}),
             **({"solverstate": self.solverstate.to_tree()} if self.solverstate else {}),
+            **({"lineage": list(self.lineage)} if self.lineage else {}),
             "layers": [_layer_tree(layer) for layer in self.layers],
         }
 
@@ -169,6 +178,8 @@ def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
     if plan.recipe.uses_centre:
         tree |= {"surround": options.surround, "center": options.center}
         tree |= {"even_center": options.even_center} if options.even_center else {}
+    if plan.recipe.has_skip:
+        tree |= {"skip": options.skip}
     tree |= {"trust_field": list(options.trust_field)} if options.trust_field else {}
     tree |= {
         "names": options.suffixes(),

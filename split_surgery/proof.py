@@ -15,7 +15,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from split_surgery.documents.layer import Layer
-from split_surgery.documents.layer_edit import GEOMETRY, EnumValue, LayerEdit, NewField
+from split_surgery.documents.layer_edit import GEOMETRY, PARAMETERS, EnumValue, LayerEdit, NewField
 from split_surgery.documents.weights import Array
 from split_surgery.errors import Defect
 from split_surgery.schema import message_class
@@ -157,8 +157,18 @@ def expected(old: Any, edit: LayerEdit) -> Any:
             new.loss_weight.extend(old.loss_weight)
         return new
     new.CopyFrom(old)
+    if edit.fresh is not None:
+        for key in PARAMETERS:
+            if key in new.DESCRIPTOR.fields_by_name:
+                new.ClearField(key)
+        for field in edit.fresh if old.HasField("convolution_param") else ():
+            _set(new, field)
     if not edit.keep_loss_weight:
         del new.loss_weight[:]
+    if edit.fresh is not None:
+        if not edit.v1 and not edit.keep_propagate_down:
+            del new.propagate_down[:]
+        return new
     if edit.v1:
         new.param[:] = [_suffixed(name, edit.suffix) for name in old.param]
     else:
@@ -185,11 +195,17 @@ def _suffixed(name: Any, suffix: str) -> Any:
 
 
 def _set(message: Any, field: NewField) -> None:
-    if isinstance(field.value, tuple):
-        for inner in field.value:
-            _set(getattr(message, field.name), inner)
+    """Set a field, or add to a repeated one."""
+    value = field.value.number if isinstance(field.value, EnumValue) else field.value
+    there = getattr(message, field.name)
+    if isinstance(value, tuple):
+        target = there.add() if hasattr(there, "add") else there
+        for inner in value:
+            _set(target, inner)
+    elif hasattr(there, "append"):
+        there.append(value)
     else:
-        setattr(message, field.name, field.value.number if isinstance(field.value, EnumValue) else field.value)
+        setattr(message, field.name, value)
 
 
 def _text(value: str | bytes) -> str:

@@ -95,6 +95,60 @@ class SplitReport:
 
 
 @dataclass(frozen=True)
+class Window:
+    """Scores over a part of the training, from one snapshot to another.
+
+    Attributes:
+        mean, entropy: of the scores, by layer.
+        kept: by layer, the share of the fast kernels of the whole range that are fast here too.
+    """
+
+    first: str
+    last: str
+    snapshots: int
+    mean: dict[str, float]
+    entropy: dict[str, float]
+    kept: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One convolution of a net: its kernels' number, its weights' number, and the scores by channel."""
+
+    layer: str
+    num_output: int
+    weights: int
+    mean: float
+    entropy: float
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class NetRankReport:
+    """The convolutions of a net by the entropy of their kernels' scores, the highest first.
+
+    Attributes:
+        entropy: the mean over the layers. windows: the same over parts of the training, where they were asked for.
+    """
+
+    net: str
+    measure: str
+    tpm: bool | None
+    evidence: str
+    entropy: float
+    layers: tuple[LayerRow, ...]
+    windows: tuple[Window, ...] = ()
+    about: str = ""
+    warnings: tuple[str, ...] = ()
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        tree = dataclasses.asdict(self)
+        del tree["exit_code"]
+        return tree
+
+
+@dataclass(frozen=True)
 class RankedKernel:
     channel: int
     score: float
@@ -117,6 +171,7 @@ class RankReport:
     mean: float
     entropy: float
     kernels: tuple[RankedKernel, ...]
+    windows: tuple[Window, ...] = ()
     about: str = ""
     warnings: tuple[str, ...] = ()
     exit_code: int = 0

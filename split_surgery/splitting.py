@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from split_surgery.config import Settings
 from split_surgery.documents.caffemodel import LayerRecord
+from split_surgery.documents.convolution import check_splittable
 from split_surgery.documents.layer import Layer
 from split_surgery.documents.layer_text import insertion_point
 from split_surgery.documents.net import Net, inner_nets
@@ -16,15 +17,15 @@ from split_surgery.documents.solverstate import Solverstate
 from split_surgery.documents.weights import Array, Record, finite
 from split_surgery.edits import initial_blobs, layer_edits, text_splices, weight_splices
 from split_surgery.errors import Defect, FileError, FilePlace, SurgeryError, UsageError
-from split_surgery.evidence import Evidence, Request, find_snapshots, no_tpm_hint, score_layer
+from split_surgery.evidence import Evidence, Request
 from split_surgery.files import Progress, no_progress
 from split_surgery.history import Starts, carried_over, laid_beside, prove_order, train_state
-from split_surgery.inputs import NET_FILE, Inputs, NetFile
+from split_surgery.inputs import NET_FILE, Inputs, NetFile, NoWeights
 from split_surgery.plan import LayerPlan, Member, Options, check_geometry, check_names_free, plan_layer
 from split_surgery.proof import prove_extent, prove_records, prove_text
+from split_surgery.ranked import rank_target, sentence
 from split_surgery.recipes import RECIPES
 from split_surgery.reports import LayerSplit, NewLayer
-from split_surgery.solver import snapshot_prefix
 from split_surgery.spans import Span, Splice, apply_splices
 from split_surgery.targets import Target, TargetLayer, find_target, twins_in
 from split_surgery.writing import RecordChange, applied
@@ -32,11 +33,10 @@ from split_surgery.writing import RecordChange, applied
 
 @dataclass(frozen=True)
 class Step:
-    """One layer to split: its options, or a plan made earlier, of which nothing is ranked again."""
+    """What to split, and how: the options of one layer or of several, or a plan of one, of which nothing is ranked again."""
 
     recipe: str
     settings: Settings
-    layer: str | None = None
     frozen: LayerPlan | None = None
 
     def options(self) -> Options:
@@ -45,7 +45,7 @@ class Step:
         noise, surround, center = (float(number) for number in (settings.noise, settings.surround, settings.center))
         return Options(
             self.recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed, settings.even_center,
-            tuple(settings.trust_field), settings.names,
+            tuple(settings.trust_field), settings.names, settings.skip,
         )  # fmt: skip
 
     def request(self) -> Request:
@@ -62,19 +62,7 @@ class Split(NamedTuple):
     remarks: list[str]
 
 
-def rank_target(inputs: Inputs, target: Target, request: Request, progress: Progress) -> Evidence:
-    """Scores of the target's kernels."""
-    weight = target.owner.blobs[0]
-    if request.scores is not None:
-        return score_layer(target.name, weight, inputs.weights_path, request, [], progress)
-    solver = inputs.solver_document
-    place = inputs.solver_path if inputs.solver is not None else inputs.nets[0].path
-    prefix = snapshot_prefix(solver) if solver is not None else None
-    found = find_snapshots(request, inputs.weights_path, prefix, place)
-    return score_layer(target.name, weight, inputs.weights_path, request, found, progress)
-
-
-def split_layer(inputs: Inputs, step: Step, progress: Progress = no_progress) -> Split:
+def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_progress) -> Split:
     """Split one layer in all files, proven by another route.
 
     Raises:
@@ -83,22 +71,26 @@ def split_layer(inputs: Inputs, step: Step, progress: Progress = no_progress) ->
     """
     options = step.frozen.options if step.frozen is not None else step.options()
     trusted = frozenset(options.trust_field)
-    target, remarks = find_target(inputs.net, inputs.weights, step.layer, trusted)
+    if step.frozen is not None and isinstance(inputs.weights, NoWeights):
+        return _split_texts(inputs, step.frozen, trusted)
+    target, remarks = find_target(inputs.net, inputs.weights, layer, trusted)
     for member in target.members:
         check_geometry(RECIPES[options.recipe], member.layer, member.geometry, options.even_center)
     numbers = [[finite(blob, member.layer.name) for blob in member.blobs] for member in target.members]
     if step.frozen is not None:
         plan = _check_frozen(inputs, step.frozen, target)
     else:
-        evidence = rank_target(inputs, target, step.request(), progress)
-        if options.order != "random":
-            remarks += no_tpm_hint(evidence, step.settings.measure)
+        evidence, said = rank_target(inputs, target, step.request(), progress)
+        remarks += said if options.order != "random" else []
         plan = plan_layer(
             inputs.net, [member.layer for member in target.members], options, _digests(target),
             evidence.scores, evidence.measure, evidence.tpm, evidence.files,
         )  # fmt: skip
     _check_records_free(inputs, plan)
-    starts = [initial_blobs(plan, blobs[0], blobs[1].reshape(-1) if len(blobs) > 1 else None) for blobs in numbers]
+    starts = [
+        initial_blobs(plan, member.layer, blobs[0], blobs[1].reshape(-1) if len(blobs) > 1 else None)
+        for member, blobs in zip(target.members, numbers)
+    ]
     changes = [
         _record_change(plan, names, member, member.record, blobs)
         for names, member, blobs in zip(plan.members, target.members, starts)
@@ -108,10 +100,21 @@ def split_layer(inputs: Inputs, step: Step, progress: Progress = no_progress) ->
     state = _carried_over(inputs, plan, starts, changes, texts[inputs.trained()].net)
     edited = inputs.edited(_documents(inputs, texts), applied(inputs.weights, changes), state)
     before, after = sum(array.size for array in numbers[0]), sum(array.size for part in starts[0] for array in part)
+    return Split(edited, _report(plan, _new_layers(plan, target, starts[0]), before, after), remarks)
+
+
+def _split_texts(inputs: Inputs, plan: LayerPlan, trusted: frozenset[str]) -> Split:
+    """The split in the prototxts alone."""
+    twins = [tuple(inputs.net.twins(member.layer)) for member in plan.members]
+    target = Target(tuple(TargetLayer(found, check_splittable(found[0], trusted), None, ()) for found in twins))
+    check_names_free(inputs.net, plan.members)
+    texts = [_edited_text(file, plan, target, trusted) for file in inputs.nets]
+    return Split(inputs.edited(_documents(inputs, texts), inputs.weights, None), _report(plan, (), 0, 0), [])
+
+
+def _report(plan: LayerPlan, new_layers: tuple[NewLayer, ...], before: int, after: int) -> LayerSplit:
     rests_on = Evidence(plan.scores, plan.measure, plan.tpm, plan.evidence)
-    said = sentence(rests_on, options.order, options.seed)
-    report = LayerSplit(plan, _new_layers(plan, target, starts[0]), said, before, after)
-    return Split(edited, report, remarks)
+    return LayerSplit(plan, new_layers, sentence(rests_on, plan.options.order, plan.options.seed), before, after)
 
 
 def _digests(target: Target) -> list[str | None]:
@@ -139,14 +142,6 @@ def _check_frozen(inputs: Inputs, plan: LayerPlan, target: Target) -> LayerPlan:
         raise FileError(f'the plan\'s channels of layer "{plan.layer}" are not 0 to {count - 1}, each once')
     check_names_free(inputs.net, plan.members)
     return plan
-
-
-def sentence(evidence: Evidence, order: str, seed: int) -> str:
-    """What fast and slow mean."""
-    if order == "random":
-        return f"fast/slow at random (seed {seed}), a control, NOT TPM"
-    reverse = ", in reverse, a control" if order == "reverse" else ""
-    return f"fast/slow by {evidence.sentence()}{reverse}"
 
 
 def _documents(inputs: Inputs, texts: Sequence[EditedText]) -> dict[int, Document]:
@@ -198,7 +193,7 @@ def _carried_over(
         for change in changes
         for name, arrays in change.stored().items()
     }
-    prove_order(history, replaced, derived, inputs.weights, when, shapes)
+    prove_order(history, replaced, derived, inputs.weights, shapes)
     return inputs.state.index.replaced(replaced)
 
 

@@ -9,8 +9,8 @@ from split_surgery.documents.convolution import check_splittable
 from split_surgery.documents.layer import Geometry, Layer
 from split_surgery.documents.net import Net
 from split_surgery.documents.parameters import convolution_blobs, own_record, shared_with, sharing
-from split_surgery.documents.weights import Blob, Record, Weights
-from split_surgery.errors import FileError, UsageError
+from split_surgery.documents.weights import Blob, Record, Weights, same_numbers
+from split_surgery.errors import FileError
 from split_surgery.inputs import NetFile
 
 DEFAULT_LAYER = "conv1_1"
@@ -52,16 +52,20 @@ class Target:
     def name(self) -> str:
         return self.owner.layer.name
 
+    @property
+    def saved_as(self) -> str:
+        """The layer under which its weight is saved: in a net without the owner (of another phase) that of a sharer."""
+        saved = (member.layer.name for member in self.members if member.record is not None and member.record.blob(0))
+        return next(saved, self.name)
 
-def find_target(net: Net, weights: Weights, name: str | None, trusted: frozenset[str]) -> tuple[Target, list[str]]:
+
+def find_target(net: Net, weights: Weights, name: str, trusted: frozenset[str]) -> tuple[Target, list[str]]:
     """What to split, and remarks on the choice.
 
     Raises:
         SurgeryError: it does not exist, cannot be split, or is not in the weights.
     """
     remarks: list[str] = []
-    if name is None:
-        name, remarks = _default_layer(net)
     net.twins(name)
     names = sharing(net, name)
     for other in (layer for each in names for layer in net.named(each)):
@@ -69,33 +73,21 @@ def find_target(net: Net, weights: Weights, name: str | None, trusted: frozenset
             other.refuse(
                 f'shares parameters with "{name}", but is no convolution (its type is {other.type or "missing"})'
             )
+        for index, text, place in other.param_names():
+            if any(at != index for _, at in shared_with(net, other, index)):
+                other.refuse(f'shares the parameter "{text}" with one that is not its counterpart', place)
     members = tuple(_target_layer(net, weights, each, trusted) for each in names)
     for sharer in members[1:]:
-        _check_shared(net, members[0], sharer)
-    for blob in members[0].blobs[1:]:
+        _check_shared(members[0], sharer)
+    for blob in (blob for member in members for blob in member.blobs):
         if blob.dtype != members[0].blobs[0].dtype:
-            raise FileError("the layer's blobs are of different types", blob.place())
+            raise FileError("the blobs of the layer, or of one that shares them, are of different types", blob.place())
+    remarks += _unequal(members)
     if len(names) > 1:
         remarks.append(f"{', '.join(names)} share parameters by name, and are split alike")
     if members[0].twins[0].frozen(len(members[0].blobs)):
         remarks.append(f'layer "{names[0]}" is frozen (lr_mult 0), and so are the new layers: they will not learn')
     return Target(members), remarks
-
-
-def _default_layer(net: Net) -> tuple[str, list[str]]:
-    names = list(dict.fromkeys(layer.name for layer in net.convolutions()))
-    if not names:
-        raise UsageError(f"{net.document.name} has no convolution to split")
-    if DEFAULT_LAYER in names:
-        return DEFAULT_LAYER, []
-    for name in names:
-        base = name.removesuffix("_split1")
-        if base != name and f"{base}_split2" in names:
-            raise UsageError(
-                f'{net.document.name} was split before ("{base}"); say which layer is next with --layer',
-                hint="candidates: " + ", ".join(names),
-            )
-    return names[0], [f'no layer "{DEFAULT_LAYER}"; taking the first convolution, "{names[0]}"']
 
 
 def _target_layer(net: Net, weights: Weights, name: str, trusted: frozenset[str]) -> TargetLayer:
@@ -108,7 +100,20 @@ def _target_layer(net: Net, weights: Weights, name: str, trusted: frozenset[str]
     return TargetLayer(twins, geometry, own_record(weights, twins[0]), blobs)
 
 
-def _check_shared(net: Net, owner: TargetLayer, other: TargetLayer) -> None:
+def _unequal(members: Sequence[TargetLayer]) -> list[str]:
+    """A remark where the file holds other numbers for one parameter in each of the layers that share it."""
+    for member in members[1:]:
+        for index, _, _ in member.layer.param_names():
+            mine = [m.record.blob(index) if m.record is not None else None for m in (members[0], member)]
+            if mine[0] is not None and mine[1] is not None and not same_numbers(mine[0], mine[1]):
+                return [
+                    f"{members[0].layer.name} and {member.layer.name} share a parameter, for which the file holds two sets of "
+                    "numbers; the last in the file is taken, as Caffe does"
+                ]
+    return []
+
+
+def _check_shared(owner: TargetLayer, other: TargetLayer) -> None:
     """Raises: Unsupported, where layers that share parameters cannot be split by one plan."""
     first = owner.twins[0]
     for layer in other.twins:
@@ -117,9 +122,6 @@ def _check_shared(net: Net, owner: TargetLayer, other: TargetLayer) -> None:
             layer.refuse(f'shares parameters with "{first.name}", but differs from it in kernels, kernel size or group')
         if owner.blobs[0].shape != other.blobs[0].shape or owner.blobs[0].dtype != other.blobs[0].dtype:
             layer.refuse(f'shares parameters with "{first.name}", but its weights are of another shape or type')
-        for index, text, place in layer.param_names():
-            if any(at != index for _, at in shared_with(net, layer, index)):
-                layer.refuse(f'shares the parameter "{text}" with one that is not its counterpart', place)
 
 
 def twins_in(file: NetFile, target: Target, trusted: frozenset[str]) -> list[Sequence[Layer]]:

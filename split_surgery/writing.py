@@ -14,7 +14,7 @@ from split_surgery.documents.layer_edit import LayerEdit
 from split_surgery.documents.solverstate import BinarySolverstate, Hdf5Solverstate
 from split_surgery.documents.weights import Array, Record, Weights
 from split_surgery.files import Output, PathLike, Progress, has_magic, no_progress
-from split_surgery.inputs import NET_FILE, PLAN_FILE, SOLVER_FILE, Inputs, StateFile
+from split_surgery.inputs import NET_FILE, PLAN_FILE, SOLVER_FILE, Inputs, NoWeights, StateFile
 from split_surgery.plan import Plan
 from split_surgery.solver import solver_splices
 from split_surgery.spans import Splice, apply_splices, splice_chunks
@@ -73,7 +73,7 @@ def outputs_of(inputs: Inputs, plan: Plan, directory: str) -> tuple[Output, ...]
         inputs: the files as the splits have edited them.
         directory: the output directory as Caffe will see it.
     """
-    outputs = [_weights_output(inputs)]
+    outputs = [_weights_output(inputs)] if not isinstance(inputs.weights, NoWeights) else []
     if inputs.state is not None:
         outputs.append(_state_output(inputs.state, f"{directory}/{inputs.weights_name}"))
     for file in inputs.nets:

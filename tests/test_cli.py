@@ -62,7 +62,7 @@ def test_what_a_person_sees(tmp_path, command):
 def test_the_default_layer_is_named_on_stderr(tmp_path, command):
     net, weights = write_tiny(tmp_path, TINY.replace("conv1_1", "conv9_9"))
     weights.write_bytes(weights.read_bytes().replace(b"conv1_1", b"conv9_9"))
-    done = command("rank", net, weights)
+    done = command("residual", net, weights, "-o", tmp_path / "o")
     assert done.stderr == 'split-surgery: no layer "conv1_1"; taking the first convolution, "conv9_9"\n' + HINT
 
 

@@ -198,3 +198,41 @@ def test_a_net_that_opencv_cannot_run(tmp_path):
     made = runnable(tmp_path, TINY.replace('type: "ReLU"', 'type: "ForkSpecial"'))
     with pytest.raises(FileError, match="OpenCV cannot run it"):
         opencv.run(made, tmp_path / "base.caffemodel", {"data": np.zeros((1, 3, 8, 8), np.float32)}, ["ip"])
+
+
+def test_blocks_of_another_phase_are_not_asked_for(tmp_path):
+    """A layer of the TRAIN net is not in the TEST net that is run."""
+    train = CONV_OF_TRAIN + TINY
+    net, weights = write_tiny(tmp_path, train)
+    from tests.nets import conv_arrays  # fmt: skip
+    from tests.nets import weights as weights_of
+
+    rows = [(n, "Convolution", ["data"], [n], conv_arrays(), {"num_output": 6}) for n in ("aux", "conv1_1")]
+    ip = [np.ones((4, 384), np.float32), np.zeros(4, np.float32)]
+    weights.write_bytes(weights_of([*rows, ("ip", "InnerProduct", ["conv1_1"], ["ip"], ip, None)]))
+    extension(net, weights, tmp_path / "out", layer="aux", noise=0)
+    assert verify(net, weights, tmp_path / "out", engine="opencv").problems == ()
+
+
+CONV_OF_TRAIN = """\
+layer {
+  name: "aux" type: "Convolution" bottom: "data" top: "aux" include { phase: TRAIN }
+  convolution_param { num_output: 6 kernel_size: 3 pad: 1 }
+}
+"""
+
+
+def test_a_data_layer_with_two_images(tmp_path):
+    from tests.test_sharing import siamese
+
+    net, weights = siamese(tmp_path)
+    text = net.read_text()
+    at = text.index("\nlayer {")
+    data = 'layer { name: "d" type: "HDF5Data" top: "data" top: "data_p" top: "sim" hdf5_data_param { source: "x" batch_size: 2 } }'
+    head = text[:at].split("\n")
+    net.write_text("\n".join([head[0], data]) + text[at:])
+    extension(net, weights, tmp_path / "out", noise=0)
+    shapes = {"data": (2, 3, 8, 8), "data_p": (2, 3, 8, 8)}
+    report = verify(net, weights, tmp_path / "out", engine="opencv", input_shape=shapes, max_drift=0)
+    assert report.problems == ()
+    assert {output.blob for output in report.outputs} == {"conv1", "conv1_p"}

@@ -12,6 +12,11 @@ from split_surgery.errors import FileError, SurgeryError, UsageError
 from tests.nets import conv_arrays, tiny_weights, write_tiny
 
 
+def rank_one(net, weights, **options):
+    """The kernels of the one convolution."""
+    return rank(net, weights, layer="conv1_1", **options)
+
+
 @pytest.fixture
 def run(tmp_path):
     """A run with snapshots at 10, 20, 30 and 40 in which every kernel takes its own path."""
@@ -35,7 +40,7 @@ def snapshot(folder, iteration):
 
 def test_the_runs_own_snapshots_up_to_the_weights(run):
     net, folder = run
-    report = rank(net, snapshot(folder, 40))
+    report = rank_one(net, snapshot(folder, 40))
     assert (report.measure, report.tpm) == ("coherence", True)
     assert (
         report.evidence
@@ -44,9 +49,9 @@ def test_the_runs_own_snapshots_up_to_the_weights(run):
     assert report.kernels[0].channel == 0
     assert report.kernels[0].score == pytest.approx(1, abs=1e-5)
     assert [kernel.group for kernel in report.kernels] == ["fast"] * 3 + ["slow"] * 3
-    assert rank(net, snapshot(folder, 30)).evidence.startswith("fast/slow by TPM (coherence over 3")
-    assert rank(net, snapshot(folder, 20)).measure == "ratio"
-    assert rank(net, snapshot(folder, 10)).tpm is False
+    assert rank_one(net, snapshot(folder, 30)).evidence.startswith("fast/slow by TPM (coherence over 3")
+    assert rank_one(net, snapshot(folder, 20)).measure == "ratio"
+    assert rank_one(net, snapshot(folder, 10)).tpm is False
 
 
 def test_a_stand_in_is_named(run, command):
@@ -57,19 +62,19 @@ def test_a_stand_in_is_named(run, command):
     report = json.loads(done.stdout)
     assert report["plan"]["layers"][0]["tpm"] is False
     with pytest.raises(FileError, match="no measure of training fits the number of snapshots, 0"):
-        rank(net, folder / "base.caffemodel", measure="tpm")
-    assert rank(net, snapshot(folder, 20), measure="tpm").measure == "ratio"
+        rank_one(net, folder / "base.caffemodel", measure="tpm")
+    assert rank_one(net, snapshot(folder, 20), measure="tpm").measure == "ratio"
 
 
 def test_named_snapshots_and_windows(run):
     net, folder = run
     glob = str(folder / "run_iter_*.caffemodel")
-    whole = rank(net, folder / "base.caffemodel", snapshots=glob)
+    whole = rank_one(net, folder / "base.caffemodel", snapshots=glob)
     assert whole.measure == "coherence"
-    window = rank(net, folder / "base.caffemodel", snapshots=glob, window="20:40")
+    window = rank_one(net, folder / "base.caffemodel", snapshots=glob, window="20:40")
     assert window.evidence.startswith("fast/slow by TPM (coherence over 3 snapshots, run_iter_20")
     assert window.mean != whole.mean
-    assert rank(net, snapshot(folder, 40), window="30:40").measure == "ratio"
+    assert rank_one(net, snapshot(folder, 40), window="30:40").measure == "ratio"
     for bad, message in (
         ("20:35", "no snapshot of iteration 35"),
         ("40:20", "the first the smaller"),
@@ -77,40 +82,40 @@ def test_named_snapshots_and_windows(run):
         ("20", "FIRST"),
     ):
         with pytest.raises(UsageError, match=message):
-            rank(net, folder / "base.caffemodel", snapshots=glob, window=bad)
+            rank_one(net, folder / "base.caffemodel", snapshots=glob, window=bad)
 
 
 def test_snapshots_that_do_not_serve(run):
     net, folder = run
     with pytest.raises(UsageError, match="matches no file"):
-        rank(net, folder / "base.caffemodel", snapshots=str(folder / "no*"))
+        rank_one(net, folder / "base.caffemodel", snapshots=str(folder / "no*"))
     with pytest.raises(UsageError, match="no measure of training fits the number of snapshots, 1"):
-        rank(net, folder / "base.caffemodel", snapshots=str(snapshot(folder, 10)))
+        rank_one(net, folder / "base.caffemodel", snapshots=str(snapshot(folder, 10)))
     with pytest.raises(FileError, match="--measure coherence needs 3 snapshots, and 2 were found"):
-        rank(net, snapshot(folder, 20), measure="coherence")
-    with pytest.raises(UsageError, match="must be one of tpm, coherence, ratio, norm"):
-        rank(net, snapshot(folder, 20), measure="speed")
+        rank_one(net, snapshot(folder, 20), measure="coherence")
+    with pytest.raises(UsageError, match="must be one of tpm, coherence, ratio, update, norm"):
+        rank_one(net, snapshot(folder, 20), measure="speed")
     with pytest.raises(UsageError, match="has no iteration in its name"):
-        rank(net, folder / "base.caffemodel", snapshots=str(folder / "base.caffemodel"))
+        rank_one(net, folder / "base.caffemodel", snapshots=str(folder / "base.caffemodel"))
     snapshot(folder, 20).write_bytes(tiny_weights(conv_arrays(n=5)))
     with pytest.raises(
         FileError, match=r"run_iter_20.caffemodel: layer \"conv1_1\" has another shape: \(5, 3, 3, 3\) here"
     ):
-        rank(net, snapshot(folder, 40))
+        rank_one(net, snapshot(folder, 40))
 
 
 def test_snapshots_under_the_solvers_prefix(run):
     net, folder = run
     (folder / "s.prototxt").write_text('net: "base.prototxt"\nsnapshot_prefix: "run"\n')
-    assert rank(net, folder / "base.caffemodel", solver=folder / "s.prototxt").measure == "coherence"
+    assert rank_one(net, folder / "base.caffemodel", solver=folder / "s.prototxt").measure == "coherence"
 
 
 def test_controls(run):
     net, folder = run
-    by_tpm = rank(net, snapshot(folder, 40))
-    reverse = rank(net, snapshot(folder, 40), order="reverse")
+    by_tpm = rank_one(net, snapshot(folder, 40))
+    reverse = rank_one(net, snapshot(folder, 40), order="reverse")
     assert {k.channel for k in reverse.kernels[:3]} == {k.channel for k in by_tpm.kernels[3:]}
-    ranked = rank(net, snapshot(folder, 40), order="random", seed=4)
+    ranked = rank_one(net, snapshot(folder, 40), order="random", seed=4)
     assert (ranked.tpm, ranked.evidence) == (False, "fast/slow at random (seed 4), a control, NOT TPM")
     report = residual(net, snapshot(folder, 40), folder / "out", order="random", seed=4)
     assert report.splits[0].evidence == "fast/slow at random (seed 4), a control, NOT TPM"
@@ -141,7 +146,7 @@ SCORES = [0.5, 0.1, 0.9, 0.9, 0.2, 0.3]
 def test_files_of_scores(tmp_path, name, text):
     net, weights = write_tiny(tmp_path)
     (tmp_path / name).write_text(text)
-    report = rank(net, weights, scores=tmp_path / name)
+    report = rank_one(net, weights, scores=tmp_path / name)
     assert [k.channel for k in report.kernels] == [2, 3, 0, 5, 4, 1], "ties keep the lower channel"
     assert (report.measure, report.tpm, report.evidence) == ("scores", None, f"fast/slow by scores of {name}")
 
@@ -149,10 +154,10 @@ def test_files_of_scores(tmp_path, name, text):
 def test_npy_scores_and_feeding_a_ranking_back(tmp_path, command):
     net, weights = write_tiny(tmp_path)
     np.save(tmp_path / "s.npy", np.array(SCORES))
-    assert rank(net, weights, scores=tmp_path / "s.npy").kernels[0].channel == 2
-    done = command("rank", net, weights, "--json")
+    assert rank_one(net, weights, scores=tmp_path / "s.npy").kernels[0].channel == 2
+    done = command("rank", net, weights, "--layer", "conv1_1", "--json")
     (tmp_path / "ranked.json").write_text(done.stdout)
-    again = rank(net, weights, scores=tmp_path / "ranked.json")
+    again = rank_one(net, weights, scores=tmp_path / "ranked.json")
     assert [k.score for k in again.kernels] == [k["score"] for k in json.loads(done.stdout)["kernels"]]
 
 
@@ -178,7 +183,7 @@ def test_malformed_scores(tmp_path, name, text, message):
     net, weights = write_tiny(tmp_path)
     (tmp_path / name).write_text(text)
     with pytest.raises(SurgeryError, match=message):
-        rank(net, weights, scores=tmp_path / name)
+        rank_one(net, weights, scores=tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +192,7 @@ def test_malformed_scores(tmp_path, name, text, message):
 def test_scores_of_any_range(tmp_path, text):
     net, weights = write_tiny(tmp_path)
     (tmp_path / "s.csv").write_text(text)
-    report = rank(net, weights, scores=tmp_path / "s.csv")
+    report = rank_one(net, weights, scores=tmp_path / "s.csv")
     assert 0 <= report.entropy < 2.4
     assert len(report.kernels) == 6
 
@@ -198,7 +203,7 @@ def test_weights_too_large_for_a_norm(tmp_path):
         tmp_path, model=tiny_weights([arrays[0].astype(np.float64) * 1e200, arrays[1]], dtype="<f8")
     )
     with pytest.raises(FileError, match="is not a finite number"):
-        rank(net, weights)
+        rank_one(net, weights)
 
 
 @pytest.mark.parametrize(
@@ -222,21 +227,21 @@ def test_scores_that_no_parser_likes(tmp_path, name, data):
     net, weights = write_tiny(tmp_path)
     (tmp_path / name).write_bytes(data)
     with pytest.raises(FileError, match=name):
-        rank(net, weights, scores=tmp_path / name)
+        rank_one(net, weights, scores=tmp_path / name)
 
 
 def test_complex_scores(tmp_path):
     net, weights = write_tiny(tmp_path)
     np.save(tmp_path / "s.npy", np.ones(6, np.complex64))
     with pytest.raises(FileError, match="real numbers"):
-        rank(net, weights, scores=tmp_path / "s.npy")
+        rank_one(net, weights, scores=tmp_path / "s.npy")
 
 
 def test_two_snapshots_of_one_iteration(run):
     net, folder = run
     (folder / "run_iter_0030.caffemodel").write_bytes(snapshot(folder, 30).read_bytes())
     with pytest.raises(UsageError, match="are both of iteration 30"):
-        rank(net, snapshot(folder, 40))
+        rank_one(net, snapshot(folder, 40))
 
 
 def test_a_solvers_snapshots_after_the_weights_do_not_count(run):
@@ -245,14 +250,14 @@ def test_a_solvers_snapshots_after_the_weights_do_not_count(run):
     early = folder / "best" / "run_iter_30.caffemodel"
     early.write_bytes(snapshot(folder, 30).read_bytes())
     (folder / "s.prototxt").write_text('net: "base.prototxt"\nsnapshot_prefix: "run"\n')
-    report = rank(net, early, solver=folder / "s.prototxt")
+    report = rank_one(net, early, solver=folder / "s.prototxt")
     assert report.evidence.endswith("over 3 snapshots, run_iter_10.caffemodel to run_iter_30.caffemodel)")
 
 
 def test_a_directory_of_snapshots_is_named_by_a_glob(run):
     net, folder = run
     with pytest.raises(UsageError, match="is a directory; name the files in it"):
-        rank(net, folder / "base.caffemodel", snapshots=str(folder))
+        rank_one(net, folder / "base.caffemodel", snapshots=str(folder))
 
 
 def test_a_measure_says_what_it_is_and_whose_reading(run, command):

@@ -147,11 +147,14 @@ def test_snapshots_as_hdf5_are_evidence(tmp_path):
     for step in (10, 20, 30):
         write_h5(tmp_path / f"run_iter_{step}.caffemodel.h5", tiny_layers(seed=step))
         (tmp_path / f"same_iter_{step}.caffemodel").write_bytes(tiny_weights(conv_arrays(seed=step)))
-    found = rank(net, tmp_path / "run_iter_30.caffemodel.h5")
-    same = rank(net, tmp_path / "same_iter_30.caffemodel")
+    found = rank(net, tmp_path / "run_iter_30.caffemodel.h5", layer="conv1_1")
+    same = rank(net, tmp_path / "same_iter_30.caffemodel", layer="conv1_1")
     assert found.kernels == same.kernels
     assert found.measure == "coherence"
-    assert rank(net, tmp_path / "same_iter_30.caffemodel", snapshots=str(tmp_path / "run_*.h5")).kernels == same.kernels
+    assert (
+        rank(net, tmp_path / "same_iter_30.caffemodel", snapshots=str(tmp_path / "run_*.h5"), layer="conv1_1").kernels
+        == same.kernels
+    )
 
 
 def test_the_solver_is_pointed_at_the_hdf5_file(tmp_path):
@@ -226,3 +229,56 @@ def test_a_net_of_the_derived_directory(tmp_path):
     assert verify(net, weights, tmp_path / "out", max_drift=0).problems == ()
     (tmp_path / "base.caffemodel").write_bytes(tiny_weights())
     assert verify(net, tmp_path / "base.caffemodel", tmp_path / "out", max_drift=0).problems == ()
+
+
+def test_what_cannot_be_compared_by_bytes_is_still_unchanged(tmp_path):
+    net, weights = h5_case(tmp_path)
+    with h5py.File(weights, "r+") as file:
+        file.attrs["names"] = ["a", "bcd"]
+        file.attrs["nothing"] = h5py.Empty("f4")
+        file["kind"] = np.dtype("f4")
+        file.create_dataset("texts", data=["x", "yz"])
+        file.create_dataset("empty", data=h5py.Empty("f4"))
+    residual(net, weights, tmp_path / "out")
+    for _ in range(2):
+        assert residual(net, weights, tmp_path / "out").status == "unchanged"
+        assert residual(net, weights, tmp_path / "out", check=True).status == "same"
+
+
+def test_a_damaged_output_differs_and_is_replaced_by_force(tmp_path):
+    net, weights = h5_case(tmp_path)
+    residual(net, weights, tmp_path / "out")
+    written = tmp_path / "out" / "net.caffemodel.h5"
+    written.write_bytes(written.read_bytes()[:-500])
+    assert residual(net, weights, tmp_path / "out", check=True).differing == ("net.caffemodel.h5",)
+    assert residual(net, weights, tmp_path / "out", force=True).status == "written"
+    assert residual(net, weights, tmp_path / "out").status == "unchanged"
+
+
+def test_odd_things_in_the_place_of_blobs_are_our_own_errors(tmp_path):
+    net, weights = h5_case(tmp_path)
+    with h5py.File(weights, "r+") as file:
+        file["data/zz/0"] = np.dtype("f4")
+    with pytest.raises(FileError, match="is not a blob"):
+        residual(net, weights, tmp_path / "out")
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["iter"] = np.zeros(0, "i4")
+        file.create_group("history")
+    with pytest.raises(FileError, match="cannot be read as HDF5"):
+        residual(net, h5_case(tmp_path)[1], tmp_path / "out", solverstate=tmp_path / "s.h5")
+
+
+def test_comparing_reads_a_piece_at_a_time(tmp_path, monkeypatch):
+    from split_surgery.documents import hdf5  # fmt: skip
+    from split_surgery.documents import weights as weights_module
+
+    net, model = h5_case(tmp_path)
+    monkeypatch.setattr(hdf5, "PIECE", 64)
+    monkeypatch.setattr(weights_module, "PIECE", 64)
+    residual(net, model, tmp_path / "out")
+    assert residual(net, model, tmp_path / "out").status == "unchanged"
+    assert verify(net, model, tmp_path / "out").problems == ()
+    with h5py.File(tmp_path / "out" / "net.caffemodel.h5", "r+") as file:
+        file["data/ip/0"][3, 380] += 1
+    assert any(problem.startswith("ip: differs") for problem in verify(net, model, tmp_path / "out").problems)
+    assert residual(net, model, tmp_path / "out", check=True).status == "differs"

@@ -106,7 +106,7 @@ def test_a_state_of_another_kind_of_solver_is_refused(tmp_path):
 
 def test_layers_of_unknown_size_are_refused(tmp_path):
     unknown = 'layer { name: "odd" type: "SomeForksLayer" bottom: "ip" top: "odd" }\n'
-    net, weights, path = case(tmp_path, text=DATA + CONV + TAIL + unknown)
+    net, weights, path = case(tmp_path, state_bytes([*SHAPES, (5,)]), text=DATA + CONV + TAIL + unknown)
     with pytest.raises(FileError, match='says nothing of layer "odd"'):
         residual(net, weights, tmp_path / "out", solverstate=path)
 
@@ -174,3 +174,76 @@ def test_a_frozen_seed_of_history_is_the_same_twice(tmp_path):
         residual(net, weights, tmp_path / folder, solverstate=path, as_path="d")
     assert (tmp_path / "a" / "net.solverstate").read_bytes() == (tmp_path / "b" / "net.solverstate").read_bytes()
     assert conv_arrays()[0].shape == SHAPES[0]
+
+
+def test_binary_states_do_not_go_with_hdf5_weights(tmp_path):
+    """Caffe would read the HDF5 file as protobuf, find no layer in it, and train from random weights: seen there."""
+    from tests.test_hdf5 import tiny_layers, write_h5
+
+    net, _, path = case(tmp_path)
+    weights = write_h5(tmp_path / "w.caffemodel.h5", tiny_layers())
+    with pytest.raises(UsageError, match="a binary state cannot go with HDF5 weights"):
+        residual(net, weights, tmp_path / "out", solverstate=path)
+
+
+@pytest.mark.parametrize("where", ["also", "inside"])
+def test_the_order_is_that_of_the_net_that_the_solver_trains(tmp_path, where):
+    """NET may be the deploy net, whose layers stand in another order."""
+    other = CONV.replace("conv1_1", "a")
+    train, deploy = DATA + other + CONV, DATA + CONV + other
+    net, weights = write_tiny(tmp_path, deploy)
+    from tests.nets import weights as weights_of
+
+    rows = [
+        (n, "Convolution", ["data"], [n], conv_arrays(seed=s), {"num_output": 6})
+        for s, n in enumerate(("a", "conv1_1"))
+    ]
+    weights.write_bytes(weights_of(rows))
+    state = tmp_path / "s.solverstate"
+    state.write_bytes(state_bytes([(6, 3, 3, 3), (6,)] * 2))
+    (tmp_path / "train.prototxt").write_text(train)
+    solver = 'net: "train.prototxt"\n' if where == "also" else f"net_param {{\n{train}}}\n"
+    (tmp_path / "solver.prototxt").write_text(solver)
+    also = (tmp_path / "train.prototxt",) if where == "also" else ()
+    report = extension(
+        net,
+        weights,
+        tmp_path / "out",
+        layer="conv1_1",
+        solver=tmp_path / "solver.prototxt",
+        also=also,
+        solverstate=state,
+    )
+    old, new = parsed(state.read_bytes()), parsed((tmp_path / "out" / "net.solverstate").read_bytes())
+    assert [blob.SerializeToString() for blob in new.history[:2]] == [
+        blob.SerializeToString() for blob in old.history[:2]
+    ]
+    rows_of = np.array(old.history[2].data, np.float32).reshape(6, 27)[list(report.layer.fast)]
+    assert np.array(new.history[2].data, np.float32).tobytes() == rows_of.tobytes()
+
+
+def test_stages_of_the_command_line_are_told_by_the_weights(tmp_path):
+    """`caffe train --stage big` is in no file; but Caffe saves every layer of the net that it trains."""
+    big = CONV.replace("conv1_1", "x").replace("  convolution_param", '  include { stage: "big" }\n  convolution_param')
+    small = CONV.replace("conv1_1", "y").replace(
+        "  convolution_param", '  exclude { stage: "big" }\n  convolution_param'
+    )
+    net, weights = write_tiny(tmp_path, DATA + big + small + CONV)
+    from tests.nets import weights as weights_of
+
+    rows = [
+        (n, "Convolution", ["data"], [n], conv_arrays(seed=s), {"num_output": 6})
+        for s, n in enumerate(("x", "conv1_1"))
+    ]
+    weights.write_bytes(weights_of(rows))
+    state = tmp_path / "s.solverstate"
+    state.write_bytes(state_bytes([(6, 3, 3, 3), (6,)] * 2))
+    extension(net, weights, tmp_path / "out", layer="conv1_1", solverstate=state)
+    assert len(parsed((tmp_path / "out" / "net.solverstate").read_bytes()).history) == 2 + 8
+
+
+def test_a_state_at_the_end_of_the_schedule_is_remarked(tmp_path):
+    net, weights, path = case(tmp_path)
+    (tmp_path / "solver.prototxt").write_text('net: "base.prototxt"\nmax_iter: 10\n')
+    report = extension(net, weights, tmp_path / "out", solver=tmp_path / "solver.prototxt", solverstate=path)
+    assert any("max_iter is 10, which the state has reached" in warning for warning in report.warnings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from split_surgery.reports import NewLayer
 
-ASCII = str.maketrans("─┬├└┐┤┘", "-++'.+'")
+ASCII = str.maketrans("─┬├└┐┤┘█", "-++'.+'#")
 
 
 @dataclass(frozen=True)

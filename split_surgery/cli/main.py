@@ -10,91 +10,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
 
 import split_surgery
+from split_surgery.cli.options import evidence, layers, one_layer, talk, writing, writing_files
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import SurgeryError, UsageError
 
 if TYPE_CHECKING:
-    from split_surgery.reports import DemoReport, RankReport, SplitReport, VerifyReport
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-ORDERS = click.Choice(["tpm", "random", "reverse"])
-
-
-def options(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    """Several options as one decorator, in the order they are written."""
-
-    def decorate(command: Command) -> Command:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return decorate
-
-
-talk = options(
-    click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
-    click.option("-q", "quiet", is_flag=True, help="Print the result line only."),
-    click.option("-v", "verbose", is_flag=True, help="Print everything."),
-)
-
-evidence = options(
-    click.option("--layer", metavar="NAME", help="Which convolution. [default: conv1_1, else the first]"),
-    click.option(
-        "--snapshots",
-        metavar="'GLOB'",
-        help="Snapshots to measure TPM over, quoted for the shell. [default: those of WEIGHTS' own run]",
-    ),
-    click.option("--window", metavar="A:B", help="Only the snapshots of iterations A to B, both included."),
-    click.option(
-        "--measure",
-        metavar="NAME",
-        help="coherence (3 snapshots), ratio (2), norm (no TPM), or tpm: the best real one.",
-    ),
-    click.option("--scores", metavar="FILE", help="Scores by channel from a csv, json, yaml or npy file instead."),
-    click.option(
-        "--order",
-        type=ORDERS,
-        default="tpm",
-        show_default=True,
-        help="How kernels are ranked; the last two are controls.",
-    ),
-    click.option("--fast", metavar="half|N|P%", default="half", show_default=True, help="How many kernels are fast."),
-    click.option(
-        "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves the layer linear. Repeatable."
-    ),
-)
-
-writing = options(
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise and of --order random."),
-    click.option("--solver", metavar="FILE", help="The solver that trains NET: written too, pointed into DIR."),
-    click.option(
-        "--solverstate",
-        metavar="FILE",
-        help="Carry this snapshot's history over, so that training resumes in mid-schedule.",
-    ),
-    click.option("-o", "output", metavar="DIR", required=True, help="Where the derived net goes."),
-    click.option(
-        "--noise", type=float, default=0.01, show_default=True, help="Standard deviation of the noise on 1x1 kernels."
-    ),
-    click.option("--also", multiple=True, metavar="FILE", help="Edit this deploy or test prototxt alike. Repeatable."),
-    click.option("--config", metavar="FILE", help="A YAML file of these options; what is given here overrides it."),
-    click.option(
-        "--as",
-        "as_path",
-        metavar="PATH",
-        help="DIR's name on the machine that trains, for the paths in solver.prototxt.",
-    ),
-    click.option("--diff", is_flag=True, help="Show what would change; write nothing."),
-    click.option("--check", is_flag=True, help="Exit 1 if DIR differs from what would be generated; write nothing."),
-    click.option("--force", is_flag=True, help="Replace the files of a DIR that holds something else."),
-)
+    from split_surgery.reports import DemoReport, NetRankReport, RankReport, SplitReport, VerifyReport
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -106,6 +33,7 @@ def cli() -> None:
 @cli.command(short_help="The residual split of one convolution.")
 @click.argument("net")
 @click.argument("weights")
+@layers
 @evidence
 @click.option(
     "--surround",
@@ -138,6 +66,7 @@ def residual(net: str, weights: str, output: str, **flags: Any) -> None:
 @cli.command(short_help="The old extension/reorder split of one convolution.")
 @click.argument("net")
 @click.argument("weights")
+@layers
 @evidence
 @writing
 @talk
@@ -154,24 +83,83 @@ def extension(net: str, weights: str, output: str, **flags: Any) -> None:
     )
 
 
-@cli.command(short_help="The kernels of one convolution with score and group.")
+@cli.command(short_help="The skip (identity) split of one convolution.")
 @click.argument("net")
 @click.argument("weights")
+@layers
 @evidence
+@click.option(
+    "--skip",
+    type=click.Choice(["identity", "average"]),
+    default="identity",
+    show_default=True,
+    help="What passes by a strided layer: the pixel it stops at, or the mean over its stride.",
+)
+@click.option("--even-center", type=click.Choice(["low", "high"]), help="The centre of a kernel of even size.")
+@writing
+@talk
+def skip(net: str, weights: str, output: str, **flags: Any) -> None:
+    """The skip ("identity") split of one convolution of NET and WEIGHTS into DIR.
+
+    The slow kernels are summed with their own input, which passes by unchanged and does not learn.
+
+    \b
+    split-surgery skip base.prototxt base.caffemodel -o derived1/
+    """
+    show_split(lambda progress: split_surgery.skip(net, weights, output, progress=progress, **library(flags)), flags)
+
+
+@cli.command(short_help="The splits of a YAML config, or of an earlier split.yaml.")
+@click.argument("config")
+@click.argument("net")
+@click.argument("weights", required=False)
+@layers
+@evidence
+@click.option("--surround", type=float, default=-0.2, help="As with residual.")
+@click.option("--center", type=float, default=2.0, help="As with residual.")
+@click.option("--even-center", type=click.Choice(["low", "high", "both"]), help="As with residual.")
+@click.option("--skip", type=click.Choice(["identity", "average"]), default="identity", help="As with skip.")
+@writing_files
+@talk
+def apply(config: str, net: str, weights: str | None, output: str, **flags: Any) -> None:
+    """The splits that CONFIG lists, one after the other, of NET and WEIGHTS into DIR.
+
+    CONFIG is a YAML file of options (configs/multi_split.yaml shows one), or a split.yaml: that reproduces the directory it came
+    from, and with --check, also without WEIGHTS, says whether a directory is still what it was.
+
+    \b
+    split-surgery apply configs/multi_split.yaml base.prototxt base.caffemodel -o derived1/
+    split-surgery apply derived1/split.yaml base.prototxt -o derived1/ --check
+    """
+    show_split(
+        lambda progress: split_surgery.apply(config, net, weights, output, progress=progress, **library(flags)), flags
+    )
+
+
+@cli.command(short_help="Convolutions, or the kernels of one, by TPM.")
+@click.argument("net")
+@click.argument("weights")
+@one_layer
+@evidence
+@click.option("--windows", type=int, metavar="N", help="Measure over N parts of the training too, one after the other.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of --order random.")
 @click.option("--solver", metavar="FILE", help="Where it keeps its snapshots, they are found.")
+@click.option("--solverstate", metavar="FILE", help="Of the snapshot WEIGHTS, for the measure update.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table as CSV: layers, or channels with scores.")
 @talk
-def rank(net: str, weights: str, **flags: Any) -> None:
-    """The kernels of one convolution with TPM score and group.
+def rank(net: str, weights: str, as_csv: bool, **flags: Any) -> None:
+    """The convolutions of a net by the entropy of their kernels' TPM, or with --layer its kernels with score and group.
 
     TPM says how purposefully a kernel moved during training; our reading is net displacement over path length.
     """
     from split_surgery.cli import printing
 
-    report: RankReport = run(
+    report: RankReport | NetRankReport = run(
         lambda progress: split_surgery.rank(net, weights, progress=progress, **library(flags)), flags
     )
-    finish(report, flags, printing.rank)
+    if as_csv:
+        finish(report, flags, printing.rank_csv)
+    finish(report, flags, printing.rank if flags["layer"] else printing.rank_net)
 
 
 @cli.command(short_help="Prove a derived net from its files, and in an engine.")

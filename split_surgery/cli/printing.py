@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from split_surgery.cli.diagram import ASCII, draw
 
 if TYPE_CHECKING:
-    from split_surgery.reports import DemoReport, LayerSplit, RankReport, SplitReport, VerifyReport
+    from split_surgery.reports import DemoReport, LayerSplit, NetRankReport, RankReport, SplitReport, VerifyReport
 
 NUMBER = re.compile(r"[\d.,x/e+-]+")
 SHOWN = 24
@@ -89,17 +90,60 @@ def channels(numbers: Sequence[int], whole: bool) -> str:
     return " ".join(map(str, shown)) + (f" ... ({len(numbers)}, all with -v)" if len(shown) < len(numbers) else "")
 
 
+BAR = 24
+"""Width of the bar of the largest score."""
+
+
 def rank(report: RankReport, quiet: bool, verbose: bool) -> None:
     say(f"{report.layer}: {len(report.kernels)} kernels, {report.evidence}")
-    if not quiet:
-        if verbose and report.about:
-            say(f"{report.measure}: {report.about}")
-        say(f"mean {report.mean:.6g}, entropy {report.entropy:.4f} (of at most {math.log(10):.4f})")
-        say(
-            table(
-                [("channel", "score", "group"), *((str(k.channel), f"{k.score:.9g}", k.group) for k in report.kernels)]
-            )
-        )
+    if quiet:
+        return
+    if verbose and report.about:
+        say(f"{report.measure}: {report.about}")
+    say(f"mean {report.mean:.6g}, entropy {report.entropy:.4f} (of at most {math.log(10):.4f})")
+    top = max(kernel.score for kernel in report.kernels) or 1.0
+    rows = [("channel", "score", "group", "")]
+    rows += [(str(k.channel), f"{k.score:.9g}", k.group, "█" * round(BAR * k.score / top)) for k in report.kernels]
+    say(table(rows))
+    if report.windows:
+        say()
+        say("over the training, and the share of the fast kernels that are fast there too:")
+        head = ("window", "snapshots", "mean", "entropy", "fast too")
+        name = report.layer
+        say(table([head, *((f"{w.first} to {w.last}", str(w.snapshots), f"{w.mean[name]:.4f}", f"{w.entropy[name]:.4f}",
+                            f"{w.kept[name]:.2f}") for w in report.windows)]))  # fmt: skip
+
+
+def rank_net(report: NetRankReport, quiet: bool, verbose: bool) -> None:
+    say(f"{report.net}: {report.evidence}; mean entropy {report.entropy:.4f} (of at most {math.log(10):.4f})")
+    if quiet:
+        return
+    if verbose and report.about:
+        say(f"{report.measure}: {report.about}")
+    rows = [("layer", "num_output", "weights", "mean", "entropy")]
+    rows += [(r.layer, str(r.num_output), str(r.weights), f"{r.mean:.4f}", f"{r.entropy:.4f}") for r in report.layers]
+    say(table(rows))
+    if report.windows:
+        say()
+        say("entropy over the training, and the share of the fast kernels that are fast there too:")
+        head = ("layer", *(f"{w.first} to {w.last}" for w in report.windows))
+        body = [
+            (r.layer, *(f"{w.entropy[r.layer]:.4f} {w.kept[r.layer]:.2f}" for w in report.windows))
+            for r in report.layers
+        ]
+        say(table([head, *body]))
+
+
+def rank_csv(report: RankReport | NetRankReport, quiet: bool, verbose: bool) -> None:
+    """As a spreadsheet reads it; `--scores` reads the kernels of a layer back."""
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    kernels = getattr(report, "kernels", None)
+    if kernels is not None:
+        out.writerow(("channel", "score", "group"))
+        out.writerows((k.channel, repr(k.score), k.group) for k in kernels)
+    else:
+        out.writerow(("layer", "num_output", "weights", "mean", "entropy"))
+        out.writerows((r.layer, r.num_output, r.weights, repr(r.mean), repr(r.entropy)) for r in report.layers)  # type: ignore[union-attr]
 
 
 def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:

@@ -28,7 +28,7 @@ LAYER = {
 }  # fmt: skip
 LAYER_V1 = {
     "bottom": 2, "top": 3, "name": 4, "type": 5, "blobs": 6, "concat_param": 9, "convolution_param": 10, "eltwise_param": 24,
-    "include": 32, "exclude": 33, "loss_weight": 35, "param": 1001,
+    "include": 32, "exclude": 33, "loss_weight": 35, "param": 1001, "blobs_lr": 7, "weight_decay": 8, "blob_share_mode": 1002,
 }  # fmt: skip
 LAYER_V1_V0 = 1  # a V1 layer that holds this is a V0 layer
 BLOB_LEGACY = {1: 0, 2: 1, 3: 2, 4: 3}  # num, channels, height, width: field number -> axis

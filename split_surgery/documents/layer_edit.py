@@ -18,11 +18,11 @@ class EnumValue:
     number: int
 
 
-Content = Union[str, int, EnumValue, "tuple[NewField, ...]"]
+Content = Union[str, int, float, EnumValue, "tuple[NewField, ...]"]
 
 
 class NewField(NamedTuple):
-    """A field to be written: a string, an integer, an enum value, or a message."""
+    """A field to be written: a string, an integer, a float, an enum value (a bool is one), or a message."""
 
     name: str
     value: Content
@@ -42,6 +42,9 @@ class Join(NamedTuple):
 PARAM_NAME = ("param", "name")
 PARAM_NAME_V1 = ("param",)
 NUM_OUTPUT = ("convolution_param", "num_output")
+PARAMETERS = ("param", "blobs_lr", "weight_decay", "blob_share_mode", "convolution_param")
+"""What a convolution says of its blobs, in either form."""
+
 RULES = ("include", "exclude", "phase")
 GEOMETRY = (
     "pad",
@@ -70,6 +73,7 @@ class LayerEdit:
         keep_propagate_down: only layers reading the old layer's bottom have the same bottoms as it.
         keep_loss_weight: only the layer making the old top has its loss.
         join: for a layer without weights, what makes it one.
+        fresh: for a convolution made anew, what stands for the old one's parameters and `convolution_param`.
         v1: whether the old layer, and so the new one, is a V1 `layers`.
     """
 
@@ -82,6 +86,7 @@ class LayerEdit:
     keep_propagate_down: bool = False
     keep_loss_weight: bool = False
     join: Join | None = None
+    fresh: Rewrite | None = None
     v1: bool = False
 
     def rewrite(self, path: tuple[str, ...], nth: int, texts: Sequence[str]) -> Rewrite | None:
@@ -92,6 +97,8 @@ class LayerEdit:
             texts: the field's values, needed for the names of parameters only.
         """
         *outer, key = path
+        if self.fresh is not None and not outer and key in PARAMETERS:
+            return self.fresh if key == "convolution_param" and nth == 0 else ()
         if self.join is None and path == (PARAM_NAME_V1 if self.v1 else PARAM_NAME):
             return tuple(NewField(key, text + self.suffix if text else "") for text in texts)
         if not outer:

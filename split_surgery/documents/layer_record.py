@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from split_surgery.documents import wire
 from split_surgery.documents.caffemodel import (
     LAYER,
@@ -33,7 +35,9 @@ INNER: dict[tuple[str, ...], dict[str, int]] = {
     ("concat_param",): {"axis": 2},
     ("eltwise_param",): {"operation": 1},
 }  # fmt: skip
-NUMBERS = {False: {(): LAYER, ("param",): {"name": 1}, **INNER}, True: {(): LAYER_V1, **INNER}}
+PARAM_SPEC = {"name": 1, "lr_mult": 3, "decay_mult": 4}
+
+NUMBERS = {False: {(): LAYER, ("param",): PARAM_SPEC, **INNER}, True: {(): LAYER_V1, **INNER}}
 """Field numbers by enclosing messages and name, of the fields that edits speak of; of new-style layers, and of V1."""
 
 NAMES = {
@@ -119,6 +123,8 @@ def encode_field(new: NewField, outer: tuple[str, ...], v1: bool) -> bytes:
     number, value = NUMBERS[v1][outer][new.name], new.value
     if isinstance(value, EnumValue):
         return tagged(number, value.number)
+    if isinstance(value, float):
+        return wire.varint(number << 3 | wire.FIXED32) + struct.pack("<f", value)
     if isinstance(value, str):
         return tagged(number, value.encode("utf-8", "surrogateescape"))
     if isinstance(value, tuple):

@@ -159,7 +159,7 @@ def _scalar(value: Content, mark: bytes) -> bytes:
         return value.name.encode()
     if isinstance(value, str):
         return quote(value, mark)
-    return b"%d" % value
+    return (b"%g" if isinstance(value, float) else b"%d") % value
 
 
 def _verbatim(value: Scalar) -> bytes:

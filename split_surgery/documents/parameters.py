@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from split_surgery.documents.layer import Geometry, Layer
 from split_surgery.documents.layer_types import WITHOUT_BLOBS
 from split_surgery.documents.net import Net
@@ -23,35 +25,40 @@ def sharing(net: Net, name: str) -> list[str]:
     return [found for found in dict.fromkeys(layer.name for layer in net.layers) if found in tied]
 
 
-def shared_with(net: Net, layer: Layer, index: int) -> list[tuple[Layer, int]]:
-    """The other layers, and the index there, that have the parameter of that index by name."""
+def shared_with(net: Net, layer: Layer, index: int, state: State | None = None) -> list[tuple[Layer, int]]:
+    """The other layers, and the index there, that have the parameter of that index by name, in one state or in any."""
     mine = {text for at, text, _ in layer.param_names() if at == index}
     return [
         (other, at)
         for other in net.layers
-        if other.name != layer.name
+        if other.name != layer.name and (state is None or other.in_state(state))
         for at, text, _ in other.param_names()
         if text in mine
     ]
 
 
-def blob_of(net: Net, weights: Weights, layer: Layer, index: int) -> Blob | None:
-    """The blob that Caffe fills a parameter from: the layer's own, else that of a layer that shares it."""
+def blob_of(net: Net, weights: Weights, layer: Layer, index: int, state: State | None = None) -> Blob | None:
+    """The blob that Caffe fills a parameter from: the layer's own or that of one that shares it; of several the last in the file."""
     own = weights.named(layer.name)
-    if own and not own[0].leaves_out_shared:
-        return own[0].blob(index)
-    for other, at in [(layer, index), *shared_with(net, layer, index)]:
-        for record in weights.named(other.name):
-            blob = record.blob(at)
-            if blob is not None:
-                return blob
-    return None
+    if own and own[0].blobs and not own[0].leaves_out_shared and own[0].blob(index) is None:
+        return None  # protobuf stores all blobs with each layer, and Caffe wants them all
+    found = [
+        (record.place, blob)
+        for other, at in [(layer, index), *shared_with(net, layer, index, state)]
+        for record in weights.named(other.name)
+        for blob in [record.blob(at)]
+        if blob is not None
+    ]
+    return max(found, key=lambda row: getattr(row[0], "offset", 0))[1] if found else None
 
 
-def learnable(net: Net, weights: Weights, state: State) -> list[tuple[Layer, int, Blob]]:
+def learnable(net: Net, weights: Weights, trained: Callable[[Layer], bool]) -> list[tuple[Layer, int, Blob]]:
     """The parameters of a net in the order of Caffe's learnable_params, which a solver's history follows.
 
     A parameter shared by name counts where it is met first; the numbers of blobs are those in the weights.
+
+    Args:
+        trained: which of the layers are in the net that is trained.
 
     Returns:
         Layer, index of the blob in it, and the blob.
@@ -62,7 +69,7 @@ def learnable(net: Net, weights: Weights, state: State) -> list[tuple[Layer, int
     found: list[tuple[Layer, int, Blob]] = []
     owned: set[str] = set()
     for layer in net.layers:
-        if not layer.in_state(state):
+        if not trained(layer):
             continue
         names = {index: text for index, text, _ in layer.param_names()}
         records = weights.named(layer.name)

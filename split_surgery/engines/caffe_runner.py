@@ -1,10 +1,11 @@
-"""Run one net in pycaffe: caffe_runner.py NET WEIGHTS INPUTS.npz OUTPUTS.npz BLOB...
+"""Run one net in pycaffe: caffe_runner.py NET WEIGHTS INPUTS.npz OUTPUTS.npz BLOBS.json
 
 A script of its own, so that it can be run by another interpreter than ours: one that has a fork's pycaffe, which may be
 Python 2.7. It imports nothing of split_surgery.
 """
 from __future__ import print_function
 
+import json
 import os
 import sys
 
@@ -12,7 +13,9 @@ os.environ.setdefault("GLOG_minloglevel", "2")
 sys.path.pop(0)  # this folder: nothing in it may be taken for a module that pycaffe wants
 
 
-def main(net_path, weights_path, inputs_path, outputs_path, *blobs):
+def main(net_path, weights_path, inputs_path, outputs_path, blobs_path):
+    with open(blobs_path) as names:
+        blobs = [str(name) for name in json.load(names)]
     try:
         import caffe
         import numpy as np

@@ -54,8 +54,11 @@ def prepare(net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -
     kept: list[Layer] = []
     for layer in layers:
         if not layer.bottoms and layer.type not in SOURCES_KEPT and layer.tops:
-            inputs.setdefault(layer.tops[0], _data_shape(layer, layers, weights))
-            labels |= set(layer.tops[1:])
+            for at, top in enumerate(layer.tops):
+                if at == 0 or top in shapes or _is_image(top, layers):
+                    inputs.setdefault(top, _data_shape(layer, top, layers, weights))
+                else:
+                    labels.add(top)
         elif layer.type == "Input":
             found = [
                 _dims(shape) for param in layer.message.messages("input_param") for shape in param.messages("shape")
@@ -101,15 +104,21 @@ def _dims(shape: Message) -> tuple[int, ...]:
     return tuple(value.integer() or 0 for value in shape.scalars("dim"))
 
 
-def _data_shape(layer: Layer, layers: list[Layer], weights: Weights) -> tuple[int, ...] | None:
+def _is_image(blob: str, layers: list[Layer]) -> bool:
+    """Whether a convolution reads a data layer's further top, as in siamese nets; else it is taken for a label."""
+    return any(layer.type == "Convolution" and blob in layer.bottoms for layer in layers)
+
+
+def _data_shape(layer: Layer, top: str, layers: list[Layer], weights: Weights) -> tuple[int, ...] | None:
     """(1, channels, crop, crop) of a data layer that crops, channels from the convolution that reads it; else unknown."""
     for param in layer.message.messages("dummy_data_param"):
-        for shape in param.messages("shape"):
-            return _dims(shape)
+        shapes = [_dims(shape) for shape in param.messages("shape")]
+        if shapes:
+            return shapes[min(layer.tops.index(top), len(shapes) - 1)]
     crops = [size for param in layer.message.messages("transform_param") for size in param.scalars("crop_size")]
     size = crops[-1].integer() if crops else None
     for reader in layers:
-        if size and reader.type == "Convolution" and layer.tops[0] in reader.bottoms:
+        if size and reader.type == "Convolution" and top in reader.bottoms:
             for record in weights.named(reader.name):
                 if record.blobs and len(record.blobs[0].shape) == 4:
                     return (1, record.blobs[0].shape[1], size, size)

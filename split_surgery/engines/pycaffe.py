@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -69,7 +70,9 @@ def run(
         text, given, out = (Path(folder, name) for name in ("net.prototxt", "inputs.npz", "outputs.npz"))
         text.write_bytes(net.text)
         np.savez(given, **inputs)  # type: ignore[arg-type]
-        command = [python, str(RUNNER), str(text), os.path.abspath(weights), str(given), str(out), *blobs]
+        asked = Path(folder, "blobs.json")
+        asked.write_text(json.dumps(list(blobs)))  # a name may hold what no argument of a command can
+        command = [python, str(RUNNER), str(text), os.path.abspath(weights), str(given), str(out), str(asked)]
         try:
             # A clean Python path: ours must not leak into an interpreter of another version.
             environment = {

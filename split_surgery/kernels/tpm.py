@@ -32,6 +32,7 @@ class Measure:
         score: takes the layer's weights over the window, each (num_output, ...), and gives (num_output,) float64.
         snapshots: the fewest weights it takes. tpm: whether it measures training at all.
         unit_range: whether scores lie in [0, 1], so that the entropy's bins do too.
+        needs_state: whether the second item of the window is the history blob of a solver state.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Measure:
     unit_range: bool
     summary: str
     reference: str
+    needs_state: bool = False
 
 
 def _flat(weights: Weights) -> npt.NDArray[np.float64]:
@@ -81,6 +83,16 @@ def ratio(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
     return _ratio(_norms(last - first), _norms(first))
 
 
+def update(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
+    """||history|| / ||w|| per kernel: for SGD the last update over the weights; 0 for a kernel that is zero.
+
+    Args:
+        window: the weights, then the blob that the solver keeps for them.
+    """
+    weights, history = window
+    return _ratio(_norms(_flat(history)), _norms(_flat(weights)))
+
+
 def norm(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
     """||w|| of the last weights per kernel: a stand-in that knows nothing of training."""
     *_, last = window
@@ -103,6 +115,12 @@ MEASURES = {
             "ratio", ratio, 2, True, False,
             "net displacement over starting norm between two snapshots",
             "our stand-in for TPM where there are only two snapshots (path efficiency would always be 1)",
+        ),
+        Measure(
+            "update", update, 1, True, False,
+            "norm of the solver's history over norm of the weights, from one snapshot and its solver state",
+            "our stand-in for TPM where there is one snapshot; for SGD the history is the last update",
+            needs_state=True,
         ),
         Measure(
             "norm", norm, 1, False, False,

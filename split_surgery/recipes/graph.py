@@ -16,6 +16,10 @@ EVEN_CENTERS = ("low", "high", "both")
 """Which of the two middle taps of an axis of even size counts as the spatial centre."""
 
 
+SKIPS = ("identity", "average")
+"""How the skip path of a strided layer takes its input: the pixel the stride stops at, or the mean of those it steps over."""
+
+
 class Channels(Enum):
     """Which kernels of the old layer a part makes."""
 
@@ -29,6 +33,7 @@ class Kind(Enum):
 
     COPY = "as the layer"
     POINTWISE = "1x1"
+    SKIP = "identity of the input, which does not learn"
     SUM = "Eltwise SUM"
     CONCAT = "Concat"
 
@@ -40,6 +45,7 @@ class Start(Enum):
     IDENTITY = "identity + noise"
     CENTRE_BOOSTED = "centre-boosted copy of the slow kernels"
     PERMUTATION = "permutation + noise"
+    EYE = "identity of the input channels"
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,10 @@ class Recipe:
     @property
     def uses_centre(self) -> bool:
         return any(part.start is Start.CENTRE_BOOSTED for part in self.parts)
+
+    @property
+    def has_skip(self) -> bool:
+        return any(part.kind is Kind.SKIP for part in self.parts)
 
 
 def halves(name: str, second_half: tuple[Part, ...]) -> Recipe:
