@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from split_surgery.config import RUN_WORDS, Settings, read_config
+from split_surgery.directories import given
 from split_surgery.errors import UsageError
 from split_surgery.files import OutputDir, PathLike, Progress, no_progress, snapshots_in
 from split_surgery.inputs import (
@@ -67,8 +68,13 @@ class ResidualOptions(SplitOptions, total=False):
     even_center: str | None
 
 
-def residual(net: PathLike, weights: PathLike, output: PathLike, **options: Unpack[ResidualOptions]) -> SplitReport:
-    """The residual split of one convolution into the directory `output`.
+def residual(
+    net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[ResidualOptions]
+) -> SplitReport:
+    """The residual split of one convolution, or of several alike, into the directory `output`.
+
+    Args:
+        net: a prototxt, or the directory of an earlier split; then `weights` may be None: its newest snapshot.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
@@ -76,7 +82,9 @@ def residual(net: PathLike, weights: PathLike, output: PathLike, **options: Unpa
     return _split("residual", net, weights, output, **options)
 
 
-def extension(net: PathLike, weights: PathLike, output: PathLike, **options: Unpack[SplitOptions]) -> SplitReport:
+def extension(
+    net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[SplitOptions]
+) -> SplitReport:
     """The old extension/reorder split of one convolution into the directory `output`.
 
     Raises:
@@ -92,7 +100,7 @@ class SkipOptions(SplitOptions, total=False):
     even_center: str | None
 
 
-def skip(net: PathLike, weights: PathLike, output: PathLike, **options: Unpack[SkipOptions]) -> SplitReport:
+def skip(net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[SkipOptions]) -> SplitReport:
     """The skip ("identity") split of one convolution into the directory `output`.
 
     Raises:
@@ -103,13 +111,13 @@ def skip(net: PathLike, weights: PathLike, output: PathLike, **options: Unpack[S
 
 def apply(
     config: PathLike, net: PathLike, weights: PathLike | None, output: PathLike, *, as_path: str | None = None,
-    force: bool = False, check: bool = False, diff: bool = False, progress: Progress = no_progress, **given: Any,
+    force: bool = False, check: bool = False, diff: bool = False, progress: Progress = no_progress, **options: Any,
 ) -> SplitReport:  # fmt: skip
     """Several splits in one run, as a config says; or those of an earlier split.yaml, of which nothing is ranked again.
 
     Args:
         config: a YAML file. weights: may be None with a split.yaml and `check`: then the prototxts alone are checked.
-        given: options that override the config's; with a split.yaml only those that name files.
+        options: they override the config's; with a split.yaml only those that name files.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
@@ -117,25 +125,25 @@ def apply(
     run = _Run(net, weights, output, config, as_path, force, check, diff, progress)
     if not is_plan(config):
         entries = read_config(config)
-        settings = [Settings.made_of(entry.options, given) for entry in entries]
+        settings = [Settings.made_of(entry.options, options) for entry in entries]
         for entry in entries:
             if entry.recipe is None:
                 raise UsageError(f"{config}: says no recipe (recipe: {', '.join(RECIPES)})")
         steps = [Step(entry.recipe or "", made) for entry, made in zip(entries, settings)]
         return run.work(steps, settings[0], None)
-    for name in given:
+    for name in options:
         if name not in RUN_WORDS:
             raise UsageError(f"{config} is a plan, of which --{name.replace('_', '-')} cannot be changed")
-    plan, files = read_plan(config), Settings.made_of({}, given)
+    plan, files = read_plan(config), Settings.made_of({}, options)
     return run.work([Step(layer.options.recipe, files, layer) for layer in plan.layers], files, plan)
 
 
 def _split(
-    recipe: str, net: PathLike, weights: PathLike, output: PathLike, *, config: PathLike | None = None,
+    recipe: str, net: PathLike, weights: PathLike | None, output: PathLike, *, config: PathLike | None = None,
     as_path: str | None = None, force: bool = False, check: bool = False, diff: bool = False,
-    progress: Progress = no_progress, **given: Any,
+    progress: Progress = no_progress, **options: Any,
 ) -> SplitReport:  # fmt: skip
-    settings = Settings.of(recipe, config, given)
+    settings = Settings.of(recipe, config, options)
     run = _Run(net, weights, output, config, as_path, force, check, diff, progress)
     return run.work([Step(recipe, settings)], settings, None)
 
@@ -160,12 +168,18 @@ class _Run:
             raise UsageError("--check and --diff exclude each other")
         if not os.fspath(self.output):
             raise UsageError("the output directory has no name (an empty shell variable?)")
-        if self.weights is None and not (self.check and plan is not None):
-            raise UsageError("WEIGHTS is missing: without it only `apply split.yaml NET -o DIR --check` can be run")
+        files = given(self.net, self.weights, settings.solver, settings.also)
+        if files.weights is None and not (self.check and plan is not None):
+            raise UsageError(
+                "WEIGHTS is missing: it may be left out where NET is the directory of a split, and in "
+                "`apply split.yaml NET -o DIR --check`"
+            )
         directory = OutputDir(_plain(self.output))
         caffe_dir = _plain(self.as_path) if self.as_path else directory.given
         with ExitStack() as stack:
-            inputs = open_inputs(stack, self.net, self.weights, settings.solver, settings.also, settings.solverstate)
+            inputs = open_inputs(
+                stack, files.net, files.weights, files.solver, files.also, settings.solverstate, files.lineage
+            )
             job = work_out(inputs, steps, directory=caffe_dir, plan=plan, diff=self.diff, progress=self.progress)
             differing: list[str] = []
             if self.diff:
@@ -186,7 +200,7 @@ class _Run:
             files=tuple(output.name for output in job.outputs),
             next_command=next_command(job, caffe_dir),
             differing=tuple(differing),
-            warnings=job.warnings,
+            warnings=(*files.remarks, *job.warnings),
             diff=job.diff,
         )
 

@@ -123,7 +123,21 @@ def _of_same_run(weights: PathLike) -> list[Snapshot]:
     if own is None:
         return []
     beside = _one_format(snapshots_in(Path(weights).parent, own.prefix, "caffemodel"), own.hdf5)
-    return [snapshot for snapshot in beside if snapshot.iteration <= own.iteration]
+    return _with_start([snapshot for snapshot in beside if snapshot.iteration <= own.iteration])
+
+
+SPLIT_FILES = ("split.yaml", "net.caffemodel")
+"""What tells a directory of a split, and the weights with which the training in it began."""
+
+
+def _with_start(snapshots: list[Snapshot]) -> list[Snapshot]:
+    """The snapshots of a run in a split's directory, led by what the split wrote: the start of the run."""
+    first = snapshots[0]
+    plan, start = (first.path.parent / name for name in SPLIT_FILES)
+    start = start.with_name(start.name + ".h5") if first.hdf5 else start
+    if first.iteration == 0 or not plan.exists() or not start.exists():
+        return snapshots
+    return [Snapshot(start, first.prefix, 0, "caffemodel", first.hdf5), *snapshots]
 
 
 def _one_format(found: list[Snapshot], hdf5: bool = False) -> list[Snapshot]:

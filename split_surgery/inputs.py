@@ -157,7 +157,7 @@ class Inputs:
 
 def open_inputs(
     stack: contextlib.ExitStack, net: PathLike, weights: PathLike | None, solver: PathLike | None = None, also: Sequence[PathLike] = (),
-    state: PathLike | None = None,
+    state: PathLike | None = None, lineage: tuple[str, ...] = (),
 ) -> Inputs:  # fmt: skip
     """Open the files of a split; `stack` closes them.
 
@@ -206,6 +206,7 @@ def open_inputs(
         parsed_solver,
         state_file,
         stack,
+        lineage,
     )
 
 

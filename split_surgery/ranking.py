@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from split_surgery.choice import AUTO, RankedLayer, candidates, choose_layers, rank_layers
+from split_surgery.directories import given
 from split_surgery.documents.net import Net
 from split_surgery.errors import UsageError
 from split_surgery.evidence import Request
@@ -25,7 +26,7 @@ ANY_COUNT = 10**9
 
 
 def rank(
-    net: PathLike, weights: PathLike, *, layer: str | None = None, order: str = "tpm", fast: str = "half", seed: int = 0,
+    net: PathLike, weights: PathLike | None = None, *, layer: str | None = None, order: str = "tpm", fast: str = "half", seed: int = 0,
     snapshots: str | None = None, window: str | None = None, windows: int | None = None, measure: str | None = None,
     scores: PathLike | None = None, solver: PathLike | None = None, solverstate: PathLike | None = None,
     trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
@@ -42,10 +43,13 @@ def rank(
         raise UsageError(f"--order {order}: must be one of {', '.join(ORDERS)}")
     fast_count(str(fast), ANY_COUNT)  # says at once what is no policy
     request, trusted = Request(snapshots, window, measure, scores), frozenset(trust_field)
+    files = given(net, weights, solver, ())
+    if files.weights is None:
+        raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
     with ExitStack() as stack:
-        inputs = open_inputs(stack, net, weights, solver, state=solverstate)
+        inputs = open_inputs(stack, files.net, files.weights, files.solver, files.also, state=solverstate)
         if layer is None:
-            names, remarks = candidates(inputs.net, trusted), list[str]()
+            names, remarks = candidates(inputs.net, trusted), list(files.remarks)
             if not names:
                 choose_layers(inputs, (), request, trusted, progress)  # says that there is none
                 raise UsageError(f"{inputs.net.document.name} has no convolution that can be split")

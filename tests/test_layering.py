@@ -34,7 +34,7 @@ ROWS = [
     {"engines.pycaffe", "engines.opencv"},
     {"reports"},
     {"inputs"},
-    {"targets", "writing"},
+    {"directories", "targets", "writing"},
     {"ranked"},
     {"choice", "splitting"},
     {"job"},

@@ -32,7 +32,7 @@ def cli() -> None:
 
 @cli.command(short_help="The residual split of one convolution.")
 @click.argument("net")
-@click.argument("weights")
+@click.argument("weights", required=False)
 @layers
 @evidence
 @click.option(
@@ -52,8 +52,10 @@ def cli() -> None:
 @click.option("--even-center", type=click.Choice(["low", "high", "both"]), help="The centre of a kernel of even size.")
 @writing
 @talk
-def residual(net: str, weights: str, output: str, **flags: Any) -> None:
+def residual(net: str, weights: str | None, output: str, **flags: Any) -> None:
     """The residual split of one convolution of NET and WEIGHTS into DIR.
+
+    NET may be the directory of an earlier split: then its newest snapshot stands for WEIGHTS.
 
     \b
     split-surgery residual base.prototxt base.caffemodel -o derived1/
@@ -65,12 +67,12 @@ def residual(net: str, weights: str, output: str, **flags: Any) -> None:
 
 @cli.command(short_help="The old extension/reorder split of one convolution.")
 @click.argument("net")
-@click.argument("weights")
+@click.argument("weights", required=False)
 @layers
 @evidence
 @writing
 @talk
-def extension(net: str, weights: str, output: str, **flags: Any) -> None:
+def extension(net: str, weights: str | None, output: str, **flags: Any) -> None:
     """The old extension/reorder split of one convolution of NET and WEIGHTS into DIR.
 
     With --noise 0 the derived net computes exactly what the baseline computes.
@@ -85,7 +87,7 @@ def extension(net: str, weights: str, output: str, **flags: Any) -> None:
 
 @cli.command(short_help="The skip (identity) split of one convolution.")
 @click.argument("net")
-@click.argument("weights")
+@click.argument("weights", required=False)
 @layers
 @evidence
 @click.option(
@@ -98,7 +100,7 @@ def extension(net: str, weights: str, output: str, **flags: Any) -> None:
 @click.option("--even-center", type=click.Choice(["low", "high"]), help="The centre of a kernel of even size.")
 @writing
 @talk
-def skip(net: str, weights: str, output: str, **flags: Any) -> None:
+def skip(net: str, weights: str | None, output: str, **flags: Any) -> None:
     """The skip ("identity") split of one convolution of NET and WEIGHTS into DIR.
 
     The slow kernels are summed with their own input, which passes by unchanged and does not learn.
@@ -138,7 +140,7 @@ def apply(config: str, net: str, weights: str | None, output: str, **flags: Any)
 
 @cli.command(short_help="Convolutions, or the kernels of one, by TPM.")
 @click.argument("net")
-@click.argument("weights")
+@click.argument("weights", required=False)
 @one_layer
 @evidence
 @click.option("--windows", type=int, metavar="N", help="Measure over N parts of the training too, one after the other.")
@@ -147,7 +149,7 @@ def apply(config: str, net: str, weights: str | None, output: str, **flags: Any)
 @click.option("--solverstate", metavar="FILE", help="Of the snapshot WEIGHTS, for the measure update.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table as CSV: layers, or channels with scores.")
 @talk
-def rank(net: str, weights: str, as_csv: bool, **flags: Any) -> None:
+def rank(net: str, weights: str | None, as_csv: bool, **flags: Any) -> None:
     """The convolutions of a net by the entropy of their kernels' TPM, or with --layer its kernels with score and group.
 
     TPM says how purposefully a kernel moved during training; our reading is net displacement over path length.

@@ -1,0 +1,83 @@
+"""A directory that an earlier split wrote, and training has gone on in, in the place of NET and WEIGHTS."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from split_surgery.documents.net import TRAIN_NETS
+from split_surgery.documents.prototxt import Document
+from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.files import PathLike, read_file, sha256, snapshots_in
+from split_surgery.inputs import HDF5_SUFFIX, NET_FILE, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE
+from split_surgery.planfile import read_plan
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is split: files, and where they come from.
+
+    Attributes:
+        solver, also: the directory's own, where they were not named.
+        lineage: SHA-256 of each ancestor's split.yaml, the eldest first.
+    """
+
+    net: PathLike
+    weights: PathLike | None
+    solver: PathLike | None
+    also: tuple[PathLike, ...]
+    lineage: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def given(net: PathLike, weights: PathLike | None, solver: PathLike | None, also: tuple[PathLike, ...]) -> Given:
+    """The files to split; a directory stands for its net, its newest snapshot, its solver and its other prototxts.
+
+    Raises:
+        UsageError: WEIGHTS is missing beside a file, or the directory holds snapshots of several runs.
+        FileError: the directory is not one of a split.
+    """
+    if not os.path.isdir(net):
+        return Given(net, weights, solver, also)
+    folder, name = Path(net), os.fspath(net)
+    if not os.path.exists(folder / PLAN_FILE):
+        raise FileError(f"is a directory, and not one that a split wrote (it has no {PLAN_FILE})", FilePlace(name),
+                        "name the prototxt and the weights in it")  # fmt: skip
+    plan = read_plan(folder / PLAN_FILE)
+    own_solver = folder / SOLVER_FILE if os.path.exists(folder / SOLVER_FILE) else None
+    inside = own_solver is not None and _holds_net(own_solver)
+    remarks: list[str] = []
+    if weights is None:
+        weights, remarks = newest(folder)
+    return Given(
+        own_solver if inside and own_solver is not None else folder / NET_FILE,
+        weights,
+        solver if solver is not None or inside else own_solver,
+        also or tuple(folder / file.name for file in plan.also),
+        (*plan.lineage, sha256(read_file(folder / PLAN_FILE))),
+        tuple(remarks),
+    )
+
+
+def newest(folder: Path) -> tuple[PathLike, list[str]]:
+    """The newest snapshot of a directory, or what the split wrote, with a remark.
+
+    Raises:
+        UsageError: it holds snapshots of several runs.
+    """
+    found = snapshots_in(folder, kind="caffemodel")
+    prefixes = sorted({snapshot.prefix for snapshot in found})
+    if len(prefixes) > 1:
+        raise UsageError(f"{folder} holds snapshots of several runs ({', '.join(prefixes)}): name the weights")
+    if found:
+        return found[-1].path, []
+    for name in (WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX):
+        if os.path.exists(folder / name):
+            return folder / name, [f"{folder} holds no snapshot: taking {name}, which is untrained"]
+    raise FileError(f"holds neither a snapshot nor {WEIGHTS_FILE}", FilePlace(os.fspath(folder)))
+
+
+def _holds_net(solver: Path) -> bool:
+    root = Document(read_file(solver), os.fspath(solver)).root
+    return any(root.messages(name) for name in TRAIN_NETS)
