@@ -41,7 +41,7 @@ def rank_target(inputs: Inputs, target: Target, request: Request, progress: Prog
         found = []
         remarks.append(f'the snapshots know no layer "{target.name}", so they say nothing of its kernels')
     state = None
-    if len(found) < 2 and request.measure != "norm":
+    if (len(found) < 2 and request.measure != "norm") or request.measure == "update":
         state, said = _state_of(inputs, target, asked=request.measure == "update")
         remarks += said
     evidence = score_layer(target.saved_as, weight, inputs.weights_path, request, Trail(found, state), progress)

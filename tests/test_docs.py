@@ -7,7 +7,10 @@ import re
 
 import pytest
 
-from tests.conftest import ROOT
+from split_surgery import rank
+from split_surgery.kernels.tpm import MEASURES
+from split_surgery.reports import NetRankReport
+from tests.conftest import EXAMPLE, ROOT
 
 LATE = 100_000
 """An iteration at which Adam's bias correction is 1."""
@@ -54,3 +57,50 @@ def test_steps_from_a_zero_history(solver, columns, figures):
 def test_the_largest_step_of_adam_is_the_one_stated():
     assert "up to 6.6 times" in (ROOT / "docs" / "resume.md").read_text()
     assert round(max(step_lengths("Adam", 1000)), 1) == 6.6
+
+
+def tpm_table() -> str:
+    """The table of docs/tpm.md, from the example's snapshots."""
+    report = rank(
+        EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel",
+        snapshots=str(EXAMPLE / "snapshots" / "*.caffemodel"), windows=3,
+    )  # fmt: skip
+    assert isinstance(report, NetRankReport)
+    heads = [f"{iteration(w.first)}-{iteration(w.last)}" for w in report.windows]
+    lines = [f"| layer (kernels) | mean | entropy | {' | '.join(heads)} |", "| --- |" + " --- |" * (2 + len(heads))]
+    for row in report.layers:
+        cells = [f"{w.entropy[row.layer]:.4f}" for w in report.windows]
+        lines.append(f"| `{row.layer}` ({row.num_output}) | {row.mean:.4f} | {row.entropy:.4f} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def iteration(name: str) -> str:
+    found = re.search(r"_iter_(\d+)\.", name)
+    assert found is not None
+    return found[1]
+
+
+def measures_table() -> str:
+    """The measures as the code knows them."""
+    lines = ["| measure | needs | what it is | source |", "| --- | --- | --- | --- |"]
+    for measure in MEASURES.values():
+        needs = (
+            "a solver state"
+            if measure.needs_state
+            else f"{measure.snapshots} snapshots"
+            if measure.snapshots > 1
+            else "the weights"
+        )
+        lines.append(f"| `{measure.name}` | {needs} | {measure.summary} | {measure.reference} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_tables_of_tpm_are_what_the_tool_gives():
+    text = (ROOT / "docs" / "tpm.md").read_text()
+    assert tpm_table() in text
+    assert measures_table() in text
+
+
+if __name__ == "__main__":
+    print(measures_table())
+    print(tpm_table())

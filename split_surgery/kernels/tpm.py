@@ -45,12 +45,19 @@ class Measure:
     needs_state: bool = False
 
 
-def _flat(weights: Weights) -> npt.NDArray[np.float64]:
-    return np.asarray(weights, np.float64).reshape(len(weights), -1)
+ROWS = 64
+"""Kernels worked on at a time: float64 copies of a whole layer would take twice its memory, several times over."""
 
 
-def _norms(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)), np.float64)
+def _norms(weights: Weights, start: Weights | None = None) -> npt.NDArray[np.float64]:
+    """||w|| per kernel, or ||w - start||, in float64."""
+    found = np.empty(len(weights))
+    for at in range(0, len(weights), ROWS):
+        rows = np.asarray(weights[at : at + ROWS], np.float64)
+        rows = rows if start is None else rows - start[at : at + ROWS]
+        rows = rows.reshape(len(rows), -1)
+        found[at : at + ROWS] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    return found
 
 
 def coherence(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
@@ -60,27 +67,25 @@ def coherence(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
     """
     first = before = now = None
     path: npt.NDArray[np.float64] | float = 0.0
-    for weights in window:
-        now = _flat(weights)
+    for now in window:
         if before is None:
             first = now
         else:
-            path = path + _norms(now - before)
+            path = path + _norms(now, before)
         before = now
     assert first is not None
     assert now is not None
-    return _ratio(_norms(now - first), np.broadcast_to(path, len(first)))
+    return _ratio(_norms(now, first), np.broadcast_to(path, len(first)))
 
 
 def ratio(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
     """Relative displacement: ||w(t_n) - w(t_0)|| / ||w(t_0)|| per kernel; 0 for a kernel that started at zero."""
     first = last = None
-    for weights in window:
-        last = _flat(weights)
+    for last in window:
         first = last if first is None else first
     assert first is not None
     assert last is not None
-    return _ratio(_norms(last - first), _norms(first))
+    return _ratio(_norms(last, first), _norms(first))
 
 
 def update(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
@@ -90,13 +95,13 @@ def update(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
         window: the weights, then the blob that the solver keeps for them.
     """
     weights, history = window
-    return _ratio(_norms(_flat(history)), _norms(_flat(weights)))
+    return _ratio(_norms(history), _norms(weights))
 
 
 def norm(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
     """||w|| of the last weights per kernel: a stand-in that knows nothing of training."""
     *_, last = window
-    return _norms(_flat(last))
+    return _norms(last)
 
 
 def _ratio(top: npt.NDArray[np.float64], bottom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
