@@ -10,7 +10,7 @@ from split_surgery.documents.layer_types import own_blobs
 from split_surgery.documents.net import Net
 from split_surgery.documents.parameters import blob_of, shared_with, sharing
 from split_surgery.documents.rules import State
-from split_surgery.documents.weights import Blob, Record, Weights, same_numbers
+from split_surgery.documents.weights import Blob, Record, Weights, padded, same_numbers
 from split_surgery.errors import SurgeryError
 
 
@@ -161,9 +161,9 @@ def _tied(base: Net, derived: Net, weights: Weights, layer: Layer, blocks: Mappi
 
 def _fits(found: tuple[tuple[int, ...], bool], wanted: tuple[tuple[int, ...], bool]) -> bool:
     """As Blob::ShapeEquals: a legacy shape has four axes, ones in front; any other must be equal."""
-    legacy = found[1] or wanted[1]
-    shapes = [(1,) * (4 - len(shape)) + shape if legacy else shape for shape, _ in (found, wanted)]
-    return shapes[0] == shapes[1]
+    if found[1] or wanted[1]:
+        return padded(found[0]) == padded(wanted[0])
+    return found[0] == wanted[0]
 
 
 class _Channels:

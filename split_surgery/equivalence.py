@@ -16,7 +16,7 @@ from split_surgery.documents.layer import Layer
 from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Message
 from split_surgery.documents.rules import State
-from split_surgery.documents.weights import Blob, Record, Weights, same_numbers
+from split_surgery.documents.weights import Blob, Record, Weights, padded, same_numbers
 from split_surgery.errors import FileError, SurgeryError
 from split_surgery.folding import fold_block, load_affine
 from split_surgery.kernels.algebra import ungrouped
@@ -217,7 +217,7 @@ def _shape_of(blob: Blob) -> tuple[int, tuple[int, ...], str]:
 
 def _drift(a: Record, b: Record) -> float | None:
     """Relative change of all the blobs of a record, or None where there are none, or they cannot be compared."""
-    if not a.blobs or [_padded(blob.shape) for blob in a.blobs] != [_padded(blob.shape) for blob in b.blobs]:
+    if not a.blobs or [padded(blob.shape) for blob in a.blobs] != [padded(blob.shape) for blob in b.blobs]:
         return None
     moved = size = 0.0
     for first, second in zip(a.blobs, b.blobs):
@@ -228,8 +228,3 @@ def _drift(a: Record, b: Record) -> float | None:
         moved += float(((new - old) ** 2).sum())
         size += float((old**2).sum())
     return (moved / size) ** 0.5 if size else None if moved else 0.0
-
-
-def _padded(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Legacy shapes have four axes, ones in front."""
-    return (1,) * (4 - len(shape)) + shape

@@ -18,7 +18,7 @@ from split_surgery.documents.parameters import learnable
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.rules import State
 from split_surgery.documents.solverstate import Replaced, Solverstate
-from split_surgery.documents.weights import Array, Blob, Record, Weights
+from split_surgery.documents.weights import Array, Blob, Record, Weights, padded
 from split_surgery.errors import Defect, FileError, FilePlace
 from split_surgery.plan import LayerPlan
 from split_surgery.recipes.graph import Start
@@ -127,17 +127,12 @@ def _laid_beside(state: Solverstate, net: Net, weights: Weights, trained: Traine
         )
     for at, blob in enumerate(state.history):
         layer, index, parameter = order[at % count]
-        if _padded(blob.shape) != _padded(parameter.shape):
+        if padded(blob.shape) != padded(parameter.shape):
             raise FileError(
                 f'history[{at}] has shape {blob.shape}, but belongs to blob {index} of layer "{layer.name}", {parameter.shape}',
                 FilePlace(state.name),
             )
     return History(state, tuple((layer.name, index) for layer, index, _ in order), runs, trained)
-
-
-def _padded(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Legacy shapes have four axes, ones in front."""
-    return (1,) * (4 - len(shape)) + shape
 
 
 def carried_over(history: History, plan: LayerPlan, starts: Starts) -> dict[int, list[Array]]:
@@ -179,10 +174,10 @@ def prove_order(history: History, replaced: Replaced, derived: Net, weights: Wei
     sizes = _Sizes(weights, new)
     trained = replace(history.trained, by_weights=sizes if history.trained.by_weights is not None else None)
     order = trained.order(derived, sizes)
-    wanted = [_padded(blob.shape) for _, _, blob in order] * history.runs
+    wanted = [padded(blob.shape) for _, _, blob in order] * history.runs
     found: list[tuple[int, ...]] = []
     for at, blob in enumerate(history.state.history):
-        found += [_padded(array.shape) for array in replaced[at]] if at in replaced else [_padded(blob.shape)]
+        found += [padded(array.shape) for array in replaced[at]] if at in replaced else [padded(blob.shape)]
     if found != wanted:
         raise Defect(
             f"the new solver state would hold {len(found)} blobs that do not fit the {len(wanted)} of the new net"

@@ -71,31 +71,37 @@ def rank(
     warnings = (*remarks, *said)
     if layer is None:
         return NetRankReport(
-            inputs.net.document.name, first.measure, first.tpm, first.sentence(),
-            float(np.mean([row.entropy for row in rows])),
-            tuple(
-                LayerRow(row.layer, row.num_output, row.weights, row.mean, row.entropy, row.evidence.scores) for row in rows
+            measure=first.measure,
+            tpm=first.tpm,
+            evidence=first.sentence(),
+            entropy=float(np.mean([row.entropy for row in rows])),
+            windows=parts,
+            about=about,
+            warnings=warnings,
+            net=inputs.net.document.name,
+            layers=tuple(
+                LayerRow(row.layer, row.num_output, row.weights, row.mean, row.entropy, row.evidence.scores)
+                for row in rows
             ),
-            parts, about, warnings,
-        )  # fmt: skip
+        )
     (row,) = rows
     ranked = ranking(first.scores, order, seed, row.layer)
     fast_channels, _ = fast_and_slow(ranked, str(fast), group)
     return RankReport(
-        layer=row.layer,
         measure=first.measure,
         tpm=False if order == "random" else first.tpm,
         evidence=sentence(first, order, seed),
+        entropy=row.entropy,
+        windows=parts,
+        about=about,
+        warnings=warnings,
+        layer=row.layer,
         order=order,
         mean=row.mean,
-        entropy=row.entropy,
         kernels=tuple(
             RankedKernel(channel, first.scores[channel], "fast" if channel in fast_channels else "slow")
             for channel in ranked
         ),
-        windows=parts,
-        about=about,
-        warnings=warnings,
     )
 
 

@@ -124,28 +124,35 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class NetRankReport:
-    """The convolutions of a net by the entropy of their kernels' scores, the highest first.
+class _Ranking:
+    """What both rankings have: what they rest on, and the same over parts of the training, where they were asked for.
 
     Attributes:
-        entropy: the mean over the layers. windows: the same over parts of the training, where they were asked for.
+        entropy: of a layer's scores, or the mean over the layers. about: what the measure is, and whose reading.
     """
 
-    net: str
     measure: str
     tpm: bool | None
     evidence: str
     entropy: float
-    layers: tuple[LayerRow, ...]
-    windows: tuple[Window, ...] = ()
-    about: str = ""
-    warnings: tuple[str, ...] = ()
-    exit_code: int = 0
+    windows: tuple[Window, ...]
+    about: str
+    warnings: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return 0
 
     def to_dict(self) -> dict[str, Any]:
-        tree = dataclasses.asdict(self)
-        del tree["exit_code"]
-        return tree
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class NetRankReport(_Ranking):
+    """The convolutions of a net by the entropy of their kernels' scores, the highest first."""
+
+    net: str
+    layers: tuple[LayerRow, ...]
 
 
 @dataclass(frozen=True)
@@ -156,30 +163,13 @@ class RankedKernel:
 
 
 @dataclass(frozen=True)
-class RankReport:
-    """Kernels of one layer with score and group, fast ones first in the ranking's order.
-
-    Attributes:
-        mean, entropy: of the scores. about: what the measure is, and whose reading.
-    """
+class RankReport(_Ranking):
+    """Kernels of one layer with score and group, fast ones first in the ranking's order."""
 
     layer: str
-    measure: str
-    tpm: bool | None
-    evidence: str
     order: str
     mean: float
-    entropy: float
     kernels: tuple[RankedKernel, ...]
-    windows: tuple[Window, ...] = ()
-    about: str = ""
-    warnings: tuple[str, ...] = ()
-    exit_code: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        tree = dataclasses.asdict(self)
-        del tree["exit_code"]
-        return tree
 
 
 @dataclass(frozen=True)

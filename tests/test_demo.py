@@ -81,7 +81,9 @@ def test_figures_in_the_examples_readme_are_from_its_logs():
 def test_the_readmes_commands_exist(command):
     text = (ROOT / "README.md").read_text()
     options = set(re.findall(r"`(--[a-z-]+)", text)) | set(re.findall(r" (--[a-z][a-z-]*)", text))
-    helps = "".join(command(verb, "--help").stdout for verb in ("residual", "extension", "skip", "apply", "rank", "verify", "demo"))
+    helps = "".join(
+        command(verb, "--help").stdout for verb in ("residual", "extension", "skip", "apply", "rank", "verify", "demo")
+    )
     of_other_programs = {"--weights", "--snapshot", "--reflink"}
     assert options - of_other_programs <= set(re.findall(r"--[a-z-]+", helps))
     assert re.findall(r"^ {4}make (\w+)", text, re.MULTILINE) == ["demo", "test"]

@@ -45,6 +45,11 @@ class Blob(Protocol):
         ...
 
 
+def padded(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape as legacy blobs have it, with four axes, ones in front: where one of two is legacy, so they are compared."""
+    return (1,) * (4 - len(shape)) + shape
+
+
 @dataclass(frozen=True)
 class Record:
     """One layer of a weights file. HDF5 says neither type nor connections: they are empty.
