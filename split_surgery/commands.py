@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from split_surgery.config import RUN_WORDS, Settings, read_config
+from split_surgery.config import RUN_WORDS, Entry, Settings, read_config
 from split_surgery.directories import given
 from split_surgery.errors import UsageError
 from split_surgery.files import OutputDir, PathLike, Progress, no_progress, snapshots_in
@@ -110,7 +111,7 @@ def skip(net: PathLike, weights: PathLike | None, output: PathLike, **options: U
 
 
 def apply(
-    config: PathLike, net: PathLike, weights: PathLike | None, output: PathLike, *, as_path: str | None = None,
+    config: PathLike, net: PathLike, weights: PathLike | None, output: PathLike, *,
     force: bool = False, check: bool = False, diff: bool = False, progress: Progress = no_progress, **options: Any,
 ) -> SplitReport:  # fmt: skip
     """Several splits in one run, as a config says; or those of an earlier split.yaml, of which nothing is ranked again.
@@ -122,7 +123,7 @@ def apply(
     Raises:
         SurgeryError: with the exit code that the command line gives.
     """
-    run = _Run(net, weights, output, config, as_path, force, check, diff, progress)
+    run = _Run(net, weights, output, config, force, check, diff, progress)
     if not is_plan(config):
         entries = read_config(config)
         settings = [Settings.made_of(entry.options, options) for entry in entries]
@@ -130,6 +131,8 @@ def apply(
             if entry.recipe is None:
                 raise UsageError(f"{config}: says no recipe (recipe: {', '.join(RECIPES)})")
         steps = [Step(entry.recipe or "", made) for entry, made in zip(entries, settings)]
+        for step, entry in zip(steps, entries):
+            _check_options(step, entry)
         return run.work(steps, settings[0], None)
     for name in options:
         if name not in RUN_WORDS:
@@ -140,12 +143,26 @@ def apply(
 
 def _split(
     recipe: str, net: PathLike, weights: PathLike | None, output: PathLike, *, config: PathLike | None = None,
-    as_path: str | None = None, force: bool = False, check: bool = False, diff: bool = False,
+    force: bool = False, check: bool = False, diff: bool = False,
     progress: Progress = no_progress, **options: Any,
 ) -> SplitReport:  # fmt: skip
     settings = Settings.of(recipe, config, options)
-    run = _Run(net, weights, output, config, as_path, force, check, diff, progress)
+    if config is not None:
+        _check_options(Step(recipe, settings), read_config(config, recipe)[0])
+    run = _Run(net, weights, output, config, force, check, diff, progress)
     return run.work([Step(recipe, settings)], settings, None)
+
+
+def _check_options(step: Step, entry: Entry) -> None:
+    """Raises: UsageError, where a value is impossible, at its place in the config, if it is from there."""
+    try:
+        step.options()
+    except UsageError as error:
+        word = re.match(r"(?:--)?([a-z-]+)", error.message)
+        place = entry.places.get(word[1]) if word is not None else None
+        if place is None:
+            raise
+        raise UsageError(f"{place}: {error.message}", hint=error.hint) from error
 
 
 @dataclass(frozen=True)
@@ -156,7 +173,6 @@ class _Run:
     weights: PathLike | None
     output: PathLike
     config: PathLike | None
-    as_path: str | None
     force: bool
     check: bool
     diff: bool
@@ -175,7 +191,7 @@ class _Run:
                 "`apply split.yaml NET -o DIR --check`"
             )
         directory = OutputDir(_plain(self.output))
-        caffe_dir = _plain(self.as_path) if self.as_path else directory.given
+        caffe_dir = _plain(settings.as_path) if settings.as_path else directory.given
         with ExitStack() as stack:
             inputs = open_inputs(
                 stack, files.net, files.weights, files.solver, files.also, settings.solverstate, files.lineage

@@ -81,6 +81,7 @@ class Settings:
     solver: PathLike | None = _option(None, "a file's name", _path)
     solverstate: PathLike | None = _option(None, "a file's name", _path)
     also: tuple[PathLike, ...] = _option((), "a list of files", _paths)
+    as_path: str | None = _option(None, "a directory's name", _text)
     names: tuple[tuple[str, str], ...] = _option((), "a mapping from roles to suffixes", _renamed)
     trust_field: tuple[str, ...] = _option((), "a list of field names", _names)
 
@@ -109,17 +110,26 @@ class Settings:
         return cls(**values)
 
 
-RUN_WORDS = ("solver", "solverstate", "also")
+RUN_WORDS = ("solver", "solverstate", "also", "as_path")
 """Options of a whole run, which a single layer of it cannot have."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a config says of one layer, or of several alike: the recipe, if it says, and options by field name."""
+    """What a config says of one layer, or of several alike: the recipe, if it says, and options by field name.
+
+    Attributes:
+        places: of the words, for what turns out to be impossible later.
+    """
 
     recipe: str | None
     options: dict[str, Any]
-    recipe_place: TextPlace | None = None
+    places: dict[str, TextPlace] = field(default_factory=dict)
+
+
+def word_of(item: Field[Any]) -> str:
+    """The word of an option: the flag without its dashes, and the key in YAML."""
+    return {"as_path": "as"}.get(item.name, item.name.replace("_", "-"))
 
 
 def _read(item: Field[Any], value: Any, where: str) -> Any:
@@ -130,7 +140,7 @@ def _read(item: Field[Any], value: Any, where: str) -> Any:
     """
     read = item.metadata["read"](value)
     if read is None:
-        word = item.name.replace("_", "-")
+        word = word_of(item)
         raise UsageError(f"{where}{word} must be {item.metadata['what']}, not {value!r}")
     return read
 
@@ -159,7 +169,7 @@ def read_config(path: PathLike, verb: str | None = None) -> list[Entry]:
             f"{place}: this config splits several layers", hint=f"split-surgery apply {path} NET WEIGHTS -o DIR"
         )
     if verb is not None and common.recipe not in (None, verb):
-        raise UsageError(f"{common.recipe_place}: this config is for the {common.recipe} split, not for {verb}")
+        raise UsageError(f"{common.places['recipe']}: this config is for the {common.recipe} split, not for {verb}")
     if not layers:
         return [common]
     (key, node), *_ = layers
@@ -170,13 +180,14 @@ def read_config(path: PathLike, verb: str | None = None) -> list[Entry]:
         if not isinstance(item, yaml.MappingNode):
             raise UsageError(f"{document.place(item)}: must be a mapping, such as layer: conv1")
         entry = _entry(document, item, skip=(), refused=RUN_WORDS)
-        found.append(Entry(entry.recipe or common.recipe, common.options | entry.options))
+        places = common.places | entry.places
+        found.append(Entry(entry.recipe or common.recipe, common.options | entry.options, places))
     return found
 
 
 def _entry(document: _Document, node: yaml.MappingNode, skip: Sequence[str], refused: Sequence[str] = ()) -> Entry:
-    known = {item.name.replace("_", "-"): item for item in fields(Settings)}
-    recipe, recipe_place, found = None, None, dict[str, Any]()
+    known = {word_of(item): item for item in fields(Settings)}
+    recipe, found, places = None, dict[str, Any](), dict[str, TextPlace]()
     for key, value_node in document.pairs(node):
         word, value, place = document.value(key), document.value(value_node), document.place(key)
         if word in skip:
@@ -184,9 +195,9 @@ def _entry(document: _Document, node: yaml.MappingNode, skip: Sequence[str], ref
         if word == "recipe":
             if value not in RECIPES:
                 raise UsageError(f"{place}: there is no recipe {value!r}", hint=nearest(str(value), list(RECIPES)))
-            recipe, recipe_place = value, place
+            recipe, places[word] = value, place
             continue
-        if word in refused:
+        if word in known and known[word].name in refused:
             raise UsageError(f"{place}: {word} is an option of the whole run: put it beside layers")
         if word not in known:
             raise UsageError(
@@ -195,8 +206,8 @@ def _entry(document: _Document, node: yaml.MappingNode, skip: Sequence[str], ref
         read = _read(known[word], value, f"{place}: ")
         if known[word].name in found:
             raise UsageError(f"{place}: {word} is given twice")
-        found[known[word].name] = read
-    return Entry(recipe, found, recipe_place)
+        found[known[word].name], places[word] = read, place
+    return Entry(recipe, found, places)
 
 
 class _Document:

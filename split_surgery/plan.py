@@ -152,7 +152,7 @@ class Plan:
             "weights": self.weights.to_tree(),
             **({"also": [file.to_tree() for file in self.also]} if self.also else {}),
             **({"solverstate": self.solverstate.to_tree()} if self.solverstate else {}),
-            **({"lineage": list(self.lineage)} if self.lineage else {}),
+            **({"lineage": {"depth": len(self.lineage), "ancestors": list(self.lineage)}} if self.lineage else {}),
             "layers": [_layer_tree(layer) for layer in self.layers],
         }
 

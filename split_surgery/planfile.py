@@ -43,7 +43,7 @@ def read_plan(path: PathLike) -> Plan:
         tuple(reader.input_file({"also": entry}, "also") for entry in reader.get(root, "also", list, [])),
         tuple(reader.layer(entry) for entry in reader.get(root, "layers", list)),
         reader.input_file(root, "solverstate") if state is not None else None,
-        tuple(reader.strings(root, "lineage", [])),
+        tuple(reader.strings(reader.mapping(root.get("lineage", {}), "lineage"), "ancestors", [])),
     )
 
 

@@ -205,6 +205,12 @@ def test_damaged_plans_are_named(tmp_path):
         ("layers:\n  - layer: conv1_1\n", "says no recipe"),
         ("recipe: skip\nnames: {split9: a}\nlayer: conv1_1\n", "the skip split has no 'split9'"),
         ("recipe: residual\nlayer: nosuch\n", 'no layer "nosuch"'),
+        (
+            "recipe: residual\nlayers:\n  - {layer: conv1_1}\n  - {layer: conv1_2, order: tmp}\n",
+            "c.yaml:4:22: --order tmp: must be one of",
+        ),
+        ("recipe: residual\nnoise: -1\nlayer: conv1_1\n", "c.yaml:2:1: --noise -1.0: a standard deviation"),
+        ("recipe: skip\nnames: {split9: a}\nlayer: conv1_1\n", "c.yaml:2:1: names: the skip split"),
     ],
 )
 def test_configs_that_are_refused(tmp_path, text, message):
@@ -224,6 +230,17 @@ def test_the_command_applies_and_flags_override(tmp_path, command):
     assert verify(net, weights, tmp_path / "out", max_drift=0).problems == ()
     done = command("apply", tmp_path / "out" / "split.yaml", net, "-o", tmp_path / "out", "--check", "-q")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_reorder_layer_is_split_when_it_is_named(tmp_path):
+    net, weights = two(tmp_path)
+    steps = "recipe: residual\nlayers:\n  - {layer: conv1_1}\n  - {layer: conv1_1_reorder}\n"
+    apply(config(tmp_path, steps), net, weights, tmp_path / "out", noise=0)
+    names = {layer.name for layer in net_of(tmp_path / "out" / "net.prototxt").layers}
+    assert "conv1_1_reorder_split2_residual_pre" in names
+    proof = verify(net, weights, tmp_path / "out")
+    assert proof.problems == ()
+    assert proof.blocks[0].fault == ""
 
 
 def test_the_multi_split_config_that_comes_with_the_project(tmp_path):
@@ -310,7 +327,7 @@ def test_skip_in_real_caffe_is_what_folding_says(tmp_path, caffe, monkeypatch, g
         itertools.product(
             ["tpm", "random", "reverse"],
             ["half", "3", "25%"],
-            ["coherence", "ratio", "norm"],
+            ["coherence", "ratio", "update", "norm"],
             [residual, extension, skip],
         )
     ),
@@ -323,6 +340,9 @@ def test_every_combination_on_the_example(tmp_path, order, fast, measure, verb):
         "snapshots": str(EXAMPLE / "snapshots" / "*_iter_?000.caffemodel"),
     }
     net, weights = EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel"
+    if measure == "update":  # of the one snapshot whose solver state is kept
+        weights = EXAMPLE / "snapshots" / "fashion_vgg_iter_1000.caffemodel"
+        del options["snapshots"]
     report = verb(net, weights, tmp_path / "out", noise=0, **options)
     count = {"half": 16, "3": 3, "25%": 8}[fast]
     assert (len(report.layer.fast), len(report.layer.slow)) == (count, 32 - count)

@@ -63,11 +63,12 @@ def test_a_directory_stands_for_its_net_and_newest_snapshot(tmp_path):
     assert (two / "solver.prototxt").exists(), "the directory's solver goes along"
     assert verify(one / "net.prototxt", one / "net_iter_100.caffemodel", two).problems == ()
     plan = yaml.safe_load((two / "split.yaml").read_text())
-    assert plan["lineage"] == [sha256((one / "split.yaml").read_bytes())]
+    assert plan["lineage"] == {"depth": 1, "ancestors": [sha256((one / "split.yaml").read_bytes())]}
     third = tmp_path / "derived3"
     extension(two, None, third, layer="conv1_1_split1")
     lineage = yaml.safe_load((third / "split.yaml").read_text())["lineage"]
-    assert lineage == [*plan["lineage"], sha256((two / "split.yaml").read_bytes())]
+    ancestors = [*plan["lineage"]["ancestors"], sha256((two / "split.yaml").read_bytes())]
+    assert lineage == {"depth": 2, "ancestors": ancestors}
     apply(third / "split.yaml", two, None, tmp_path / "again", as_path=str(third))
     assert (tmp_path / "again" / "split.yaml").read_bytes() == (third / "split.yaml").read_bytes()
     assert (tmp_path / "again" / "net.caffemodel").read_bytes() == (third / "net.caffemodel").read_bytes()
@@ -152,7 +153,7 @@ def test_the_chain_from_a_baseline_to_derived3(tmp_path, caffe):
         for k in (1, 2, 3):
             assert (tmp_path / "out" / flow / f"derived{k}" / "base_iter_6.caffemodel").exists()
         lineage = yaml.safe_load((tmp_path / "out" / flow / "derived3" / "split.yaml").read_text())["lineage"]
-        assert len(lineage) == 2
+        assert lineage["depth"] == 2
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
     again = run()
     assert again.returncode == 0, again.stderr

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from split_surgery import extension, residual, skip
-from split_surgery.config import Settings, read_config
+from split_surgery.config import Settings, read_config, word_of
 from split_surgery.errors import SurgeryError
 from tests.conftest import ROOT
 from tests.nets import write_tiny
@@ -83,7 +83,7 @@ def test_every_option_has_a_flag_of_the_same_word(command):
     for item in fields(Settings):
         if item.name == "names":  # in a config only: nobody types seven suffixes
             continue
-        assert f"--{item.name.replace('_', '-')}" in text
+        assert f"--{word_of(item)}" in text
 
 
 @pytest.mark.parametrize(
