@@ -32,6 +32,7 @@ golden: $(STAMP)  ## write the golden derived nets anew, to be reviewed as a dif
 bench: $(STAMP)  ## time and memory beside cp and beside pycaffe, in one run; then of a 2.5 GB file
 	$(BIN)/python benchmarks/bench_split.py
 	$(BIN)/python benchmarks/sparse.py
+	$(BIN)/python benchmarks/bench_rank.py
 
 caffe:  ## real Caffe 1.0 in a private root (Linux x86-64)
 	scripts/get-caffe
