@@ -30,10 +30,15 @@ print(sum(read), wanted, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * sc
 
 def main() -> None:
     WORK.mkdir(exist_ok=True)
-    make = (
-        "import sys; from pathlib import Path; import vgg16; folder = Path(sys.argv[1]);"
-        "vgg16.write_prototxt(folder / 'n.prototxt'); [vgg16.write_caffemodel(folder / f's_iter_{k}.caffemodel', seed=k) for k in (1, 2, 3)]"
-    )
+    make = """
+import sys
+from pathlib import Path
+import vgg16
+folder = Path(sys.argv[1])
+vgg16.write_prototxt(folder / "n.prototxt")
+for k in (1, 2, 3):
+    vgg16.write_caffemodel(folder / f"s_iter_{k}.caffemodel", seed=k)
+"""
     subprocess.run([sys.executable, "-c", make, WORK], check=True, cwd=HERE)
     for step in range(4, COUNT + 1):
         os.link(WORK / f"s_iter_{step % 3 + 1}.caffemodel", WORK / f"s_iter_{step}.caffemodel")
@@ -48,8 +53,9 @@ def main() -> None:
     shutil.rmtree(WORK)
     print(
         f"rank of {layers} convolutions over {COUNT} snapshots of {size / 1e6:.0f} MB: {seconds:.1f} s, "
-        f"{memory / 1e6:.0f} MB of memory, {read / 1e6:.0f} MB read; the convolutions' weights are {COUNT * wanted / 1e6:.0f} MB, the files {COUNT * size / 1e6:.0f} MB"
+        f"{memory / 1e6:.0f} MB of memory, {read / 1e6:.0f} MB read"
     )
+    print(f"the convolutions' weights are {COUNT * wanted / 1e6:.0f} MB, the files {COUNT * size / 1e6:.0f} MB")
     if memory > LIMIT * 1e6 or read > COUNT * (wanted + size / 100):
         sys.exit("too much memory, or too much read")
 
