@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -74,8 +75,8 @@ def find_snapshots(
         if len(found) < 2 and solver_prefix and solver is not None:
             # Caffe resolves the prefix from its working directory; the solver's own folder is the other usual place.
             for base in (Path("."), Path(solver).parent):
-                path = base / solver_prefix
-                found = found if len(found) > 1 else _one_format(snapshots_in(path.parent, path.name, "caffemodel"))
+                folder, _, name = os.path.join(base, solver_prefix).rpartition("/")  # it may end in a slash
+                found = found if len(found) > 1 else _one_format(snapshots_in(folder, name, "caffemodel"))
             own = snapshot_of(weights)
             if own is not None:  # what came after WEIGHTS says nothing about how they came to be
                 found = [snapshot for snapshot in found if snapshot.iteration <= own.iteration]

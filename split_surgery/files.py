@@ -38,7 +38,7 @@ BLOCK = 8 * 1024 * 1024
 PIECE = 64 * 1024
 """Bytes compared at a time: few enough to stay in the processor's cache."""
 
-SNAPSHOT = re.compile(r"(?P<prefix>.+)_iter_(?P<iteration>\d+)\.(?P<kind>caffemodel|solverstate)(?P<h5>\.h5)?")
+SNAPSHOT = re.compile(r"(?P<prefix>.*)_iter_(?P<iteration>\d+)\.(?P<kind>caffemodel|solverstate)(?P<h5>\.h5)?")
 
 
 def no_progress(_label: str, _done: int, _total: int) -> None:

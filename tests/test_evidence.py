@@ -110,6 +110,16 @@ def test_snapshots_under_the_solvers_prefix(run):
     assert rank_one(net, folder / "base.caffemodel", solver=folder / "s.prototxt").measure == "coherence"
 
 
+def test_a_prefix_that_is_a_folder(run):
+    net, folder = run
+    (folder / "snaps").mkdir()
+    for step in (10, 20, 30):
+        (folder / "snaps" / f"_iter_{step}.caffemodel").write_bytes(snapshot(folder, step).read_bytes())
+    (folder / "s.prototxt").write_text('net: "base.prototxt"\nsnapshot_prefix: "snaps/"\n')
+    report = rank_one(net, folder / "base.caffemodel", solver=folder / "s.prototxt")
+    assert report.evidence.endswith("over 3 snapshots, _iter_10.caffemodel to _iter_30.caffemodel)")
+
+
 def test_controls(run):
     net, folder = run
     by_tpm = rank_one(net, snapshot(folder, 40))

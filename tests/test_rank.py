@@ -146,7 +146,12 @@ def test_only_the_convolutions_are_read(tmp_path, monkeypatch):
 
 
 def test_every_measure_says_what_it_is(command):
-    text = command("rank", "--help").stdout
+    text = " ".join(command("rank", "--help").stdout.split())
+    needs = {
+        m.name: "a solver state" if m.needs_state else str(m.snapshots) if m.tpm else "no TPM"
+        for m in MEASURES.values()
+    }
+    assert ", ".join(f"{name} ({need})" for name, need in needs.items()).replace("(3)", "(3 snapshots)") in text
     for name, measure in MEASURES.items():
         assert name in text
         assert measure.summary
