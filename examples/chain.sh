@@ -19,23 +19,23 @@ split_surgery=${SPLIT_SURGERY:-split-surgery}
 max_iter=$(sed -n 's/^ *max_iter: *\([0-9]*\).*/\1/p' "$solver")
 [ -n "$max_iter" ] || { echo "chain.sh: $solver has no max_iter" >&2; exit 2; }
 
-newest() { # directory, kind: the newest snapshot of that kind, or nothing
-  { ls "$1"/*_iter_*."$2" 2>/dev/null || true; } | sed 's/\(.*_iter_\)\([0-9]*\)\(\..*\)/\2 &/' | sort -n | tail -n 1 | cut -d' ' -f2-
+newest() { # directory, kind: the newest snapshot of that kind, protobuf or HDF5, or nothing
+  { ls "$1"/*_iter_*."$2" "$1"/*_iter_*."$2".h5 2>/dev/null || true; } | sed 's/\(.*_iter_\)\([0-9]*\)\(\..*\)/\2 &/' | sort -n | tail -n 1 | cut -d' ' -f2-
 }
 
 train() { # directory
   local done_already state
   done_already=$(newest "$1" caffemodel)
-  case $done_already in *_iter_"$max_iter".caffemodel) echo "$1: trained already"; return ;; esac
+  case $done_already in *_iter_"$max_iter".caffemodel | *_iter_"$max_iter".caffemodel.h5) echo "$1: trained already"; return ;; esac
   state=$(newest "$1" solverstate)
   if [ -n "$state" ]; then
     set -- "$1" --snapshot "$state"
   else
-    set -- "$1" --weights "$1/net.caffemodel"
+    set -- "$1" --weights "$(ls "$1"/net.caffemodel "$1"/net.caffemodel.h5 2>/dev/null | head -n 1)"
   fi
   if ! "$caffe" train --solver "$1/solver.prototxt" "${@:2}" >>"$1/train.log" 2>&1; then
-    echo "chain.sh: training in $1 failed; the end of $1/train.log:" >&2
-    tail -n 5 "$1/train.log" >&2
+    echo "chain.sh: training in $1 failed; errors at the end of $1/train.log:" >&2
+    { grep -E '^[EF][0-9]{4} |ERROR' "$1/train.log" || tail -n 5 "$1/train.log"; } | tail -n 5 >&2
     exit 1
   fi
   echo "$1: trained to iteration $max_iter"

@@ -61,8 +61,12 @@ def candidates(net: Net, trusted: frozenset[str]) -> list[str]:
 
 
 def made_by_a_split(net: Net, layer: Layer) -> bool:
-    """Whether a 1x1 stands on other convolutions with nothing but Concat and Eltwise between, as only a split makes it."""
+    """Whether a 1x1 stands on other convolutions with nothing but Concat and Eltwise between, as only a split makes it; or a
+    convolution without bias that does not learn is added to another, as the skip split does."""
     geometry = layer.geometry()
+    readers = [other.type for other in net.layers if set(layer.tops) & set(other.bottoms)]
+    if not geometry.bias_term and layer.frozen(1) and readers == ["Eltwise"]:
+        return True
     if (geometry.kernel, geometry.stride, geometry.pad, geometry.group) != POINTWISE:
         return False
     seen: set[str] = set()
@@ -97,7 +101,7 @@ def rank_layers(
         remarks += [remark for remark in said if remark not in remarks and "kernels" not in remark]
         remarks += [f"{name}: {remark}" for remark in said if "kernels" in remark]
         weight = target.owner.blobs[0]
-        scored.append((name, weight.shape[0], weight.count, evidence))
+        scored.append((target.name, weight.shape[0], weight.count, evidence))
     measures = [evidence.measure for *_, evidence in scored]
     best = next((measure for measure in (*MEASURES, "scores") if measure in measures), "")
     kept = [row for row in scored if row[3].measure == best]

@@ -16,10 +16,12 @@ from split_surgery.errors import UsageError
 from split_surgery.files import OutputDir, PathLike, Progress, no_progress, snapshots_in
 from split_surgery.inputs import (
     BINARY_FILES,
+    HDF5_SUFFIX,
     OWN_FILES,
     PLAN_FILE,
     SOLVER_FILE,
     STATE_FILE,
+    WEIGHTS_FILE,
     open_inputs,
 )
 from split_surgery.job import Job, work_out
@@ -184,8 +186,9 @@ class _Run:
             raise UsageError("--check and --diff exclude each other")
         if not os.fspath(self.output):
             raise UsageError("the output directory has no name (an empty shell variable?)")
-        files = given(self.net, self.weights, settings.solver, settings.also)
-        if files.weights is None and not (self.check and plan is not None):
+        texts_only = self.check and plan is not None  # then weights are welcome, and not needed
+        files = given(self.net, self.weights, settings.solver, settings.also, texts_only)
+        if files.weights is None and not texts_only:
             raise UsageError(
                 "WEIGHTS is missing: it may be left out where NET is the directory of a split, and in "
                 "`apply split.yaml NET -o DIR --check`"
@@ -194,19 +197,25 @@ class _Run:
         caffe_dir = _plain(settings.as_path) if settings.as_path else directory.given
         with ExitStack() as stack:
             inputs = open_inputs(
-                stack, files.net, files.weights, files.solver, files.also, settings.solverstate, files.lineage
+                stack,
+                files.net,
+                files.weights,
+                files.solver,
+                files.also,
+                settings.solverstate,
+                files.lineage,
+                hdf5=plan is not None and plan.weights.name.endswith(HDF5_SUFFIX),
             )
             job = work_out(inputs, steps, directory=caffe_dir, plan=plan, diff=self.diff, progress=self.progress)
             differing: list[str] = []
             if self.diff:
                 status = "diff"
             elif self.check:
-                differing = directory.differing(job.outputs) + stale_files(directory, job, self.weights is None)
+                differing = directory.differing(job.outputs) + stale_files(directory, job, files.weights is None)
                 status = "differs" if differing else "same"
             else:
                 read = [path for path in (self.config, settings.scores) if path is not None]
-                directory.refuse_inputs(job.outputs, [*inputs.paths(), *read])
-                status = write(directory, job, self.force, self.progress)
+                status = write(directory, job, [*inputs.paths(), *read], self.force, self.progress)
         return SplitReport(
             status=status,
             directory=directory.given,
@@ -227,11 +236,11 @@ def _plain(path: PathLike) -> str:
     return text.rstrip("/" + os.sep) or text
 
 
-def write(directory: OutputDir, job: Job, force: bool, progress: Progress) -> str:
+def write(directory: OutputDir, job: Job, inputs: Sequence[PathLike], force: bool, progress: Progress) -> str:
     """Write a job's outputs, or find that they are there: "written" or "unchanged".
 
     Raises:
-        UsageError: the directory holds something else, and force is not given or not allowed.
+        UsageError: the directory holds something else, and force is not given or not allowed; or an input would be replaced.
     """
     there = directory.entries()
     if not there:
@@ -246,6 +255,7 @@ def write(directory: OutputDir, job: Job, force: bool, progress: Progress) -> st
     differing = directory.differing(job.outputs)
     if not differing:
         return "unchanged"
+    directory.refuse_inputs([output for output in job.outputs if output.name in differing], inputs)
     if not force:
         raise UsageError(
             f"{directory.given} is not empty, and holds something else ({', '.join(differing)} would be written)",
@@ -272,7 +282,8 @@ def next_command(job: Job, directory: str) -> str:
     names = [output.name for output in job.outputs]
     state = next((name for name in names if name.startswith(STATE_FILE)), None)
     solver_file = shlex.quote(f"{directory}/{SOLVER_FILE}") if SOLVER_FILE in names else "SOLVER"
-    start = f"--weights {shlex.quote(f'{directory}/{names[0]}')}"
+    weights = next((name for name in names if name.startswith(WEIGHTS_FILE)), WEIGHTS_FILE)
+    start = f"--weights {shlex.quote(f'{directory}/{weights}')}"
     if state is not None:
         start = f"--snapshot {shlex.quote(f'{directory}/{state}')}"
     return f"caffe train --solver {solver_file} {start} 2>&1 | tee {shlex.quote(f'{directory}/train.log')}"

@@ -30,7 +30,7 @@ def _number(value: Any) -> float | None:
     # YAML 1.1 takes 1e-3 for a string; a person does not.
     try:
         return float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -172,7 +172,9 @@ def read_config(path: PathLike, verb: str | None = None) -> list[Entry]:
         raise UsageError(f"{common.places['recipe']}: this config is for the {common.recipe} split, not for {verb}")
     if not layers:
         return [common]
-    (key, node), *_ = layers
+    (key, node), *more = layers
+    if more:
+        raise UsageError(f"{document.place(more[0][0])}: layers is given twice")
     if not isinstance(node, yaml.SequenceNode) or not node.value:
         raise UsageError(f"{document.place(key)}: layers must be a list of mappings, one for each split")
     found = []
@@ -190,10 +192,12 @@ def _entry(document: _Document, node: yaml.MappingNode, skip: Sequence[str], ref
     recipe, found, places = None, dict[str, Any](), dict[str, TextPlace]()
     for key, value_node in document.pairs(node):
         word, value, place = document.value(key), document.value(value_node), document.place(key)
+        if not isinstance(word, str):
+            raise UsageError(f"{place}: {word!r} is no option")
         if word in skip:
             continue
         if word == "recipe":
-            if value not in RECIPES:
+            if not isinstance(value, str) or value not in RECIPES:
                 raise UsageError(f"{place}: there is no recipe {value!r}", hint=nearest(str(value), list(RECIPES)))
             recipe, places[word] = value, place
             continue

@@ -31,8 +31,17 @@ class Given:
     remarks: tuple[str, ...] = ()
 
 
-def given(net: PathLike, weights: PathLike | None, solver: PathLike | None, also: tuple[PathLike, ...]) -> Given:
+def given(
+    net: PathLike,
+    weights: PathLike | None,
+    solver: PathLike | None,
+    also: tuple[PathLike, ...],
+    texts_only: bool = False,
+) -> Given:
     """The files to split; a directory stands for its net, its newest snapshot, its solver and its other prototxts.
+
+    Args:
+        texts_only: whether the directory need not hold weights.
 
     Raises:
         UsageError: WEIGHTS is missing beside a file, or the directory holds snapshots of several runs.
@@ -49,7 +58,11 @@ def given(net: PathLike, weights: PathLike | None, solver: PathLike | None, also
     inside = own_solver is not None and _holds_net(own_solver)
     remarks: list[str] = []
     if weights is None:
-        weights, remarks = newest(folder)
+        try:
+            weights, remarks = newest(folder)
+        except FileError:
+            if not texts_only:
+                raise
     return Given(
         own_solver if inside and own_solver is not None else folder / NET_FILE,
         weights,

@@ -18,7 +18,7 @@ from split_surgery.documents.prototxt import Message
 from split_surgery.documents.rules import State
 from split_surgery.documents.weights import Blob, Record, Weights, padded, same_numbers
 from split_surgery.errors import FileError, SurgeryError
-from split_surgery.folding import fold_block, load_affine
+from split_surgery.folding import embedded, fold_block, load_affine
 from split_surgery.kernels.algebra import ungrouped
 
 
@@ -106,9 +106,12 @@ def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
     folded = fold_block(held.derived, new_layers, held.weights, old.bottoms[0], old.tops[0], held.trusted)
     geometry = old.geometry()
     weight, bias = load_affine(held.base, held.base_weights, old, geometry)
-    weight = ungrouped(weight, geometry.group)
-    if not folded.geometry.same_but_width(geometry) or folded.weight.shape != weight.shape:
+    # The block may read more pixels than the layer did: then the layer is taken for one of that size, with zeros there.
+    placed = embedded(ungrouped(weight, geometry.group), geometry, folded.geometry)
+    same = (folded.geometry.group, folded.geometry.bias_term) == (geometry.group, geometry.bias_term)
+    if placed is None or placed.shape != folded.weight.shape or not same:
         old.fail("the block in its place has another geometry")
+    weight = placed
     exact = folded.weight.tobytes() == weight.tobytes() and folded.bias.tobytes() == bias.tobytes()
     was = np.concatenate([weight.ravel(), bias]).astype(np.float64)
     now = np.concatenate([folded.weight.ravel(), folded.bias]).astype(np.float64)

@@ -183,6 +183,8 @@ def choose_measure(request: Request, snapshots: Sequence[Snapshot], has_state: b
     if asked not in MEASURES:
         raise UsageError(f"--measure {asked}: must be one of {BEST_REAL}, {', '.join(MEASURES)}")
     measure = MEASURES[asked]
+    if measure.snapshots == 1 and request.window is not None:
+        raise UsageError(f"--window is for measures over snapshots, and {asked} takes one")
     if measure.snapshots > count:
         raise FileError(
             f"--measure {asked} needs {measure.snapshots} snapshots, and {len(snapshots)} were found",
@@ -238,10 +240,11 @@ def score_layer(
     return Evidence(rounded(found), measure.name, measure.tpm, files)
 
 
-def knows(snapshots: Sequence[Snapshot], layer: str) -> bool:
-    """Whether the last snapshot has the layer: a layer that a split has just made is in none."""
+def knows(snapshots: Sequence[Snapshot], layers: Sequence[str]) -> bool:
+    """Whether the last snapshot has one of the layers: a layer that a split has just made is in none."""
     with ExitStack() as stack:
-        return bool(open_weights(stack, snapshots[-1].path).named(layer)) if snapshots else False
+        opened = open_weights(stack, snapshots[-1].path)
+        return any(opened.named(layer) for layer in layers)
 
 
 def degenerate(evidence: Evidence) -> list[str]:

@@ -73,6 +73,7 @@ class _Walk:
         self.bottom = bottom
         self.top = top
         self.geometry: Geometry | None = None
+        self.common: Geometry | None = None
         self.used: set[str] = set()
         self.done: dict[str, Affine] = {}
         self.open: set[str] = set()
@@ -111,43 +112,53 @@ class _Walk:
         return mix(weight[:, :, 0, 0], bias, inner)
 
     def _leaf(self, layer: Layer, geometry: Geometry, weight: Array, bias: Array) -> Affine:
-        """A convolution on the block's bottom, as one that slides like the largest of them."""
-        largest = self._largest()
+        """A convolution on the block's bottom, as one that slides as all of them do."""
+        common = self._common()
         known = self.geometry or replace(geometry, bias_term=False)
         bias_term = known.bias_term or geometry.bias_term
-        self.geometry = replace(largest, group=max(known.group, geometry.group), bias_term=bias_term)
-        placed = embedded(weight, geometry, largest)
+        self.geometry = replace(common, group=max(known.group, geometry.group), bias_term=bias_term)
+        placed = embedded(weight, geometry, common)
         if placed is None:
             layer.fail("slides otherwise than the other convolutions of the block")
         return placed, bias
 
-    def _largest(self) -> Geometry:
-        """The geometry of the largest kernel among the block's convolutions on its bottom."""
-        seen: set[str] = set()
-        waiting, leaves = [self.top], []
-        while waiting:
-            maker = self.makers.get(waiting.pop())
-            if maker is None or maker.name in seen:
-                continue
-            seen.add(maker.name)
-            waiting += [bottom for bottom in maker.bottoms if bottom != self.bottom]
-            if maker.type == "Convolution" and maker.bottoms == (self.bottom,):
-                leaves.append(maker.geometry())
-        return max(leaves, key=lambda found: found.kernel[0] * found.kernel[1])
+    def _common(self) -> Geometry:
+        """How the block's convolutions on its bottom all slide: like the largest of them, or where they do not, taps side by side."""
+        if self.common is None:
+            seen: set[str] = set()
+            waiting, leaves = [self.top], []
+            while waiting:
+                maker = self.makers.get(waiting.pop())
+                if maker is None or maker.name in seen:
+                    continue
+                seen.add(maker.name)
+                waiting += [bottom for bottom in maker.bottoms if bottom != self.bottom]
+                if maker.type == "Convolution" and maker.bottoms == (self.bottom,):
+                    leaves.append(maker.geometry())
+            largest = max(leaves, key=lambda found: found.kernel[0] * found.kernel[1])
+            self.common = largest if all(places(leaf, largest) for leaf in leaves) else side_by_side(leaves)
+        return self.common
 
 
-def embedded(weight: Array, geometry: Geometry, into: Geometry) -> Array | None:
-    """A kernel (n, c, kernel_h, kernel_w) as one of another size and padding that computes the same, zeros around it.
+def side_by_side(leaves: list[Geometry]) -> Geometry:
+    """A geometry without dilation whose taps are on all the pixels that any of these reads."""
+    kernel, pad = [], []
+    for axis in (0, 1):
+        low = min(-leaf.pad[axis] for leaf in leaves)
+        high = max(leaf.dilation[axis] * (leaf.kernel[axis] - 1) - leaf.pad[axis] for leaf in leaves)
+        kernel.append(high - low + 1)
+        pad.append(-low)
+    return replace(leaves[0], kernel=(kernel[0], kernel[1]), pad=(pad[0], pad[1]), dilation=(1, 1))
 
-    None where there is none: another stride, other output sizes, or a tap that falls beside those of `into`.
+
+def places(geometry: Geometry, into: Geometry) -> list[list[int]] | None:
+    """The taps (rows, then columns) of a geometry among those of another that reads at least the same pixels.
+
+    None where there are none: another stride, other output sizes, or a tap that falls beside those of `into`.
     """
-    if (geometry.kernel, geometry.pad, geometry.dilation, geometry.stride) == (
-        into.kernel, into.pad, into.dilation, into.stride,
-    ):  # fmt: skip
-        return weight
     if geometry.stride != into.stride:
         return None
-    places: list[list[int]] = []
+    found: list[list[int]] = []
     for axis in (0, 1):
         size, pad, dilation = geometry.kernel[axis], geometry.pad[axis], geometry.dilation[axis]
         rest = [2 * g.pad[axis] - g.dilation[axis] * (g.kernel[axis] - 1) - 1 for g in (geometry, into)]
@@ -156,9 +167,21 @@ def embedded(weight: Array, geometry: Geometry, into: Geometry) -> Array | None:
         offsets = [tap * dilation - pad + into.pad[axis] for tap in range(size)]
         if any(at % into.dilation[axis] or not 0 <= at // into.dilation[axis] < into.kernel[axis] for at in offsets):
             return None
-        places.append([at // into.dilation[axis] for at in offsets])
+        found.append([at // into.dilation[axis] for at in offsets])
+    return found
+
+
+def embedded(weight: Array, geometry: Geometry, into: Geometry) -> Array | None:
+    """A kernel (n, c, kernel_h, kernel_w) as one of another size and padding that computes the same, zeros around it; or None."""
+    if (geometry.kernel, geometry.pad, geometry.dilation, geometry.stride) == (
+        into.kernel, into.pad, into.dilation, into.stride,
+    ):  # fmt: skip
+        return weight
+    there = places(geometry, into)
+    if there is None:
+        return None
     placed = np.zeros((*weight.shape[:2], *into.kernel), weight.dtype)
-    placed[:, :, np.array(places[0])[:, None], places[1]] = weight
+    placed[:, :, np.array(there[0])[:, None], there[1]] = weight
     return placed
 
 

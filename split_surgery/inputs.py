@@ -68,7 +68,11 @@ class StateFile:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files of a split. The first of `nets` is NET; `stack` closes what else is opened on their account."""
+    """The files of a split. The first of `nets` is NET; `stack` closes what else is opened on their account.
+
+    Attributes:
+        convolutions: names of those that NET had before any split of this run.
+    """
 
     nets: tuple[NetFile, ...]
     weights_path: PathLike
@@ -79,6 +83,7 @@ class Inputs:
     state: StateFile | None
     stack: contextlib.ExitStack
     lineage: tuple[str, ...] = ()
+    convolutions: tuple[str, ...] = ()
 
     @property
     def net(self) -> Net:
@@ -157,7 +162,7 @@ class Inputs:
 
 def open_inputs(
     stack: contextlib.ExitStack, net: PathLike, weights: PathLike | None, solver: PathLike | None = None, also: Sequence[PathLike] = (),
-    state: PathLike | None = None, lineage: tuple[str, ...] = (),
+    state: PathLike | None = None, lineage: tuple[str, ...] = (), hdf5: bool = False,
 ) -> Inputs:  # fmt: skip
     """Open the files of a split; `stack` closes them.
 
@@ -184,7 +189,7 @@ def open_inputs(
     elif first.inside_solver:
         nets += [NetFile(net, inner, "", at) for at, inner in enumerate(inner_nets(first.document)) if at]
     source: Source | None = None
-    indexed: Weights = NoWeights(hdf5=False)
+    indexed: Weights = NoWeights(hdf5)
     if weights is not None:
         indexed, source = open_weights(stack, weights), stack.enter_context(Source(weights))
     state_file = None
@@ -207,6 +212,7 @@ def open_inputs(
         state_file,
         stack,
         lineage,
+        tuple(layer.name for layer in first.convolutions()),
     )
 
 

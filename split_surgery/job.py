@@ -110,6 +110,9 @@ def _check_inputs(inputs: Inputs, plan: Plan) -> None:
             raise FileError(
                 f"is not the {meant.name} that the plan was made for (its SHA-256 differs)", FilePlace(str(file.path))
             )
+    if inputs.source is not None and inputs.source.size != plan.weights.size:
+        message = f"has {inputs.source.size} bytes, and the {plan.weights.name} that the plan was made for {plan.weights.size}"
+        raise FileError(message, FilePlace(inputs.weights.name))
     if len(texts) != len(wanted):
         raise UsageError(
             "the plan edited " + ", ".join(file.name for file in wanted), hint="name all but the first with --also"

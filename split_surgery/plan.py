@@ -59,6 +59,11 @@ class Options:
                 raise UsageError(f"names: the {self.recipe} split has no {role!r}", hint=nearest(role, roles))
             if not suffix:
                 raise UsageError(f"names: {role} must have a suffix")
+        found: dict[str, str] = {}
+        for role, suffix in self.suffixes().items():
+            if suffix in found:
+                raise UsageError(f"names: {found[suffix]} and {role} would both be {suffix!r}")
+            found[suffix] = role
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
         tree |= {"surround": options.surround, "center": options.center}
         tree |= {"even_center": options.even_center} if options.even_center else {}
     if plan.recipe.has_skip:
-        tree |= {"skip": options.skip}
+        tree |= {"skip": options.skip} | ({"even_center": options.even_center} if options.even_center else {})
     tree |= {"trust_field": list(options.trust_field)} if options.trust_field else {}
     tree |= {
         "names": options.suffixes(),
@@ -234,9 +239,12 @@ def check_names_free(net: Net, members: Sequence[Member]) -> None:
     split = {member.layer for member in members}
     # Equal names would silently tie the new blobs to those of a layer that is not split alike.
     parameters = {text: other for other in net.layers if other.name not in split for _, text, _ in other.param_names()}
+    names = [name for member in members for name in member.names.values()]
     for member in members:
         twins = net.named(member.layer)
         for name in member.names.values():
+            if names.count(name) > 1 and twins:
+                raise UsageError(f'two new layers would be named "{name}"', twins[0].place())
             if name in taken and twins:
                 message = f'the new layer "{name}" would have the name of what {taken[name]} already makes'
                 raise UsageError(message, twins[0].place())

@@ -36,6 +36,8 @@ def read_plan(path: PathLike) -> Plan:
         raise FileError(
             f"is of format {root.get('format')!r}; this version reads format {FORMAT}", FilePlace(str(path))
         )
+    if not root.get("layers"):
+        raise reader.fail("layers is missing or empty")
     state = root.get("solverstate")
     return Plan(
         reader.input_file(root, "net"),

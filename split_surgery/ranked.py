@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from split_surgery.documents.weights import Blob
@@ -35,17 +36,23 @@ def rank_target(inputs: Inputs, target: Target, request: Request, progress: Prog
     """Scores of the target's kernels, and remarks on what they rest on."""
     weight, remarks = target.owner.blobs[0], list[str]()
     if request.scores is not None:
+        for word in ("snapshots", "window", "measure"):
+            if getattr(request, word) is not None:
+                raise UsageError(f"--scores and --{word} exclude each other: scores are not measured")
         return score_layer(target.name, weight, inputs.weights_path, request, Trail(), progress), []
     found = snapshots_of(inputs, request)
-    if found and request.snapshots is None and not knows(found, target.saved_as):
-        found = []
+    unknown = bool(found) and not knows(found, [target.saved_as])
+    # Snapshots that were named and know no layer of the net at all are a mistake, which is told when they are read.
+    if unknown and (request.snapshots is None or knows(found, inputs.convolutions)):
+        found, request = [], replace(request, snapshots=None)
         remarks.append(f'the snapshots know no layer "{target.name}", so they say nothing of its kernels')
     state = None
     if (len(found) < 2 and request.measure != "norm") or request.measure == "update":
         state, said = _state_of(inputs, target, asked=request.measure == "update")
         remarks += said
     evidence = score_layer(target.saved_as, weight, inputs.weights_path, request, Trail(found, state), progress)
-    return evidence, [*remarks, *no_tpm_hint(evidence, request.measure), *degenerate(evidence)]
+    hint = [] if unknown else no_tpm_hint(evidence, request.measure)
+    return evidence, [*remarks, *hint, *degenerate(evidence)]
 
 
 def _state_of(inputs: Inputs, target: Target, asked: bool) -> tuple[tuple[str, Blob] | None, list[str]]:

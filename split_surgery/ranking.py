@@ -122,7 +122,9 @@ def _windows(inputs: Inputs, request: Request, count: int | None) -> list[tuple[
     """
     if count is None:
         return []
-    found = snapshots_of(inputs, request) if request.scores is None else []
+    if request.scores is not None or request.measure in ("norm", "update"):
+        raise UsageError("--windows is for measures over snapshots: coherence, ratio or tpm")
+    found = snapshots_of(inputs, request)
     most = (len(found) - 1) // 2  # coherence needs three, and neighbours share one
     if not 0 < count <= most:
         raise UsageError(

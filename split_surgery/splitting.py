@@ -76,6 +76,7 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
     target, remarks = find_target(inputs.net, inputs.weights, layer, trusted)
     for member in target.members:
         check_geometry(RECIPES[options.recipe], member.layer, member.geometry, options.even_center)
+    remarks += _average_fits(options, target)
     numbers = [[finite(blob, member.layer.name) for blob in member.blobs] for member in target.members]
     if step.frozen is not None:
         plan = _check_frozen(inputs, step.frozen, target)
@@ -101,6 +102,19 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
     edited = inputs.edited(_documents(inputs, texts), applied(inputs.weights, changes), state)
     before, after = sum(array.size for array in numbers[0]), sum(array.size for part in starts[0] for array in part)
     return Split(edited, _report(plan, _new_layers(plan, target, starts[0]), before, after), remarks)
+
+
+def _average_fits(options: Options, target: Target) -> list[str]:
+    """A remark where the average over a stride has the layer's output size for some input sizes only."""
+    geometry = target.owner.geometry
+    axes = zip(geometry.kernel, geometry.stride, geometry.pad, geometry.dilation)
+    uneven = any(2 * pad - dilation * (size - 1) - 1 != -stride for size, stride, pad, dilation in axes)
+    if not RECIPES[options.recipe].has_skip or options.skip != "average" or not uneven:
+        return []
+    return [
+        f'the average fits where the stride divides the input of "{target.name}": for other sizes Caffe will refuse the net, and '
+        "--skip identity fits"
+    ]
 
 
 def _split_texts(inputs: Inputs, plan: LayerPlan, trusted: frozenset[str]) -> Split:

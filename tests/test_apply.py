@@ -349,3 +349,104 @@ def test_every_combination_on_the_example(tmp_path, order, fast, measure, verb):
     proof = verify(net, weights, tmp_path / "out")
     assert proof.problems == ()
     assert proof.blocks[0].exact == (verb is extension)
+
+
+def test_the_check_without_weights_prints_and_names_no_text_as_weights(tmp_path, command):
+    net, weights = two(tmp_path)
+    residual(net, weights, tmp_path / "out", layer="conv1_1")
+    done = command("apply", tmp_path / "out" / "split.yaml", net, "-o", tmp_path / "out", "--check")
+    assert done.returncode == 0, done.stderr
+    assert "up to date" in done.stdout
+    report = apply(tmp_path / "out" / "split.yaml", net, None, tmp_path / "out", check=True)
+    assert f"--weights {tmp_path}/out/net.caffemodel" in report.next_command
+
+
+def test_a_plan_applied_to_its_own_directory_is_unchanged(tmp_path):
+    net, weights = two(tmp_path)
+    residual(net, weights, tmp_path / "out", layer="conv1_1")
+    assert apply(tmp_path / "out" / "split.yaml", net, weights, tmp_path / "out").status == "unchanged"
+
+
+def test_a_chain_is_checked_without_weights(tmp_path):
+    net, weights = two(tmp_path)
+    residual(net, weights, tmp_path / "one", layer="conv1_1")
+    extension(tmp_path / "one", None, tmp_path / "two", layer="conv1_1_split2")
+    (tmp_path / "one" / "net.caffemodel").unlink()
+    assert apply(tmp_path / "two" / "split.yaml", tmp_path / "one", None, tmp_path / "two", check=True).status == "same"
+
+
+def test_the_centre_of_an_even_skip_path_is_frozen_too(tmp_path):
+    net, weights = write_tiny(tmp_path, DATA + CONV.replace("kernel_size: 3\n    pad: 1", "kernel_size: 2"))
+    weights.write_bytes(random_weights(net_of(net)))
+    skip(net, weights, tmp_path / "out", even_center="low", as_path="d")
+    apply(tmp_path / "out" / "split.yaml", net, weights, tmp_path / "again", as_path="d")
+    assert files(tmp_path / "again") == files(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("geometry", "options"),
+    [
+        ("kernel_size: 1 stride: 2", {"skip": "average"}),
+        ("kernel_size: 2 dilation: 2 pad: 1", {"skip": "average"}),
+        ("kernel_size: 3 dilation: 2 dilation: 1 pad: 2 pad: 1 stride: 2 stride: 1", {"skip": "average"}),
+        ("kernel_size: 2 dilation: 2 pad: 1", {}),
+    ],
+)
+def test_skip_paths_that_read_other_pixels_than_the_layer_fold(tmp_path, geometry, options):
+    net, weights = write_tiny(tmp_path, DATA + CONV.replace("kernel_size: 3\n    pad: 1", geometry))
+    weights.write_bytes(random_weights(net_of(net)))
+    skip(net, weights, tmp_path / "out", **options)
+    proof = verify(net, weights, tmp_path / "out")
+    assert proof.problems == ()
+    assert proof.blocks[0].fault == ""
+
+
+def test_an_average_that_fits_some_sizes_only_is_remarked(tmp_path):
+    net, weights = write_tiny(tmp_path, DATA + CONV.replace("pad: 1", "pad: 1 stride: 2"))
+    weights.write_bytes(random_weights(net_of(net)))
+    report = skip(net, weights, tmp_path / "out", skip="average")
+    assert any("fits where the stride divides the input" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("recipe: extension\nnames: {split1: x, split2: x}\n", "split1 and split2 would both be 'x'"),
+        ("recipe: [residual]\n", "there is no recipe"),
+        ("recipe: residual\n? [a, b]\n: 3\n", "is no option"),
+        ("recipe: residual\nnoise: " + "9" * 401 + "\n", "noise"),
+        ("recipe: residual\nlayers: [{layer: conv1_1}]\nlayers: [{layer: conv1_2}]\n", "layers is given twice"),
+    ],
+)
+def test_configs_that_once_ended_in_a_traceback(tmp_path, text, message):
+    net, weights = two(tmp_path)
+    with pytest.raises(SurgeryError, match=message):
+        apply(config(tmp_path, text), net, weights, tmp_path / "out")
+
+
+def test_named_snapshots_that_know_the_net_but_not_a_new_layer(tmp_path):
+    net, weights = two(tmp_path)
+    for step in (1, 2, 3):
+        shutil.copy(weights, tmp_path / f"s_iter_{step}.caffemodel")
+    options = {"snapshots": str(tmp_path / "s_iter_*.caffemodel")}
+    report = apply(config(tmp_path, MULTI), net, weights, tmp_path / "out", **options)
+    assert [split.plan.measure for split in report.splits] == ["coherence", "coherence", "norm"]
+    assert any('know no layer "conv1_1_split2"' in warning for warning in report.warnings)
+    assert not any("no snapshots were found" in warning for warning in report.warnings)
+
+
+def test_weights_of_another_size_are_refused(tmp_path):
+    net, weights = two(tmp_path)
+    residual(net, weights, tmp_path / "out", layer="conv1_1")
+    weights.write_bytes(weights.read_bytes() + b"\xa2\x06\x00")
+    with pytest.raises(FileError, match="the base.caffemodel that the plan was made for"):
+        apply(tmp_path / "out" / "split.yaml", net, weights, tmp_path / "other")
+
+
+def test_the_skip_path_is_no_candidate(tmp_path):
+    from split_surgery.choice import candidates
+
+    net, weights = two(tmp_path)
+    skip(net, weights, tmp_path / "out", layer="conv1_1")
+    names = candidates(net_of(tmp_path / "out" / "net.prototxt"), frozenset())
+    assert names == ["conv1_1_split1", "conv1_1_split2", "conv1_2"]

@@ -156,3 +156,32 @@ def test_every_measure_says_what_it_is(command):
         assert name in text
         assert measure.summary
         assert measure.reference
+
+
+def test_what_would_be_ignored_is_refused(tmp_path, command):
+    for options, message in (
+        ({"windows": 2, "measure": "norm"}, "--windows is for measures over snapshots"),
+        ({"window": "250:1000", "measure": "norm"}, "--window is for measures over snapshots"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            rank(*FASHION, snapshots=SNAPSHOTS, **options)
+    (tmp_path / "s.json").write_text(json.dumps([1.0] * 32))
+    with pytest.raises(UsageError, match="--scores and --measure exclude each other"):
+        rank(*FASHION, scores=tmp_path / "s.json", measure="norm", layer="conv1_1")
+    done = command("rank", *FASHION, "--layer", "conv1_1", "--layer", "conv1_2")
+    assert done.returncode == 2
+
+
+def test_scores_of_another_layer_are_refused(tmp_path, command):
+    done = command("rank", *FASHION, "--snapshots", SNAPSHOTS, "--layer", "conv2_1", "--csv")
+    (tmp_path / "r.csv").write_text(done.stdout)
+    with pytest.raises(FileError, match='0 scores, but layer "conv1_1" has 32 kernels'):
+        rank(*FASHION, scores=tmp_path / "r.csv", layer="conv1_1")
+
+
+def test_a_ranking_of_shared_layers_is_read_back(tmp_path, command):
+    from tests.test_sharing import siamese
+
+    net, weights = siamese(tmp_path)
+    (tmp_path / "s.json").write_text(command("rank", net, weights, "--layer", "conv1_p", "--json").stdout)
+    residual(net, weights, tmp_path / "out", layer="conv1_p", scores=tmp_path / "s.json")

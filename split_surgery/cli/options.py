@@ -55,7 +55,20 @@ evidence = options(
     ),
 )
 
-one_layer = click.option("--layer", metavar="NAME", help="Show the kernels of this convolution. [default: all layers]")
+
+def _at_most_one(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> str | None:
+    if len(value) > 1:
+        raise click.UsageError("--layer: the kernels of one layer are shown; without it all layers are")
+    return value[0] if value else None
+
+
+one_layer = click.option(
+    "--layer",
+    metavar="NAME",
+    multiple=True,
+    callback=_at_most_one,
+    help="Show the kernels of this convolution. [default: all layers]",
+)
 
 layers = click.option(
     "--layer",

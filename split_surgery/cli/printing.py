@@ -55,7 +55,8 @@ def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) 
     if quiet:
         return
     before, after = report.parameters
-    say(f"parameters of the net: {before:,} -> {after:,}")
+    if after:
+        say(f"parameters of the net: {before:,} -> {after:,}")
     if advise and report.status in ("written", "unchanged"):
         say(f"next: {report.next_command}")
         if " SOLVER " in report.next_command:
@@ -70,6 +71,8 @@ def split_layer(report: LayerSplit, quiet: bool, verbose: bool) -> None:
     if quiet:
         return
     say(table([("fast", channels(plan.fast, verbose)), ("slow", channels(plan.slow, verbose))]))
+    if not report.new_layers:  # the prototxts alone were looked at
+        return
     say()
     say(draw(report.new_layers, plan.layer, report.new_layers[0].bottoms[0]))
     say()
@@ -139,8 +142,8 @@ def rank_csv(report: RankReport | NetRankReport, quiet: bool, verbose: bool) -> 
     out = csv.writer(sys.stdout, lineterminator="\n")
     kernels = getattr(report, "kernels", None)
     if kernels is not None:
-        out.writerow(("channel", "score", "group"))
-        out.writerows((k.channel, repr(k.score), k.group) for k in kernels)
+        out.writerow(("layer", "channel", "score", "group"))
+        out.writerows((report.layer, k.channel, repr(k.score), k.group) for k in kernels)  # type: ignore[union-attr]
     else:
         out.writerow(("layer", "num_output", "weights", "mean", "entropy"))
         out.writerows((r.layer, r.num_output, r.weights, repr(r.mean), repr(r.entropy)) for r in report.layers)  # type: ignore[union-attr]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 from split_surgery.documents.layer import Layer, layer_of
 from split_surgery.documents.prototxt import Document, Field, Message
@@ -43,6 +44,15 @@ class Net:
         self._by_name: dict[str, list[Layer]] = {}
         for layer in self.layers:
             self._by_name.setdefault(layer.name, []).append(layer)
+
+    @cached_property
+    def parameters(self) -> dict[str, list[tuple[Layer, int]]]:
+        """The layers that have a parameter of a name, each with the blob's index, in the order of the net."""
+        found: dict[str, list[tuple[Layer, int]]] = {}
+        for layer in self.layers:
+            for index, text, _ in layer.param_names():
+                found.setdefault(text, []).append((layer, index))
+        return found
 
     def inputs(self) -> list[str]:
         """Blobs that the net itself declares (`input: "data"`)."""

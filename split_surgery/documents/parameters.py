@@ -17,23 +17,23 @@ def sharing(net: Net, name: str) -> list[str]:
 
     In the order of the net, so that the first is the one that owns what they share (Net::AppendParam).
     """
-    tied, growing = {name}, True
-    while growing:
-        shared = {text for member in tied for layer in net.named(member) for _, text, _ in layer.param_names()}
-        found = {layer.name for layer in net.layers if any(text in shared for _, text, _ in layer.param_names())} - tied
-        tied, growing = tied | found, bool(found)
-    return [found for found in dict.fromkeys(layer.name for layer in net.layers) if found in tied]
+    tied, waiting = {name}, [name]
+    while waiting:
+        named = {text for layer in net.named(waiting.pop()) for _, text, _ in layer.param_names()}
+        found = {other.name for text in named for other, _ in net.parameters[text]} - tied
+        tied |= found
+        waiting += found
+    return [name] if len(tied) == 1 else [n for n in dict.fromkeys(layer.name for layer in net.layers) if n in tied]
 
 
 def shared_with(net: Net, layer: Layer, index: int, state: State | None = None) -> list[tuple[Layer, int]]:
     """The other layers, and the index there, that have the parameter of that index by name, in one state or in any."""
-    mine = {text for at, text, _ in layer.param_names() if at == index}
     return [
         (other, at)
-        for other in net.layers
+        for mine, text, _ in layer.param_names()
+        if mine == index
+        for other, at in net.parameters.get(text, ())
         if other.name != layer.name and (state is None or other.in_state(state))
-        for at, text, _ in other.param_names()
-        if text in mine
     ]
 
 
