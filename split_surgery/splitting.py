@@ -160,13 +160,18 @@ def _check_frozen(inputs: Inputs, plan: LayerPlan, target: Target) -> LayerPlan:
 
 def _documents(inputs: Inputs, texts: Sequence[EditedText]) -> dict[int, Document]:
     """The edited documents, by `id` of the old; nets inside one solver are edited together."""
-    splices: dict[int, tuple[Document, list[Splice]]] = {}
+    together: dict[int, list[tuple[Document, EditedText]]] = {}
     for file, text in zip(inputs.nets, texts):
-        document = file.net.document
-        splices.setdefault(id(document), (document, []))[1].extend(text.splices)
-    return {
-        key: Document(apply_splices(document.data, found), document.name) for key, (document, found) in splices.items()
-    }
+        together.setdefault(id(file.net.document), []).append((file.net.document, text))
+    edited: dict[int, Document] = {}
+    for key, rows in together.items():
+        document, text = rows[0]
+        if len(rows) == 1:  # read again for the proof already
+            edited[key] = text.net.document
+        else:
+            splices = [splice for _, row in rows for splice in row.splices]
+            edited[key] = Document(apply_splices(document.data, splices), document.name)
+    return edited
 
 
 def _check_records_free(inputs: Inputs, plan: LayerPlan) -> None:
