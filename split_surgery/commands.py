@@ -148,9 +148,9 @@ def _split(
     force: bool = False, check: bool = False, diff: bool = False,
     progress: Progress = no_progress, **options: Any,
 ) -> SplitReport:  # fmt: skip
-    settings = Settings.of(recipe, config, options)
-    if config is not None:
-        _check_options(Step(recipe, settings), read_config(config, recipe)[0])
+    (entry,) = read_config(config, recipe) if config is not None else [Entry(recipe, {})]
+    settings = Settings.made_of(entry.options, options)
+    _check_options(Step(recipe, settings), entry)
     run = _Run(net, weights, output, config, force, check, diff, progress)
     return run.work([Step(recipe, settings)], settings, None)
 

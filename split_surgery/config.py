@@ -86,21 +86,12 @@ class Settings:
     trust_field: tuple[str, ...] = _option((), "a list of field names", _names)
 
     @classmethod
-    def of(cls, recipe: str, config: PathLike | None, given: Mapping[str, Any]) -> Settings:
-        """Options that were given override those of a config, and those override the defaults.
+    def made_of(cls, found: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
+        """Options of a config, and those that were given, which override them; the rest are the defaults.
 
         Raises:
-            UsageError: the config is for another recipe, or has an unknown word or a value of the wrong type.
-            FileError: it cannot be read, or is not YAML.
+            UsageError: a value of the wrong type.
         """
-        if config is None:
-            return cls.made_of({}, given)
-        (entry,) = read_config(config, verb=recipe)
-        return cls.made_of(entry.options, given)
-
-    @classmethod
-    def made_of(cls, found: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
-        """Options of a config, and those given over them."""
         values, known = dict(found), {item.name: item for item in fields(cls)}
         for name, value in given.items():
             if name not in known:
@@ -155,7 +146,9 @@ def read_config(path: PathLike, verb: str | None = None) -> list[Entry]:
     Args:
         verb: the recipe of the verb that reads it, which must then be the config's, and the only one. None for `apply`.
 
-    Raises: as Settings.of, with file, line and column.
+    Raises:
+        UsageError: it is for another recipe, or has an unknown word or a value of the wrong type, with line and column.
+        FileError: it cannot be read, or is not YAML.
     """
     document = _Document(read_file(path), str(path))
     root = document.root

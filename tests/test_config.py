@@ -59,7 +59,7 @@ def test_configs_that_are_refused(tmp_path, text, message):
 
 def test_an_empty_config_is_the_defaults(tmp_path):
     (tmp_path / "c.yaml").write_text("# nothing\n")
-    assert Settings.of("residual", tmp_path / "c.yaml", {}) == Settings()
+    assert Settings.made_of(read_config(tmp_path / "c.yaml", "residual")[0].options, {}) == Settings()
 
 
 CONFIGS = sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.stem != "multi_split")  # see test_apply.py

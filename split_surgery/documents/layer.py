@@ -30,12 +30,6 @@ class Geometry:
     group: int
     bias_term: bool
 
-    def same_but_width(self, other: Geometry) -> bool:
-        """Whether both slide alike: equal in all but num_output."""
-        return (self.kernel, self.stride, self.pad, self.dilation, self.group, self.bias_term) == (
-            other.kernel, other.stride, other.pad, other.dilation, other.group, other.bias_term,
-        )  # fmt: skip
-
 
 MAX_INT = 2**31 - 1
 """The largest size that Caffe's int holds."""
