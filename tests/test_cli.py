@@ -198,7 +198,7 @@ def test_streams_that_fail(tmp_path, redirection, code, message):
 
 def test_a_closed_pipe_is_141():
     program = (
-        "import os, sys\nfrom split_surgery.cli.main import finish\n"
+        "import os, sys\nfrom split_surgery.cli.group import finish\n"
         "class Report:\n    exit_code = 0\n    def to_dict(self): return {'a': float('nan')}\n"
         "read, write = os.pipe(); os.close(read); os.dup2(write, 1)\n"
         "finish(Report(), {'as_json': True}, None)"
@@ -208,7 +208,7 @@ def test_a_closed_pipe_is_141():
 
 
 def test_json_has_no_nan():
-    from split_surgery.cli.main import finite
+    from split_surgery.cli.group import finite
 
     assert (
         json.dumps(finite({"a": [float("nan"), (1.0, float("inf"))]}), allow_nan=False) == '{"a": [null, [1.0, null]]}'

@@ -41,7 +41,8 @@ ROWS = [
     {"commands", "ranking", "checking"},
     {"demonstration"},
     {"cli", "cli.progress", "cli.diagram", "cli.options"},
-    {"cli.printing"},
+    {"cli.printing", "cli.group"},
+    {"cli.split_verbs", "cli.proof_verbs"},
     {"cli.main"},
     {"__main__"},
 ]

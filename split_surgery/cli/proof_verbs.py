@@ -1,0 +1,69 @@
+"""The verbs that prove."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import split_surgery
+from split_surgery.cli.group import cli, finish, library, run
+from split_surgery.cli.options import talk
+from split_surgery.cli.progress import Bar
+from split_surgery.errors import UsageError
+
+if TYPE_CHECKING:
+    from split_surgery.reports import VerifyReport
+
+
+@cli.command(short_help="Prove a derived net from its files, and in an engine.")
+@click.argument("net")
+@click.argument("weights")
+@click.argument("derived", required=False)
+@click.option(
+    "--derived", "files", nargs=2, metavar="NET WEIGHTS", help="The derived net as two files instead of a directory."
+)
+@click.option("--trained", is_flag=True, help="Take the directory's newest snapshot; other layers may have changed.")
+@click.option("--engine", type=click.Choice(["opencv", "caffe"]), help="Run both nets too and compare every output.")
+@click.option(
+    "--input-shape",
+    multiple=True,
+    metavar="BLOB:N,C,H,W",
+    help="Shape of an input that the file does not say. Repeatable.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
+@click.option(
+    "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves a layer linear. Repeatable."
+)
+@click.option(
+    "--max-drift", type=float, help="Exit 1 if a folded block's relative weight change is larger. 0: equal bits."
+)
+@talk
+def verify(net: str, weights: str, derived: str | None, files: tuple[str, str] | None, **flags: Any) -> None:
+    """Prove a derived net: every blob filled, nothing else changed, the block folded and compared.
+
+    DERIVED is the directory of a split.
+    """
+    from split_surgery.cli import printing
+
+    def work(progress: Bar) -> VerifyReport:
+        if (derived is None) == (files is None):
+            raise UsageError("give either the directory DERIVED or --derived NET WEIGHTS")
+        given = library(flags)
+        if flags["input_shape"]:
+            given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
+        return split_surgery.verify(net, weights, files or derived, progress=progress, **given)  # type: ignore[arg-type]
+
+    finish(run(work, flags), flags, printing.verify)
+
+
+def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
+    """`data:1,3,32,32` as ("data", (1, 3, 32, 32))."""
+    name, _, sizes = text.rpartition(":")
+    try:
+        shape = tuple(int(size) for size in sizes.split(","))
+    except ValueError:
+        shape = ()
+    if not name or not shape or min(shape) < 1:
+        raise UsageError(f"--input-shape {text}: must be BLOB:N,C,H,W")
+    return name, shape
