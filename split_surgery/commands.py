@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from split_surgery.config import RUN_WORDS, Entry, Settings, read_config
 from split_surgery.directories import given
 from split_surgery.errors import UsageError
-from split_surgery.files import OutputDir, PathLike, Progress, no_progress, snapshots_in
+from split_surgery.files import OutputDir, PathLike, Progress, no_progress
 from split_surgery.inputs import (
-    BINARY_FILES,
     HDF5_SUFFIX,
-    OWN_FILES,
-    PLAN_FILE,
     SOLVER_FILE,
     STATE_FILE,
     WEIGHTS_FILE,
     open_inputs,
 )
 from split_surgery.job import Job, work_out
+from split_surgery.placing import plain, stale_files, write
 from split_surgery.plan import Plan
 from split_surgery.planfile import is_plan, read_plan
 from split_surgery.recipes import RECIPES
@@ -193,8 +191,8 @@ class _Run:
                 "WEIGHTS is missing: it may be left out where NET is the directory of a split, and in "
                 "`apply split.yaml NET -o DIR --check`"
             )
-        directory = OutputDir(_plain(self.output))
-        caffe_dir = _plain(settings.as_path) if settings.as_path else directory.given
+        directory = OutputDir(plain(self.output))
+        caffe_dir = plain(settings.as_path) if settings.as_path else directory.given
         with ExitStack() as stack:
             inputs = open_inputs(
                 stack,
@@ -211,11 +209,13 @@ class _Run:
             if self.diff:
                 status = "diff"
             elif self.check:
-                differing = directory.differing(job.outputs) + stale_files(directory, job, files.weights is None)
+                differing = directory.differing(job.outputs) + stale_files(
+                    directory, job.outputs, files.weights is None
+                )
                 status = "differs" if differing else "same"
             else:
                 read = [path for path in (self.config, settings.scores) if path is not None]
-                status = write(directory, job, [*inputs.paths(), *read], self.force, self.progress)
+                status = write(directory, job.outputs, [*inputs.paths(), *read], self.force, self.progress)
         return SplitReport(
             status=status,
             directory=directory.given,
@@ -228,53 +228,6 @@ class _Run:
             warnings=(*files.remarks, *job.warnings),
             diff=job.diff,
         )
-
-
-def _plain(path: PathLike) -> str:
-    """A directory as it was given, without slashes at its end."""
-    text = os.fspath(path)
-    return text.rstrip("/" + os.sep) or text
-
-
-def write(directory: OutputDir, job: Job, inputs: Sequence[PathLike], force: bool, progress: Progress) -> str:
-    """Write a job's outputs, or find that they are there: "written" or "unchanged".
-
-    Raises:
-        UsageError: the directory holds something else, and force is not given or not allowed; or an input would be replaced.
-    """
-    there = directory.entries()
-    if not there:
-        directory.create(job.outputs, progress)
-        return "written"
-    stale = stale_files(directory, job)
-    if stale:
-        raise UsageError(
-            f"{directory.given} holds {', '.join(stale)} of another split, which this one would not write",
-            hint="choose another directory, or remove it; a solver is written with --solver FILE",
-        )
-    differing = directory.differing(job.outputs)
-    if not differing:
-        return "unchanged"
-    directory.refuse_inputs([output for output in job.outputs if output.name in differing], inputs)
-    if not force:
-        raise UsageError(
-            f"{directory.given} is not empty, and holds something else ({', '.join(differing)} would be written)",
-            hint="choose another directory, or replace the files with --force",
-        )
-    snapshots = snapshots_in(directory.path)
-    if snapshots and PLAN_FILE in differing:
-        raise UsageError(
-            f"{directory.given} holds snapshots ({snapshots[-1].path.name}) trained from another split; --force will not mix them",
-            hint="choose another directory, or move the snapshots away",
-        )
-    directory.replace([output for output in job.outputs if output.name in differing], progress)
-    return "written"
-
-
-def stale_files(directory: OutputDir, job: Job, without_weights: bool = False) -> list[str]:
-    """Files of ours in the directory that this split does not make: they would be taken for part of it."""
-    made = {output.name for output in job.outputs} | (set(BINARY_FILES) if without_weights else set())
-    return [name for name in directory.entries() if name in OWN_FILES and name not in made]
 
 
 def next_command(job: Job, directory: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from split_surgery.documents.caffemodel import LayerRecord
 from split_surgery.documents.layer import Layer
-from split_surgery.documents.layer_edit import EnumValue, Join, LayerEdit, NewField
+from split_surgery.documents.layer_edit import GEOMETRY, EnumValue, Join, LayerEdit, NewField, geometry_fields
 from split_surgery.documents.layer_record import encode_record
 from split_surgery.documents.layer_text import insertion_point, render_layer, splice_layer, style_of
 from split_surgery.documents.weights import Array
@@ -47,7 +47,8 @@ def layer_edits(plan: LayerPlan, member: Member, layer: Layer, v1: bool) -> list
             bottoms=tuple(layer.bottoms[0] if role == INPUT else names[role] for role in part.bottoms),
             top=layer.tops[0] if part is last else names[part.role],
             num_output=None if part.kind in JOINS else len(plan.channels(part.channels)),
-            pointwise=part.kind is Kind.POINTWISE,
+            drops=GEOMETRY if part.kind is Kind.POINTWISE else (),
+            adds=(NewField("kernel_size", 1),) if part.kind is Kind.POINTWISE else (),
             suffix=names[part.role].removeprefix(member.layer),
             keep_propagate_down=part.bottoms == (INPUT,),
             keep_loss_weight=part is last,
@@ -62,16 +63,8 @@ def layer_edits(plan: LayerPlan, member: Member, layer: Layer, v1: bool) -> list
 def _skip_fields(plan: LayerPlan, layer: Layer, v1: bool, suffix: str) -> tuple[NewField, ...]:
     """The parameters of the convolution that hands the input on: no bias, and it does not learn."""
     path = skip_path(layer, layer.geometry(), plan.options.skip, plan.options.even_center)
-    no = EnumValue("false", 0)
-    fields = [NewField("num_output", len(plan.slow)), NewField("bias_term", no)]
-    for both, high, wide, pair, default in (
-        ("kernel_size", "kernel_h", "kernel_w", path.kernel, None), ("stride", "stride_h", "stride_w", path.stride, 1),
-        ("pad", "pad_h", "pad_w", path.pad, 0), ("dilation", "dilation", "dilation", path.dilation, 1),
-    ):  # fmt: skip
-        if pair[0] != pair[1]:
-            fields += [NewField(high, pair[0]), NewField(wide, pair[1])]
-        elif pair[0] != default:
-            fields.append(NewField(both, pair[0]))
+    fields = [NewField("num_output", len(plan.slow)), NewField("bias_term", EnumValue("false", 0))]
+    fields += geometry_fields(path.kernel, path.stride, path.pad, path.dilation)
     named = [text + suffix for index, text, _ in layer.param_names() if index == 0]
     convolution = NewField("convolution_param", tuple(fields))
     if v1:

@@ -18,8 +18,9 @@ from split_surgery.documents.prototxt import Message
 from split_surgery.documents.rules import State
 from split_surgery.documents.weights import Blob, Record, Weights, padded, same_numbers
 from split_surgery.errors import FileError, SurgeryError
-from split_surgery.folding import embedded, fold_block, load_affine
-from split_surgery.kernels.algebra import ungrouped
+from split_surgery.folding import fold_block
+from split_surgery.kernels.sliding import embedded
+from split_surgery.linear import convolution
 
 
 @dataclass(frozen=True)
@@ -104,21 +105,19 @@ def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
     if len(old.bottoms) != 1 or len(old.tops) != 1:
         old.fail("has gone, and a layer with several bottoms or tops cannot be held against a block")
     folded = fold_block(held.derived, new_layers, held.weights, old.bottoms[0], old.tops[0], held.trusted)
-    geometry = old.geometry()
-    weight, bias = load_affine(held.base, held.base_weights, old, geometry)
+    was, now = convolution(held.base, held.base_weights, old), folded.map
     # The block may read more pixels than the layer did: then the layer is taken for one of that size, with zeros there.
-    placed = embedded(ungrouped(weight, geometry.group), geometry, folded.geometry)
-    same = (folded.geometry.group, folded.geometry.bias_term) == (geometry.group, geometry.bias_term)
-    if placed is None or placed.shape != folded.weight.shape or not same:
+    weight = embedded(was.weight, was.slide, now.slide)
+    same = (now.group, now.bias_term) == (was.group, was.bias_term)
+    if weight is None or weight.shape != now.weight.shape or not same:
         old.fail("the block in its place has another geometry")
-    weight = placed
-    exact = folded.weight.tobytes() == weight.tobytes() and folded.bias.tobytes() == bias.tobytes()
-    was = np.concatenate([weight.ravel(), bias]).astype(np.float64)
-    now = np.concatenate([folded.weight.ravel(), folded.bias]).astype(np.float64)
-    scale = float(np.linalg.norm(was)) or 1.0
+    exact = now.weight.tobytes() == weight.tobytes() and now.bias.tobytes() == was.bias.tobytes()
+    before = np.concatenate([weight.ravel(), was.bias]).astype(np.float64)
+    after = np.concatenate([now.weight.ravel(), now.bias]).astype(np.float64)
+    scale = float(np.linalg.norm(before)) or 1.0
     return Block(
         old.name, tuple(sorted(folded.layers)), exact,
-        drift=float(np.linalg.norm(now - was)) / scale, largest=float(np.abs(now - was).max()),
+        drift=float(np.linalg.norm(after - before)) / scale, largest=float(np.abs(after - before).max()),
     )  # fmt: skip
 
 

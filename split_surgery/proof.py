@@ -15,7 +15,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from split_surgery.documents.layer import Layer
-from split_surgery.documents.layer_edit import GEOMETRY, PARAMETERS, EnumValue, LayerEdit, NewField
+from split_surgery.documents.layer_edit import PARAMETERS, EnumValue, LayerEdit, NewField
 from split_surgery.documents.weights import Array
 from split_surgery.errors import Defect
 from split_surgery.schema import message_class
@@ -110,8 +110,8 @@ def prove_text(new: Sequence[Layer], edits: Sequence[LayerEdit], layer: Layer) -
             message = _parse_text(found)
         except text_format.ParseError as error:
             raise Defect(f'the new text of "{layer.name}" does not parse: {error}') from error
-        if edit.join is None and not message.HasField("convolution_param"):
-            raise Defect(f'the text of "{edit.name}" has no convolution_param')
+        if edit.join is None and not message.HasField(edit.holder):
+            raise Defect(f'the text of "{edit.name}" has no {edit.holder}')
         _compare(message, before, edit, "text")
 
 
@@ -170,28 +170,30 @@ def expected(old: Any, edit: LayerEdit) -> Any:
             del new.propagate_down[:]
         return new
     if edit.v1:
-        new.param[:] = [_suffixed(name, edit.suffix) for name in old.param]
+        new.param[:] = [_renamed(name, edit) for name in old.param]
     else:
         if not edit.keep_propagate_down:
             del new.propagate_down[:]
         for param in new.param:
             if param.name:
-                param.name = _suffixed(param.name, edit.suffix)
-    if new.HasField("convolution_param"):
-        convolution = new.convolution_param
-        if edit.pointwise:
-            for key in GEOMETRY:
-                convolution.ClearField(key)
-            convolution.kernel_size.append(1)
-        convolution.num_output = edit.num_output
+                param.name = _renamed(param.name, edit)
+    if new.HasField(edit.holder):
+        held = getattr(new, edit.holder)
+        for key in edit.drops:
+            held.ClearField(key)
+        held.num_output = edit.num_output
+        for field in edit.adds:
+            _set(held, field)
     return new
 
 
-def _suffixed(name: Any, suffix: str) -> Any:
-    """A parameter's name with the layer's suffix; protobuf gives bytes where a string is not UTF-8."""
-    if not name:
-        return name
-    return name + suffix if isinstance(name, str) else name + suffix.encode("utf-8", "surrogateescape")
+def _renamed(name: Any, edit: LayerEdit) -> Any:
+    """A parameter's name in the new layer; protobuf gives bytes where a string is not UTF-8."""
+    if not name or isinstance(name, str):
+        return name and name.removesuffix(edit.unsuffix) + edit.suffix
+    return name.removesuffix(edit.unsuffix.encode("utf-8", "surrogateescape")) + edit.suffix.encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 def _set(message: Any, field: NewField) -> None:

@@ -253,3 +253,75 @@ class DemoReport:
             "verify": [report.to_dict() for report in self.proofs],
             "accuracy": [dataclasses.asdict(row) for row in self.rows],
         }
+
+
+@dataclass(frozen=True)
+class FoldedRegion:
+    """Layers that one layer stands for now.
+
+    Attributes:
+        layer: its name. split: whether it was the block of a split. layers: what it was.
+        parameters: before and after. multiply_adds: of one image before and after, None where sizes are not known.
+        error: bound on the rounding of any one number of the layer (absolute); 0 where values were only moved.
+        largest: the largest absolute value of its weights.
+    """
+
+    layer: str
+    split: bool
+    layers: tuple[str, ...]
+    parameters: tuple[int, int]
+    multiply_adds: tuple[int | None, int | None]
+    error: float
+    largest: float
+
+
+@dataclass(frozen=True)
+class LeftRegion:
+    """Layers that were not folded, and why not."""
+
+    layer: str
+    layers: tuple[str, ...]
+    split: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class FoldReport:
+    """What `fold` did, or would do.
+
+    Attributes:
+        status: written, unchanged, differs (`--check`), same (`--check`) or diff.
+        left: what was looked at and not folded.
+        parameters: numbers in the whole weights file before and after. layers: of the prototxt.
+        deploy: the files to be deployed: a prototxt and the weights.
+    """
+
+    status: str
+    directory: str
+    regions: tuple[FoldedRegion, ...]
+    left: tuple[LeftRegion, ...]
+    parameters: tuple[int, int]
+    layers: tuple[int, int]
+    files: tuple[str, ...]
+    deploy: tuple[str, str]
+    differing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    diff: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.status == "differs" else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "status": self.status,
+            "directory": self.directory,
+            "regions": [dataclasses.asdict(region) for region in self.regions],
+            "left": [dataclasses.asdict(region) for region in self.left],
+            "parameters": {"before": self.parameters[0], "after": self.parameters[1]},
+            "layers": {"before": self.layers[0], "after": self.layers[1]},
+            "files": list(self.files),
+            "deploy": list(self.deploy),
+            "differing": list(self.differing),
+            "warnings": list(self.warnings),
+        } | ({"diff": self.diff} if self.status == "diff" else {})

@@ -11,12 +11,12 @@ from split_surgery.documents.caffemodel import LayerRecord
 from split_surgery.documents.convolution import check_splittable
 from split_surgery.documents.layer import Layer
 from split_surgery.documents.layer_text import insertion_point
-from split_surgery.documents.net import Net, inner_nets
-from split_surgery.documents.prototxt import Document
+from split_surgery.documents.net import Net
 from split_surgery.documents.solverstate import Solverstate
 from split_surgery.documents.weights import Array, Record, finite
+from split_surgery.edited import EditedText, documents_of, read_again, without_layers
 from split_surgery.edits import initial_blobs, layer_edits, text_splices, weight_splices
-from split_surgery.errors import Defect, FileError, FilePlace, SurgeryError, UsageError
+from split_surgery.errors import Defect, FileError, FilePlace, UsageError
 from split_surgery.evidence import Evidence, Request
 from split_surgery.files import Progress, no_progress
 from split_surgery.history import Starts, carried_over, laid_beside, prove_order, train_state
@@ -26,7 +26,7 @@ from split_surgery.proof import prove_extent, prove_records, prove_text
 from split_surgery.ranked import rank_target, sentence
 from split_surgery.recipes import RECIPES
 from split_surgery.reports import LayerSplit, NewLayer
-from split_surgery.spans import Span, Splice, apply_splices
+from split_surgery.spans import Span, apply_splices
 from split_surgery.targets import Target, TargetLayer, find_target, twins_in
 from split_surgery.writing import RecordChange, applied
 
@@ -99,7 +99,7 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
     ]
     texts = [_edited_text(file, plan, target, trusted) for file in inputs.nets]
     state = _carried_over(inputs, plan, starts, changes, texts[inputs.trained()].net)
-    edited = inputs.edited(_documents(inputs, texts), applied(inputs.weights, changes), state)
+    edited = inputs.edited(documents_of(inputs, texts), applied(inputs.weights, changes), state)
     before, after = sum(array.size for array in numbers[0]), sum(array.size for part in starts[0] for array in part)
     return Split(edited, _report(plan, _new_layers(plan, target, starts[0]), before, after), remarks)
 
@@ -123,7 +123,7 @@ def _split_texts(inputs: Inputs, plan: LayerPlan, trusted: frozenset[str]) -> Sp
     target = Target(tuple(TargetLayer(found, check_splittable(found[0], trusted), None, ()) for found in twins))
     check_names_free(inputs.net, plan.members)
     texts = [_edited_text(file, plan, target, trusted) for file in inputs.nets]
-    return Split(inputs.edited(_documents(inputs, texts), inputs.weights, None), _report(plan, (), 0, 0), [])
+    return Split(inputs.edited(documents_of(inputs, texts), inputs.weights, None), _report(plan, (), 0, 0), [])
 
 
 def _report(plan: LayerPlan, new_layers: tuple[NewLayer, ...], before: int, after: int) -> LayerSplit:
@@ -156,22 +156,6 @@ def _check_frozen(inputs: Inputs, plan: LayerPlan, target: Target) -> LayerPlan:
         raise FileError(f'the plan\'s channels of layer "{plan.layer}" are not 0 to {count - 1}, each once')
     check_names_free(inputs.net, plan.members)
     return plan
-
-
-def _documents(inputs: Inputs, texts: Sequence[EditedText]) -> dict[int, Document]:
-    """The edited documents, by `id` of the old; nets inside one solver are edited together."""
-    together: dict[int, list[tuple[Document, EditedText]]] = {}
-    for file, text in zip(inputs.nets, texts):
-        together.setdefault(id(file.net.document), []).append((file.net.document, text))
-    edited: dict[int, Document] = {}
-    for key, rows in together.items():
-        document, text = rows[0]
-        if len(rows) == 1:  # read again for the proof already
-            edited[key] = text.net.document
-        else:
-            splices = [splice for _, row in rows for splice in row.splices]
-            edited[key] = Document(apply_splices(document.data, splices), document.name)
-    return edited
 
 
 def _check_records_free(inputs: Inputs, plan: LayerPlan) -> None:
@@ -216,13 +200,6 @@ def _carried_over(
     return inputs.state.index.replaced(replaced)
 
 
-class EditedText(NamedTuple):
-    """The splices of one prototxt, and the net that they make."""
-
-    splices: list[Splice]
-    net: Net
-
-
 def _edited_text(file: NetFile, plan: LayerPlan, target: Target, trusted: frozenset[str]) -> EditedText:
     """The splices of one prototxt, proven by another route.
 
@@ -240,10 +217,10 @@ def _edited_text(file: NetFile, plan: LayerPlan, target: Target, trusted: frozen
     splices.sort(key=lambda splice: splice.start)
     data = file.net.document.data
     prove_extent(splices, [Span(layer.span.start, insertion_point(layer)) for _, layer in meant], file.name)
-    again = _read_again(file, apply_splices(data, splices))
+    again = read_again(file, apply_splices(data, splices))
     if len(again.layers) != len(file.net.layers) + len(meant) * (len(plan.names) - 1):
         raise Defect(f"the new {file.name} has another number of layers than was meant")
-    if _without_layers(again) != _without_layers(file.net):
+    if without_layers(again) != without_layers(file.net):
         raise Defect(f"the new {file.name} has other fields outside its layers")
     for member, layer in meant:
         edits = layer_edits(plan, member, layer, layer.v1)
@@ -252,18 +229,6 @@ def _edited_text(file: NetFile, plan: LayerPlan, target: Target, trusted: frozen
         place = file.net.layers.index(layer) + earlier * (len(edits) - 1)
         prove_text(again.layers[place : place + len(edits)], edits, layer)
     return EditedText(splices, again)
-
-
-def _read_again(file: NetFile, edited: bytes) -> Net:
-    try:
-        document = Document(edited, file.net.document.name)
-        return inner_nets(document)[file.inner] if file.net.inside_solver else Net(document)
-    except SurgeryError as error:
-        raise Defect(f"the new prototxt cannot be read: {error}") from error
-
-
-def _without_layers(net: Net) -> list[str]:
-    return [field.name for field in net.message.fields if field.name not in ("layer", "layers")]
 
 
 def _new_layers(plan: LayerPlan, target: Target, blobs: Sequence[tuple[Array, ...]]) -> tuple[NewLayer, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents import hdf5
@@ -27,16 +27,18 @@ class RecordChange:
     Attributes:
         edits: the new layers. blobs: their numbers, none for a layer without weights.
         splices: what puts the new records in the old one's place, in a protobuf file.
+        added: indices of blobs that a new layer has and the old one had not.
     """
 
     record: Record
     edits: Sequence[LayerEdit]
     blobs: Sequence[tuple[Array, ...]]
     splices: Sequence[Splice]
+    added: tuple[int, ...] = ()
 
     def stored(self) -> dict[str, dict[int, Array]]:
         """By new layer, the blobs that are stored with it: of those that another layer owns HDF5 has none."""
-        own = [blob.index for blob in self.record.blobs]
+        own = [*(blob.index for blob in self.record.blobs), *self.added]
         return {
             edit.name: {index: arrays[index] for index in own if index < len(arrays)}
             for edit, arrays in zip(self.edits, self.blobs)
@@ -66,8 +68,8 @@ class Hdf5Output(Output):
         hdf5.write(self.path, str(path), self.content)
 
 
-def outputs_of(inputs: Inputs, plan: Plan, directory: str) -> tuple[Output, ...]:
-    """The files of the output directory, the weights first and split.yaml last.
+def outputs_of(inputs: Inputs, plan: Plan | None, directory: str) -> tuple[Output, ...]:
+    """The files of the output directory, the weights first and split.yaml, where there is a plan, last.
 
     Args:
         inputs: the files as the splits have edited them.
@@ -86,7 +88,7 @@ def outputs_of(inputs: Inputs, plan: Plan, directory: str) -> tuple[Output, ...]
     if solver is not None:
         pointed = solver_splices(solver, directory, inputs.new_name, inputs.weights_name)
         outputs.append(Output(SOLVER_FILE, [apply_splices(solver.data, pointed)]))
-    return (*outputs, Output(PLAN_FILE, [plan.to_yaml()]))
+    return (*outputs, *([Output(PLAN_FILE, [plan.to_yaml()])] if plan is not None else []))
 
 
 def _weights_output(inputs: Inputs) -> Output:
@@ -122,8 +124,12 @@ def dedented(body: bytes) -> bytes:
     return b"\n".join([*head, *(line.removeprefix(indent) for line in lines)]).rstrip(b"\r") + eol
 
 
-def diff_of(before: Inputs, after: Inputs, outputs: Sequence[Output]) -> str:
-    """A unified diff of the texts, and a table of the weights file's changed records."""
+def diff_of(before: Inputs, after: Inputs, outputs: Sequence[Output], kept: Collection[str] = ()) -> str:
+    """A unified diff of the texts, and a table of the weights file's changed records.
+
+    Args:
+        kept: names of records that changed and kept their names.
+    """
     texts = {file.name: file.net.document for file in before.nets if file.name}
     if before.solver_document is not None:
         texts[SOLVER_FILE] = before.solver_document
@@ -140,7 +146,7 @@ def diff_of(before: Inputs, after: Inputs, outputs: Sequence[Output]) -> str:
     had, has = ({record.name for record in inputs.weights.layers} for inputs in (before, after))
     for sign, layers, there in (("-", before.weights.layers, has), ("+", after.weights.layers, had)):
         for record in layers:
-            if record.name not in there:
+            if record.name not in there or record.name in kept:
                 size = f"  {record.span.stop - record.span.start} bytes" if isinstance(record, LayerRecord) else ""
                 parts.append(f"{sign}{record.name}  {[blob.shape for blob in record.blobs]}{size}\n")
     return "".join(parts)

@@ -315,7 +315,7 @@ def test_skip_in_real_caffe_is_what_folding_says(tmp_path, caffe, monkeypatch, g
     derived, model = net_of(tmp_path / "out" / "net.prototxt"), (tmp_path / "out" / "net.caffemodel").read_bytes()
     folded = fold_block(derived, list(derived.layers[1:]), Caffemodel(Buffer(model)), "data", "conv1_1")
     weights.write_bytes(
-        weights_of([("conv1_1", "Convolution", ["data"], ["conv1_1"], [folded.weight, folded.bias], None)])
+        weights_of([("conv1_1", "Convolution", ["data"], ["conv1_1"], [folded.map.weight, folded.map.bias], None)])
     )
     (output,) = verify(net, weights, tmp_path / "out", engine="caffe").outputs
     assert output.difference < 1e-5

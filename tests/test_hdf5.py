@@ -217,7 +217,7 @@ def test_another_split_in_the_directory_is_not_mixed(tmp_path):
     net, weights = h5_case(tmp_path)
     residual(net, weights, tmp_path / "out")
     (tmp_path / "base.caffemodel").write_bytes(tiny_weights())
-    with pytest.raises(UsageError, match="holds net.caffemodel.h5 of another split"):
+    with pytest.raises(UsageError, match="holds net.caffemodel.h5 of another run"):
         residual(net, tmp_path / "base.caffemodel", tmp_path / "out")
 
 

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 from split_surgery.errors import UsageError
 from split_surgery.kernels import algebra
 from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking, rng
+from split_surgery.kernels.sliding import Slide, after, of_layer
 from split_surgery.kernels.tpm import MEASURES, entropy, rounded
 
 finite = st.floats(-100, 100, width=32)
@@ -171,6 +172,10 @@ def test_centre_boosted(weight):
         assert value == expected
 
 
+def mixing(matrix):
+    return of_layer(np.asarray(matrix)[:, :, None, None], None, Slide((1, 1)))
+
+
 @given(st.permutations(range(8)), st.integers(1, 7))
 def test_every_output_channel_of_the_permutation_appears_once(order, count):
     fast, slow = fast_and_slow(order, str(count))
@@ -179,32 +184,8 @@ def test_every_output_channel_of_the_permutation_appears_once(order, count):
     for place, channel in enumerate((*fast, *slow)):
         assert matrix[channel, place] == 1
     weight = np.arange(8.0).reshape(8, 1, 1, 1)
-    back, _ = algebra.mix(matrix, np.zeros(8), (weight[[*fast, *slow]], np.zeros(8)))
-    assert back.tobytes() == weight.tobytes()
-
-
-def test_selections_keep_every_bit():
-    weight = np.array([-0.0, 1e-45, 1.0], np.float32).reshape(3, 1, 1, 1)
-    bias = np.array([-0.0, 2.0, -0.0], np.float32)
-    for matrix in (np.eye(3), np.eye(3, dtype=np.float32)[::-1]):
-        moved, moved_bias = algebra.mix(matrix, np.zeros(3, np.float32), (weight, bias))
-        rows = matrix.argmax(axis=1)
-        assert moved.tobytes() == weight[rows].tobytes()
-        assert moved_bias.tobytes() == bias[rows].tobytes()
-
-
-@given(
-    hnp.arrays(np.float64, (3, 4), elements=finite),
-    hnp.arrays(np.float64, (4, 2, 3, 3), elements=finite),
-    hnp.arrays(np.float64, 4, elements=finite),
-)
-def test_mix_is_a_convolution_after_a_convolution(matrix, weight, bias):
-    patch = np.linspace(-1, 1, 18).reshape(2, 3, 3)
-    after = np.array([1.0, -2.0, 0.5])
-    inner = np.einsum("nchw,chw->n", weight, patch) + bias
-    expected = matrix @ inner + after
-    mixed, mixed_bias = algebra.mix(matrix, after, (weight, bias))
-    assert np.einsum("nchw,chw->n", mixed, patch) + mixed_bias == pytest.approx(expected, rel=1e-9, abs=1e-6)
+    back = after(mixing(matrix), of_layer(weight[[*fast, *slow]], None, Slide((1, 1))))
+    assert back.weight.tobytes() == weight.tobytes()
 
 
 @given(st.permutations(range(12)), st.sampled_from([1, 2, 3]), st.integers(1, 3))

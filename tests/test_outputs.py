@@ -85,7 +85,7 @@ def test_force_does_not_mix_a_split_with_anothers_snapshots(tmp_path):
     out = tmp_path / "out"
     residual(net, weights, out)
     (out / "net_iter_100.caffemodel").write_bytes(b"days of training")
-    with pytest.raises(UsageError, match=r"holds snapshots \(net_iter_100.caffemodel\) trained from another split"):
+    with pytest.raises(UsageError, match=r"holds snapshots \(net_iter_100.caffemodel\) of another net"):
         residual(net, weights, out, fast="2", force=True)
     (out / "net.prototxt").write_bytes(b"damaged")
     assert residual(net, weights, out, force=True).status == "written", "the plan is unchanged"
@@ -358,5 +358,5 @@ def test_a_solver_of_another_split_is_not_left_beside_this_one(tmp_path):
     residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
     assert residual(net, weights, tmp_path / "out", check=True).differing == ("solver.prototxt",)
     for force in (False, True):
-        with pytest.raises(UsageError, match="holds solver.prototxt of another split"):
+        with pytest.raises(UsageError, match="holds solver.prototxt of another run"):
             residual(net, weights, tmp_path / "out", fast="2", force=force)

@@ -99,17 +99,17 @@ def test_faults_in_the_text_are_caught(derived, old, new, problem):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("concat_param { axis: 1 }", "concat_param { axis: 2 }", "is not one of the linear layers"),
+        ("concat_param { axis: 1 }", "concat_param { axis: 2 }", "axis is not 1"),
         ('bottom: "conv1_1_split1"\n', 'bottom: "nosuch"\n', 'nothing in the block makes "nosuch"'),
         (
             "num_output: 6\n    kernel_size: 1",
             "num_output: 6\n    kernel_size: 1\n    stride: 2",
-            "is not a 1x1 convolution",
+            "has another geometry",
         ),
         (
             'top: "conv1_1_split2"\n  convolution_param {',
             'top: "conv1_1_split2"\n  convolution_param {\n    stride: 2',
-            "slides otherwise",
+            "slide otherwise",
         ),
         (
             'layer {\n  name: "conv1_1_concat"',
@@ -133,12 +133,16 @@ def test_blocks_that_are_not_understood(derived, old, new, message):
 
 
 def test_eltwise_coefficients_are_not_ignored(tmp_path):
+    """residual_post weighs twice now, so the block has moved further from the layer; and a missing coefficient is a fault."""
     net, weights = write_tiny(tmp_path)
     residual(net, weights, tmp_path / "out")
     text = (tmp_path / "out" / "net.prototxt").read_text()
+    before = verify(net, weights, tmp_path / "out").blocks[0].drift
     (tmp_path / "out" / "net.prototxt").write_text(text.replace("operation: SUM", "operation: SUM coeff: 1 coeff: 2"))
+    assert 1.5 * before < verify(net, weights, tmp_path / "out").blocks[0].drift < 2.5 * before
+    (tmp_path / "out" / "net.prototxt").write_text(text.replace("operation: SUM", "operation: SUM coeff: 2"))
     (problem,) = verify(net, weights, tmp_path / "out").problems
-    assert 'layer "conv1_1_split2_residual_sum": is not one of the linear layers' in problem
+    assert "has 1 coefficients for 2 bottoms" in problem
 
 
 def test_unknown_types_are_no_pass(tmp_path):

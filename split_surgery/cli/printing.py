@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 from split_surgery.cli.diagram import ASCII, draw
 
 if TYPE_CHECKING:
-    from split_surgery.reports import DemoReport, LayerSplit, NetRankReport, RankReport, SplitReport, VerifyReport
+    from split_surgery.reports import (
+        DemoReport,
+        FoldedRegion,
+        FoldReport,
+        LayerSplit,
+        NetRankReport,
+        RankReport,
+        SplitReport,
+        VerifyReport,
+    )
 
 NUMBER = re.compile(r"[\d.,x/e+-]+")
 SHOWN = 24
@@ -147,6 +156,55 @@ def rank_csv(report: RankReport | NetRankReport, quiet: bool, verbose: bool) -> 
     else:
         out.writerow(("layer", "num_output", "weights", "mean", "entropy"))
         out.writerows((r.layer, r.num_output, r.weights, repr(r.mean), repr(r.entropy)) for r in report.layers)  # type: ignore[union-attr]
+
+
+STATES = {
+    "written": "written",
+    "unchanged": "unchanged: it already holds exactly this",
+    "same": "up to date: it holds exactly what would be generated",
+    "differs": "DIFFERS from what would be generated: ",
+}
+
+
+def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
+    if report.status == "diff":
+        print(report.diff, end="")
+        return
+    say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
+    splits = sum(region.split for region in report.regions)
+    others = len(report.regions) - splits
+    what = counted(splits, "split") + (f", {counted(others, 'other region')}" if others else "")
+    layers = f"{report.layers[0]} -> {report.layers[1]}"
+    say(f"folded: {what}; layers {layers}, parameters {changed(*report.parameters)}")
+    if quiet:
+        return
+    if report.regions:
+        rows = [("layer", "was", "parameters", "multiply-adds", "rounding")]
+        for region in report.regions:
+            was = f"{len(region.layers)} layers" if not verbose else " ".join(region.layers)
+            rows.append(
+                (region.layer, was, changed(*region.parameters), changed(*region.multiply_adds), rounding(region))
+            )
+        say(table(rows))
+        say("  (rounding: bound on the error of any one weight, and that divided by the largest weight)")
+    for left in report.left:
+        what = "split of" if left.split else "region"
+        say(f"left: {what} {left.layer} ({len(left.layers)} layers): {left.reason}")
+    say(f"deploy: {report.directory}/{report.deploy[0]} with {report.directory}/{report.deploy[1]}")
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def changed(before: int | None, after: int | None) -> str:
+    return " -> ".join("?" if number is None else f"{number:,}" for number in (before, after))
+
+
+def rounding(region: FoldedRegion) -> str:
+    if not region.error:
+        return "none: values were only moved"
+    return f"{region.error:.2g} ({region.error / (region.largest or 1.0):.2g})"
 
 
 def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:

@@ -13,7 +13,44 @@ from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
 
 if TYPE_CHECKING:
-    from split_surgery.reports import VerifyReport
+    from split_surgery.reports import FoldReport, VerifyReport
+
+
+@cli.command(short_help="Put splits back into one layer each.")
+@click.argument("net")
+@click.argument("weights", required=False)
+@click.option("--all", is_flag=True, help="Fold every other linear region too: BatchNorm, Scale, sums, 1x1 chains.")
+@click.option("--layer", multiple=True, metavar="NAME", help="Fold only what becomes this layer. Repeatable.")
+@click.option("--also", multiple=True, metavar="FILE", help="Edit this deploy or test prototxt alike. Repeatable.")
+@click.option("--solver", metavar="FILE", help="The solver that trains NET: written too, pointed into DIR.")
+@click.option("-o", "output", metavar="DIR", required=True, help="Where the folded net goes.")
+@click.option(
+    "--phase", type=click.Choice(["test"]), help="The net is for testing only: BatchNorm uses its statistics."
+)
+@click.option("--allow-larger", is_flag=True, help="Fold also what has more parameters or multiply-adds then.")
+@click.option(
+    "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves a layer linear. Repeatable."
+)
+@click.option("--as", "as_path", metavar="PATH", help="DIR's name on the machine that runs it, for solver.prototxt.")
+@click.option("--diff", is_flag=True, help="Show what would change; write nothing.")
+@click.option("--check", is_flag=True, help="Exit 1 if DIR differs from what would be generated; write nothing.")
+@click.option("--force", is_flag=True, help="Replace the files of a DIR that holds something else.")
+@talk
+def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
+    """Put the splits of NET and WEIGHTS, trained or not, back into one layer each, in DIR.
+
+    NET may be the directory of a split: then its newest snapshot stands for WEIGHTS. Blocks are known by their structure, nested
+    ones too; the folded net computes the same with as many parameters as the baseline.
+
+    \b
+    split-surgery fold derived1 -o folded1/
+    """
+    from split_surgery.cli import printing
+
+    def work(progress: Bar) -> FoldReport:
+        return split_surgery.fold(net, weights, output, progress=progress, **library(flags))
+
+    finish(run(work, flags), flags, printing.fold)
 
 
 @cli.command(short_help="Prove a derived net from its files, and in an engine.")

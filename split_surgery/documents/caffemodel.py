@@ -25,10 +25,12 @@ NET_NAME, NET_LAYERS_V1, NET_LAYER = 1, 2, 100
 LAYER = {
     "name": 1, "type": 2, "bottom": 3, "top": 4, "loss_weight": 5, "param": 6, "blobs": 7, "include": 8, "exclude": 9,
     "phase": 10, "propagate_down": 11, "concat_param": 104, "convolution_param": 106, "eltwise_param": 110,
+    "inner_product_param": 117,
 }  # fmt: skip
 LAYER_V1 = {
-    "bottom": 2, "top": 3, "name": 4, "type": 5, "blobs": 6, "concat_param": 9, "convolution_param": 10, "eltwise_param": 24,
-    "include": 32, "exclude": 33, "loss_weight": 35, "param": 1001, "blobs_lr": 7, "weight_decay": 8, "blob_share_mode": 1002,
+    "bottom": 2, "top": 3, "name": 4, "type": 5, "blobs": 6, "concat_param": 9, "convolution_param": 10,
+    "inner_product_param": 17, "eltwise_param": 24, "include": 32, "exclude": 33, "loss_weight": 35,
+    "param": 1001, "blobs_lr": 7, "weight_decay": 8, "blob_share_mode": 1002,
 }  # fmt: skip
 LAYER_V1_V0 = 1  # a V1 layer that holds this is a V0 layer
 BLOB_LEGACY = {1: 0, 2: 1, 3: 2, 4: 3}  # num, channels, height, width: field number -> axis

@@ -31,6 +31,22 @@ class NewField(NamedTuple):
 Rewrite = tuple[NewField, ...]
 """What stands in a field's place; nothing drops it."""
 
+Pair = tuple[int, int]
+
+
+def geometry_fields(kernel: Pair, stride: Pair, pad: Pair, dilation: Pair) -> Rewrite:
+    """How a convolution slides, as fields; pairs are (height, width), and defaults are left out."""
+    fields: list[NewField] = []
+    for both, high, wide, pair, default in (
+        ("kernel_size", "kernel_h", "kernel_w", kernel, None), ("stride", "stride_h", "stride_w", stride, 1),
+        ("pad", "pad_h", "pad_w", pad, 0), ("dilation", "dilation", "dilation", dilation, 1),
+    ):  # fmt: skip
+        if pair[0] != pair[1]:
+            fields += [NewField(high, pair[0]), NewField(wide, pair[1])]
+        elif pair[0] != default:
+            fields.append(NewField(both, pair[0]))
+    return tuple(fields)
+
 
 class Join(NamedTuple):
     """What makes a layer without weights: its type, and its own `*_param` where the default is not meant."""
@@ -41,24 +57,12 @@ class Join(NamedTuple):
 
 PARAM_NAME = ("param", "name")
 PARAM_NAME_V1 = ("param",)
-NUM_OUTPUT = ("convolution_param", "num_output")
 PARAMETERS = ("param", "blobs_lr", "weight_decay", "blob_share_mode", "convolution_param")
 """What a convolution says of its blobs, in either form."""
 
 RULES = ("include", "exclude", "phase")
-GEOMETRY = (
-    "pad",
-    "kernel_size",
-    "stride",
-    "dilation",
-    "group",
-    "pad_h",
-    "pad_w",
-    "kernel_h",
-    "kernel_w",
-    "stride_h",
-    "stride_w",
-)
+GEOMETRY = tuple("pad kernel_size stride dilation group pad_h pad_w kernel_h kernel_w stride_h stride_w".split())
+"""What a convolution says of how it slides."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,10 @@ class LayerEdit:
     Attributes:
         name, bottoms, top: as in the prototxt, and in the record of the weights file.
         num_output: kernels of a convolution; None for a layer without weights.
-        pointwise: the convolution becomes 1x1: stride 1, no pad, no dilation, group 1.
+        holder: the message that says num_output.
+        drops: fields of it that the new layer has not. adds: those that it has instead.
         suffix: added to the names of parameters. A copied name would silently tie the new blobs to each other.
+        unsuffix: taken from their end, where a fold undoes that.
         keep_propagate_down: only layers reading the old layer's bottom have the same bottoms as it.
         keep_loss_weight: only the layer making the old top has its loss.
         join: for a layer without weights, what makes it one.
@@ -81,8 +87,11 @@ class LayerEdit:
     bottoms: tuple[str, ...]
     top: str
     num_output: int | None = None
-    pointwise: bool = False
+    holder: str = "convolution_param"
+    drops: tuple[str, ...] = ()
+    adds: Rewrite = ()
     suffix: str = ""
+    unsuffix: str = ""
     keep_propagate_down: bool = False
     keep_loss_weight: bool = False
     join: Join | None = None
@@ -100,23 +109,26 @@ class LayerEdit:
         if self.fresh is not None and not outer and key in PARAMETERS:
             return self.fresh if key == "convolution_param" and nth == 0 else ()
         if self.join is None and path == (PARAM_NAME_V1 if self.v1 else PARAM_NAME):
-            return tuple(NewField(key, text + self.suffix if text else "") for text in texts)
+            return tuple(NewField(key, self.renamed(text)) for text in texts)
         if not outer:
             return self._rewrite_layer_field(key, nth)
         if self.join is not None:
             return None
-        if outer == ["convolution_param"]:
-            if path == NUM_OUTPUT:
-                return self.convolution_fields()
-            if self.pointwise and key in GEOMETRY:
+        if outer == [self.holder]:
+            if key == "num_output":
+                return self.held_fields()
+            if key in self.drops:
                 return ()
         return None
 
-    def convolution_fields(self) -> Rewrite:
-        """What stands for num_output: it, and for a 1x1 convolution the kernel's size."""
+    def renamed(self, text: str) -> str:
+        """The new layer's name of a parameter."""
+        return text.removesuffix(self.unsuffix) + self.suffix if text else ""
+
+    def held_fields(self) -> Rewrite:
+        """What stands for num_output: it, and what the edit adds."""
         assert self.num_output is not None
-        kernels = NewField("num_output", self.num_output)
-        return (kernels, NewField("kernel_size", 1)) if self.pointwise else (kernels,)
+        return (NewField("num_output", self.num_output), *self.adds)
 
     def _rewrite_layer_field(self, key: str, nth: int) -> Rewrite | None:
         if key == "name":

@@ -16,7 +16,6 @@ from split_surgery.documents.caffemodel import (
     text_of,
 )
 from split_surgery.documents.layer_edit import (
-    NUM_OUTPUT,
     PARAM_NAME,
     PARAM_NAME_V1,
     EnumValue,
@@ -24,6 +23,7 @@ from split_surgery.documents.layer_edit import (
     NewField,
     Rewrite,
 )
+from split_surgery.documents.v1 import TYPES
 from split_surgery.documents.weights import Array
 from split_surgery.documents.wire import LENGTH, Reader, tagged
 
@@ -32,6 +32,7 @@ INNER: dict[tuple[str, ...], dict[str, int]] = {
         "num_output": 1, "bias_term": 2, "pad": 3, "kernel_size": 4, "group": 5, "stride": 6, "pad_h": 9, "pad_w": 10,
         "kernel_h": 11, "kernel_w": 12, "stride_h": 13, "stride_w": 14, "dilation": 18,
     },
+    ("inner_product_param",): {"num_output": 1, "bias_term": 2},
     ("concat_param",): {"axis": 2},
     ("eltwise_param",): {"operation": 1},
 }  # fmt: skip
@@ -45,7 +46,7 @@ NAMES = {
     for v1, paths in NUMBERS.items()
 }
 
-CONVOLUTION_V1 = 4
+TYPES_V1 = {modern: number for number, (_, modern) in enumerate(TYPES)}
 
 HEAD = ("name", "type", "bottom", "top")
 """Fields written first, from the edit."""
@@ -61,7 +62,7 @@ def encode_record(reader: Reader, old: LayerRecord, edit: LayerEdit, blobs: tupl
         blobs: the new layer's numbers, stored in the form of the old layer's blobs.
     """
     numbers = NUMBERS[edit.v1][()]
-    kind = edit.join.type if edit.join else CONVOLUTION_V1 if edit.v1 else old.type
+    kind = edit.join.type if edit.join else EnumValue("", TYPES_V1[old.type]) if edit.v1 else old.type
     head: list[NewField] = [NewField("name", edit.name), NewField("type", kind)]
     head += [NewField("bottom", bottom) for bottom in edit.bottoms] + [NewField("top", edit.top)]
     out = [encode_field(field, (), edit.v1) for field in sorted(head, key=lambda field: numbers[field.name])]
@@ -102,7 +103,7 @@ def _rewritten(
             continue
         path, nth = (*outer, name), seen.get(name, 0)
         seen[name] = nth + 1
-        if path == NUM_OUTPUT:
+        if path == (edit.holder, "num_output"):
             continue  # written first below: a record may have it twice, or not at all
         is_name = path == (PARAM_NAME_V1 if edit.v1 else PARAM_NAME)
         rewrite = edit.rewrite(path, nth, [text_of(reader, item)] if is_name else [])
@@ -110,8 +111,8 @@ def _rewritten(
             out += [(item.number, encode_field(new, outer, edit.v1)) for new in rewrite]
         elif path in NAMES[edit.v1] and item.wire_type == LENGTH:
             inner = b"".join(data for _, data in _rewritten(reader, item.value, item.stop, edit, path, skip))
-            if path == NUM_OUTPUT[:1] and nth == 0:
-                inner = b"".join(encode_field(new, path, edit.v1) for new in edit.convolution_fields()) + inner
+            if path == (edit.holder,) and nth == 0 and edit.num_output is not None:
+                inner = b"".join(encode_field(new, path, edit.v1) for new in edit.held_fields()) + inner
             out.append((item.number, tagged(item.number, inner)))
         else:
             out.append((item.number, reader.read(item.start, item.stop)))

@@ -12,6 +12,8 @@ from split_surgery.documents.prototxt import Document, Field, Message, Scalar, q
 from split_surgery.spans import Span, Splice
 
 _LINE_END = re.compile(rb"[ \t]*(\r?\n)?")
+_COMMA_BEFORE = re.compile(rb",\s*\Z")
+_COMMA_AFTER = re.compile(rb"\s*,?[ \t]*")
 _REST_OF_LINE = re.compile(rb"[ \t]*(?:#[^\r\n]*)?(?=\r?\n|\Z)")
 
 
@@ -67,27 +69,64 @@ def eol_near(data: bytes, at: int) -> bytes:
 
 def splice_layer(layer: Layer, edit: LayerEdit) -> list[Splice]:
     """The old layer's text turned into a new layer, by splices that leave comments and layout alone."""
-    return list(_splices(layer.document, layer.message, edit, ()))
+    return list(_splices(layer, layer.message, edit, ()))
 
 
-def _splices(document: Document, message: Message, edit: LayerEdit, outer: tuple[str, ...]) -> Iterator[Splice]:
+def _splices(layer: Layer, message: Message, edit: LayerEdit, outer: tuple[str, ...]) -> Iterator[Splice]:
     for field, nth in _counted(message):
         rewrite = edit.rewrite((*outer, field.name), nth, _texts(field))
         if rewrite is None:
             for value in field.values:
                 if isinstance(value, Message):
-                    yield from _splices(document, value, edit, (*outer, field.name))
+                    yield from _splices(layer, value, edit, (*outer, field.name))
         elif not rewrite:
-            yield Splice(*_whole_line(document.data, field.span), b"")
+            yield Splice(*_whole_line(layer.document.data, field.span), b"")
         elif len(rewrite) == len(field.values) and all(_is_plain(new, field) for new in rewrite):
             for new, value in zip(rewrite, field.values):
-                yield Splice(*value.span, _scalar(new.value, _mark(field)))
+                if not _says(value, new.value):
+                    yield Splice(*value.span, _scalar(new.value, _mark(field)))
         else:
-            raise ValueError(f"{field.name}: a splice cannot put {len(rewrite)} fields in the place of one")
+            style = style_of(layer)
+            yield Splice(*field.span, b" ".join(line for new in rewrite for line in _render_new(style, new, b"")))
 
 
 def _is_plain(new: NewField, field: Field) -> bool:
     return new.name == field.name and not isinstance(new.value, tuple)
+
+
+def _says(value: Scalar | Message, new: Content) -> bool:
+    """Whether it is there already, however it is spelled."""
+    if isinstance(value, Message):
+        return False
+    return value.integer() == new if isinstance(new, int) else isinstance(new, str) and value.text == new
+
+
+def removal(layer: Layer) -> Splice:
+    """What takes a layer out: with the white space that parts it from what is before, so that nothing else moves.
+
+    That is the inverse of adding one with `Style.before`.
+    """
+    data, span = layer.document.data, layer.span
+    if layer.field.is_list:
+        comma = _COMMA_BEFORE.search(data, layer.field.value_span.start, span.start)
+        if comma is not None:
+            return Splice(comma.start(), span.stop, b"")
+        following = _COMMA_AFTER.match(data, span.stop)
+        assert following is not None  # it matches nothing, too
+        return Splice(span.start, following.end(), b"")
+    start = len(data[: span.start].rstrip(b" \t"))
+    if start == 0:  # the first line of the file
+        return Splice(0, _whole_line(data, span).stop, b"")
+    if data[start - 1 : start] == b"\n":
+        start = _line_before(data, start)
+        while not data[data.rfind(b"\n", 0, start) + 1 : start].strip() and b"\n" in data[:start]:
+            start = _line_before(data, data.rfind(b"\n", 0, start) + 1)  # an empty line goes with it
+    return Splice(start, span.stop, b"")
+
+
+def _line_before(data: bytes, start: int) -> int:
+    """Where the line before the one that begins at `start` ends, its line ending not counted."""
+    return start - (2 if data[start - 2 : start] == b"\r\n" else 1)
 
 
 def render_layer(style: Style, layer: Layer, edit: LayerEdit) -> bytes:

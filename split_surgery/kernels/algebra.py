@@ -1,4 +1,4 @@
-"""Initial values of new blobs, and the way back: a block of linear layers as one convolution.
+"""Initial values of new blobs, and the two ways to write a grouped kernel.
 
 Weights are (num_output, channels // group, kernel_h, kernel_w), C order. Values that are only moved are moved by
 indexing, so that their bits stay (-0.0 times 1 plus 0 would be 0.0); the rest is float64, rounded once by the caller.
@@ -66,10 +66,6 @@ def _middle(size: int, even: str | None) -> tuple[int, ...]:
     return {"low": (low,), "high": (high,), "both": (low, high)}[even or "low"]
 
 
-Affine = tuple[Array, Array]
-"""A convolution as (weight, bias): (n, c, kernel_h, kernel_w) and (n,)."""
-
-
 def ungrouped(weight: Array, group: int) -> Array:
     """A grouped convolution's weight (n, c // group, ...) as that of a plain one, (n, c, ...), with zeros between groups."""
     if group == 1:
@@ -82,30 +78,13 @@ def ungrouped(weight: Array, group: int) -> Array:
     return dense
 
 
-def mix(matrix: Array, bias: Array, inner: Affine) -> Affine:
-    """A 1x1 convolution (matrix (n, m), bias (n,)) after `inner`, as one convolution.
-
-    A matrix that only selects moves rows by indexing, and a zero bias is not added.
-    """
-    weight, inner_bias = inner
-    if _selects(matrix):
-        rows = np.argmax(matrix, axis=1)
-        moved = inner_bias[rows]
-        return weight[rows], moved if not bias.any() else moved.astype(np.float64) + bias
-    wide = np.asarray(matrix, np.float64)
-    return np.tensordot(wide, weight.astype(np.float64), 1), wide @ inner_bias.astype(np.float64) + bias
-
-
-def _selects(matrix: Array) -> bool:
-    return bool(((matrix != 0).sum(axis=1) == 1).all() and (matrix.max(axis=1) == 1).all())
-
-
-def add(parts: Sequence[Affine]) -> Affine:
-    """An element-wise sum of convolutions that slide alike."""
-    weight, bias = (np.sum([np.asarray(part[i], np.float64) for part in parts], axis=0) for i in (0, 1))
-    return weight, bias
-
-
-def stack(parts: Sequence[Affine]) -> Affine:
-    """A concatenation on the channel axis; the dtype is kept where the parts agree."""
-    return np.concatenate([weight for weight, _ in parts]), np.concatenate([bias for _, bias in parts])
+def grouped(weight: Array, group: int) -> Array | None:
+    """The way back: (n, c // group, ...), or None where a number between the groups is not zero."""
+    if group == 1:
+        return weight
+    count, channels = weight.shape[:2]
+    if count % group or channels % group:
+        return None
+    blocks = weight.reshape(group, count // group, group, channels // group, *weight.shape[2:])
+    between = np.count_nonzero(weight) - sum(np.count_nonzero(blocks[at, :, at]) for at in range(group))
+    return None if between else np.concatenate([blocks[at, :, at] for at in range(group)])

@@ -1,0 +1,277 @@
+"""Affine maps that slide over an image, and how they compose: what folding knows of arithmetic.
+
+Values that are only moved are moved by indexing, so that their bits stay; the rest is float64, rounded once by the caller.
+Where a composition would not be exact for every image, NotExact says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from split_surgery.kernels.algebra import Array, Wide
+
+Pair = tuple[int, int]
+
+DOUBLE_ROUNDING = 2.0**-53
+"""Largest relative error of one float64 operation."""
+
+
+class NotExact(ValueError):
+    """There is no one map that computes the same at the borders of every image."""
+
+
+class Slide(NamedTuple):
+    """How a kernel slides. Pairs are (height, width)."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    pad: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether one pixel is all that it reads, with no padding; it may stride."""
+        return self.kernel == (1, 1) and self.pad == (0, 0)
+
+
+@dataclass(frozen=True)
+class Sliding:
+    """A convolution, or what several layers come to.
+
+    Attributes:
+        weight: (n, c, kernel_h, kernel_w), zeros between groups written out. bias: (n,), zeros where there is none.
+        group: of the layer behind it that has the most groups. bias_term: whether a layer behind it has a bias.
+        reach: no number is a sum of products whose absolute values sum to more than this.
+        roundings: float64 roundings behind a number; 0 where values were only moved.
+    """
+
+    weight: Array
+    bias: Array
+    slide: Slide
+    group: int = 1
+    bias_term: bool = False
+    reach: float = 0.0
+    roundings: int = 0
+
+    def error(self, eps: float) -> float:
+        """Bound on the difference of a number, rounded once to a type of that machine epsilon, from the exact one."""
+        if not self.roundings:
+            return 0.0
+        largest = max(_largest(self.weight), _largest(self.bias))
+        return eps / 2 * largest + self.roundings * DOUBLE_ROUNDING * self.reach
+
+
+def of_layer(weight: Array, bias: Array | None, slide: Slide, group: int = 1) -> Sliding:
+    """A layer's own map; weight (n, c, kernel_h, kernel_w) with zeros between groups, bias (n,)."""
+    numbers = np.zeros(len(weight), weight.dtype) if bias is None else bias
+    return Sliding(weight, numbers, slide, group, bias is not None, max(_largest(weight), _largest(numbers)))
+
+
+def unchanged(channels: int) -> Sliding:
+    """The map that hands all its channels on."""
+    return Sliding(
+        np.eye(channels, dtype=np.float32)[:, :, None, None], np.zeros(channels, np.float32), Slide((1, 1)), reach=1.0
+    )
+
+
+def _largest(array: Array) -> float:
+    return float(np.abs(array).max()) if array.size else 0.0
+
+
+def scaled(scale: Wide | None, shift: Wide | None, inner: Sliding) -> Sliding:
+    """scale * y + shift by channel, float64 (n,), of a map's output y; None leaves it as it is."""
+    weight, bias, reach, roundings = inner.weight, inner.bias, inner.reach, inner.roundings
+    if scale is not None:
+        weight, bias = weight * scale[:, None, None, None], bias * scale
+        reach, roundings = reach * _largest(scale), roundings + 1
+    if shift is not None:
+        bias, reach, roundings = bias + shift, reach + _largest(shift), roundings + 1
+    return replace(
+        inner,
+        weight=weight,
+        bias=bias,
+        bias_term=inner.bias_term or shift is not None,
+        reach=reach,
+        roundings=roundings,
+    )
+
+
+def after(outer: Sliding, inner: Sliding) -> Sliding:
+    """`outer` on the output of `inner`.
+
+    Raises:
+        NotExact: `outer` pads the output of `inner` with zeros, which padding its input does not give.
+    """
+    moved, strides = False, _times(outer.slide.stride, inner.slide.stride)
+    if outer.slide.pointwise:
+        matrix = outer.weight[:, :, 0, 0]
+        moved = _selects(matrix) and not outer.bias.any()
+        weight, bias = _mixed(matrix, outer.bias, inner)
+        slide = inner.slide._replace(stride=strides)
+    elif inner.slide.pointwise:
+        if any(outer.slide.pad) and inner.bias.any():
+            raise NotExact("it pads with zeros what a bias before it has moved")
+        scale = _diagonal(inner.weight[:, :, 0, 0])
+        wide = outer.weight.astype(np.float64)
+        weight = (
+            np.einsum("ojhw,jc->ochw", wide, inner.weight[:, :, 0, 0].astype(np.float64), optimize=True)
+            if scale is None
+            else wide * scale[:, None, None]
+        )
+        bias = wide.sum(axis=(2, 3)) @ inner.bias.astype(np.float64) + outer.bias
+        steps = inner.slide.stride
+        slide = Slide(outer.slide.kernel, strides, _times(outer.slide.pad, steps), _times(outer.slide.dilation, steps))
+    else:
+        weight, bias = _spread(outer, inner)
+        slide = Slide((weight.shape[2], weight.shape[3]), strides, inner.slide.pad)
+    rows = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
+    return Sliding(
+        weight, bias, slide, max(outer.group, inner.group), outer.bias_term or inner.bias_term,
+        rows * inner.reach + outer.reach,
+        inner.roundings + (0 if moved else outer.roundings + outer.weight[0].size + 1),
+    )  # fmt: skip
+
+
+def _mixed(matrix: Array, bias: Array, inner: Sliding) -> tuple[Array, Array]:
+    """A matrix (n, m) on the channels; one that only selects moves rows by indexing, and a zero bias is not added."""
+    if _selects(matrix):
+        rows = np.argmax(matrix, axis=1)
+        moved = inner.bias[rows]
+        return inner.weight[rows], moved if not bias.any() else moved.astype(np.float64) + bias
+    wide = np.asarray(matrix, np.float64)
+    return np.tensordot(wide, inner.weight.astype(np.float64), 1), wide @ inner.bias.astype(np.float64) + bias
+
+
+def _selects(matrix: Array) -> bool:
+    return bool(((matrix != 0).sum(axis=1) == 1).all() and (matrix.max(axis=1) == 1).all())
+
+
+def _diagonal(matrix: Array) -> Wide | None:
+    """The diagonal of a matrix that is zero elsewhere, else None."""
+    if matrix.shape[0] != matrix.shape[1] or np.count_nonzero(matrix) > len(matrix):
+        return None
+    found: Wide = np.diagonal(matrix).astype(np.float64)
+    return found if np.count_nonzero(found) == np.count_nonzero(matrix) else None
+
+
+def _times(a: Pair, b: Pair) -> Pair:
+    return (a[0] * b[0], a[1] * b[1])
+
+
+def _spread(outer: Sliding, inner: Sliding) -> tuple[Wide, Wide]:
+    """A kernel over a kernel, taps side by side."""
+    if any(outer.slide.pad):
+        raise NotExact("it pads the output of a further spatial kernel")
+    first, second = inner.slide, outer.slide
+    steps = _times(second.dilation, first.stride)
+    size = [first.dilation[i] * (first.kernel[i] - 1) + steps[i] * (second.kernel[i] - 1) + 1 for i in (0, 1)]
+    weight = np.zeros((outer.weight.shape[0], inner.weight.shape[1], *size))
+    dense = inner.weight.astype(np.float64)
+    for row in range(second.kernel[0]):
+        for column in range(second.kernel[1]):
+            tap = np.tensordot(outer.weight[:, :, row, column].astype(np.float64), dense, 1)
+            top, left = row * steps[0], column * steps[1]
+            rows = [top + at * first.dilation[0] for at in range(first.kernel[0])]
+            columns = [left + at * first.dilation[1] for at in range(first.kernel[1])]
+            weight[:, :, np.array(rows)[:, None], columns] += tap
+    bias = outer.weight.astype(np.float64).sum(axis=(2, 3)) @ inner.bias.astype(np.float64) + outer.bias
+    return weight, bias
+
+
+def summed(parts: Sequence[Sliding], coefficients: Sequence[float]) -> Sliding:
+    """The sum of maps on the same input, each times its coefficient.
+
+    Raises:
+        NotExact: their outputs are not of one size.
+    """
+    parts = aligned(parts)
+    weight, bias = (
+        np.sum([np.asarray(a, np.float64) * k for a, k in zip(arrays, coefficients)], axis=0)
+        for arrays in ([part.weight for part in parts], [part.bias for part in parts])
+    )
+    reach = sum(abs(k) * part.reach for part, k in zip(parts, coefficients))
+    return replace(
+        _joined(parts, weight, bias), reach=reach, roundings=max(p.roundings for p in parts) + 2 * len(parts)
+    )
+
+
+def stacked(parts: Sequence[Sliding]) -> Sliding:
+    """Maps on the same input, their channels one after the other; the dtype is kept where they agree.
+
+    Raises:
+        NotExact: their outputs are not of one size.
+    """
+    parts = aligned(parts)
+    return _joined(parts, np.concatenate([p.weight for p in parts]), np.concatenate([p.bias for p in parts]))
+
+
+def _joined(parts: Sequence[Sliding], weight: Array, bias: Array) -> Sliding:
+    return Sliding(
+        weight, bias, parts[0].slide, max(p.group for p in parts), any(p.bias_term for p in parts),
+        max(p.reach for p in parts), max(p.roundings for p in parts),
+    )  # fmt: skip
+
+
+def aligned(parts: Sequence[Sliding]) -> list[Sliding]:
+    """The same maps, sliding as the largest of them does, or where not all fit into that with their taps side by side.
+
+    Raises:
+        NotExact: their outputs are not of one size.
+    """
+    slides = [part.slide for part in parts]
+    largest = max(slides, key=lambda slide: slide.kernel[0] * slide.kernel[1])
+    common = largest if all(places(slide, largest) for slide in slides) else _side_by_side(slides)
+    found = []
+    for part in parts:
+        weight = embedded(part.weight, part.slide, common)
+        if weight is None:
+            raise NotExact("its bottoms slide otherwise than each other")
+        found.append(replace(part, weight=weight, slide=common))
+    return found
+
+
+def _side_by_side(slides: Sequence[Slide]) -> Slide:
+    """A slide without dilation whose taps are on all the pixels that any of these reads."""
+    kernel, pad = [], []
+    for axis in (0, 1):
+        low = min(-slide.pad[axis] for slide in slides)
+        high = max(slide.dilation[axis] * (slide.kernel[axis] - 1) - slide.pad[axis] for slide in slides)
+        kernel.append(high - low + 1)
+        pad.append(-low)
+    return Slide((kernel[0], kernel[1]), slides[0].stride, (pad[0], pad[1]))
+
+
+def places(slide: Slide, into: Slide) -> list[list[int]] | None:
+    """The taps (rows, then columns) of a slide among those of another that reads at least the same pixels.
+
+    None where there are none: another stride, other output sizes, or a tap that falls beside those of `into`.
+    """
+    if slide.stride != into.stride:
+        return None
+    found: list[list[int]] = []
+    for axis in (0, 1):
+        size, pad, dilation = slide.kernel[axis], slide.pad[axis], slide.dilation[axis]
+        rest = [2 * s.pad[axis] - s.dilation[axis] * (s.kernel[axis] - 1) - 1 for s in (slide, into)]
+        if rest[0] // into.stride[axis] != rest[1] // into.stride[axis]:
+            return None
+        offsets = [tap * dilation - pad + into.pad[axis] for tap in range(size)]
+        if any(at % into.dilation[axis] or not 0 <= at // into.dilation[axis] < into.kernel[axis] for at in offsets):
+            return None
+        found.append([at // into.dilation[axis] for at in offsets])
+    return found
+
+
+def embedded(weight: Array, slide: Slide, into: Slide) -> Array | None:
+    """A kernel (n, c, kernel_h, kernel_w) as one of another slide that computes the same, zeros around it; or None."""
+    if slide == into:
+        return weight
+    there = places(slide, into)
+    if there is None:
+        return None
+    placed = np.zeros((*weight.shape[:2], *into.kernel), weight.dtype)
+    placed[:, :, np.array(there[0])[:, None], there[1]] = weight
+    return placed
