@@ -27,6 +27,9 @@ from split_surgery.regions import Region, Splits, anchor_of, linear_regions
 from split_surgery.reports import FoldedRegion, FoldReport, LeftRegion
 from split_surgery.writing import applied, diff_of, outputs_of
 
+BY_CHANNEL = ("BatchNorm", "Scale", "Bias")
+"""Layers that are there to be folded into others."""
+
 
 def fold(
     net: PathLike, weights: PathLike | None, output: PathLike, *, all: bool = False, layer: str | tuple[str, ...] = (),
@@ -75,7 +78,7 @@ def fold(
         before, after = (sum(b.count for record in i.weights.layers for b in record.blobs) for i in (inputs, edited))
         names = {collapsed.region.name for collapsed in work.done}
         return FoldReport(
-            status=status, directory=directory.given, regions=work.report(edited), left=tuple(work.left),
+            status=status, directory=directory.given, regions=work.report(edited), left=work.left(all),
             parameters=(before, after), layers=(len(inputs.net.layers), len(edited.net.layers)),
             files=tuple(one.name for one in outputs),
             deploy=(next((file.name for file in inputs.nets[1:] if file.name), NET_FILE), inputs.weights_name),
@@ -115,7 +118,7 @@ class _Work:
     def __post_init__(self) -> None:
         self.texts = [Text(file.net, tuple(flows(file.net))) for file in self.inputs.nets]
         self.done: list[Collapsed] = []
-        self.left: list[LeftRegion] = []
+        self.failed: list[tuple[Region, str]] = []
 
     def find(self, every: bool) -> None:
         """Fold what can be folded.
@@ -157,7 +160,7 @@ class _Work:
         try:
             self.done.append(collapse(self.texts, self.inputs.weights, region, self.trust, self.allow_larger))
         except (FileError, Unsupported) as error:
-            self.left.append(LeftRegion(region.name, region.layers, region.split, str(error)))
+            self.failed.append((region, str(error)))
             return False
         return True
 
@@ -175,15 +178,10 @@ class _Work:
                 taken = [place for place, other in enumerate(flow.layers) if other.name in covered]
                 found = [self._region(flow, group, at, splits) for group, _ in linear_regions(flow, at, splits, taken)]
                 regions = [region for region in found if region is not None and len(region.layers) > 1]
-                first = len(self.left)
                 for region in reversed(regions):
                     if (not self.wanted or region.name in self.wanted) and self._try(region):
                         covered |= set(region.layers)
-                        del self.left[first:]  # a smaller region will do
                         break
-                else:
-                    # Of regions that all end here, the reason of the smallest is the one that says most.
-                    del self.left[first:-1]
 
     def _region(self, flow: Flow, group: list[int], last: int, splits: list[Region]) -> Region | None:
         anchor = anchor_of(flow, group, splits)
@@ -203,8 +201,7 @@ class _Work:
             for collapsed, reason in faults:
                 if reason:
                     self.done.remove(collapsed)
-                    region = collapsed.region
-                    self.left.append(LeftRegion(region.name, region.layers, region.split, reason))
+                    self.failed.append((collapsed.region, reason))
 
     def _tie(self, collapsed: Collapsed, folded: dict[str, Collapsed]) -> str:
         region = collapsed.region
@@ -218,6 +215,31 @@ class _Work:
                         if its.weight.tobytes() != collapsed.weight.tobytes():
                             return f'"{layer.name}" shares a parameter with "{other.name}", which becomes another layer'
         return ""
+
+    def left(self, every: bool) -> tuple[LeftRegion, ...]:
+        """What was not folded and why: splits, and where every region was looked at what a convolution might have taken in.
+
+        A layer's reason is that of the smallest region with it that failed.
+        """
+        folded = {name for collapsed in self.done for name in collapsed.region.layers}
+        smallest: dict[str, tuple[Region, str]] = {}
+        for region, reason in sorted(self.failed, key=lambda row: len(row[0].layers)):
+            for name in region.layers:
+                smallest.setdefault(name, (region, reason))
+        found: dict[tuple[str, str, bool], list[str]] = {}
+        for flow in self.texts[0].flows:
+            for at, layer in enumerate(flow.layers):
+                known = smallest.get(layer.name)
+                if layer.name in folded:
+                    continue
+                if known is not None:
+                    found.setdefault((known[0].name, known[1], known[0].split), []).append(layer.name)
+                elif every and layer.type in BY_CHANNEL and not self.wanted:
+                    found.setdefault(("", _alone(flow, at), False), []).append(layer.name)
+        return tuple(
+            LeftRegion(name or layers[0], tuple(dict.fromkeys(layers)), split, reason)
+            for (name, reason, split), layers in found.items()
+        )
 
     def edited(self) -> Inputs:
         """The files with the regions folded, proven by other routes."""
@@ -243,6 +265,19 @@ class _Work:
             )
             for one in self.done
         )  # fmt: skip
+
+
+def _alone(flow: Flow, at: int) -> str:
+    """Why a layer that works channel by channel has nothing to be folded into."""
+    read, made = flow.reads[at][0], flow.makes[at][0]
+    maker = flow.maker(read)
+    others = [flow.layers[reader].name for reader in flow.readers[read] if reader != at]
+    if maker is not None and is_linear(maker) and others:
+        return f'its bottom "{read.blob}" is read by "{others[0]}" too'
+    readers = [flow.layers[reader] for reader in flow.readers.get(made, [])]
+    if len(readers) > 1 and any(map(is_linear, readers)):
+        return f'its top "{made.blob}" is read by {len(readers)} layers'
+    return "there is no convolution or InnerProduct beside it that could take it in"
 
 
 def _total(work: dict[str, int | None], layers: Sequence[str]) -> int | None:

@@ -11,13 +11,13 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from split_surgery import extension, residual, verify
+from split_surgery import extension, fold, residual, verify
 from split_surgery.documents.convolution import check_splittable
 from split_surgery.documents.net import Net
 from split_surgery.documents.parameters import sharing
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import SurgeryError
-from tests.nets import conv_arrays, weights
+from tests.nets import conv_arrays, read_weights, weights
 
 VERBS = (residual, extension)
 
@@ -89,8 +89,27 @@ def split_file(path: Path, folder: Path) -> list[str]:
         assert not wrong, f"{path.name}: {wrong}"
         assert all(block.exact for block in report.blocks) or verb is residual, path.name
         assert {block.layer for block in report.blocks} == set(found)
+        folded_again(net, data, model, out, verb is extension, found)
         counts.append(f"{verb.__name__} done")
     return counts
+
+
+def folded_again(net: Net, data: bytes, model: bytes, out: Path, exact: bool, names: list[str]) -> None:
+    """The split undone: the prototxt byte for byte, and after a noise-free extension the weights bit for bit."""
+    given = out / ("solver.prototxt" if net.inside_solver else "net.prototxt")
+    report = fold(given, out / "net.caffemodel", out / "folded")
+    assert sorted(region.layer for region in report.regions) == sorted(names), report.left
+    assert not report.left
+    if not net.inside_solver:
+        assert (out / "folded" / "net.prototxt").read_bytes() == data
+    back, was = (read_weights(path.read_bytes()) for path in (out / "folded" / "net.caffemodel", model))
+    assert list(back) == list(was)
+    for name in was:
+        same = all(a.tobytes() == b.tobytes() for a, b in zip(back[name][1], was[name][1]))
+        assert same or not exact
+    assert fold(out / "folded" / given.name, out / "folded" / "net.caffemodel", out / "twice").regions == ()
+    for file in (given.name, "net.caffemodel"):
+        assert file == "solver.prototxt" or (out / "twice" / file).read_bytes() == (out / "folded" / file).read_bytes()
 
 
 def main(root: Path) -> None:

@@ -188,8 +188,8 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
         say(table(rows))
         say("  (rounding: bound on the error of any one weight, and that divided by the largest weight)")
     for left in report.left:
-        what = "split of" if left.split else "region"
-        say(f"left: {what} {left.layer} ({len(left.layers)} layers): {left.reason}")
+        what = f"the split of {left.layer}" if left.split else channels_of(left.layers, verbose)
+        say(f"left: {what}: {left.reason}")
     say(f"deploy: {report.directory}/{report.deploy[0]} with {report.directory}/{report.deploy[1]}")
 
 
