@@ -1,0 +1,51 @@
+"""Deliberate faults in folding, each of which the laws must catch: (what, module, the code as it is, the fault)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """`arithmetic`: whether the fold computes something else then, which its own probe must notice too."""
+
+    what: str
+    module: str
+    code: str
+    fault: str
+    arithmetic: bool = True
+
+
+FAULTS = (
+    Fault("wrong centre", "kernels/sliding.py", "tap * dilation - pad + into.pad[axis]", "tap * dilation - pad"),
+    Fault("transposed reorder", "kernels/sliding.py", "rows = np.argmax(matrix, axis=1)", "rows = np.argmax(matrix, axis=0)"),
+    Fault("bias of a 1x1 dropped", "kernels/sliding.py",
+          "1), wide @ inner.bias.astype(np.float64) + bias", "1), wide @ inner.bias.astype(np.float64)"),
+    Fault("bias before a 1x1 dropped", "kernels/sliding.py",
+          "1), wide @ inner.bias.astype(np.float64) + bias", "1), np.zeros(len(wide)) + bias"),
+    Fault("coefficient ignored", "kernels/sliding.py", "np.asarray(a, np.float64) * k for", "np.asarray(a, np.float64) for"),
+    Fault("bottoms of a Concat in reverse", "kernels/sliding.py",
+          "np.concatenate([p.weight for p in parts])", "np.concatenate([p.weight for p in parts[::-1]])"),
+    Fault("stride forgotten", "kernels/sliding.py",
+          "inner.slide._replace(stride=strides)", "inner.slide"),
+    Fault("padding after a bias taken for exact", "kernels/sliding.py",
+          "if any(outer.slide.pad) and inner.bias.any():", "if False:"),
+    Fault("groups in the wrong place", "kernels/algebra.py",
+          "dense[rows, at * width : (at + 1) * width]", "dense[rows, (group - 1 - at) * width : (group - at) * width]"),
+    Fault("eps outside the root", "linear.py", "np.sqrt(variance * share + eps)", "(np.sqrt(variance * share) + eps)"),
+    Fault("scale factor not divided", "linear.py", "share = 1.0 / factor if factor else 0.0", "share = 1.0"),
+    Fault("mean added", "linear.py", "return scale, -mean * share * scale", "return scale, mean * share * scale"),
+    Fault("Scale's bias dropped", "linear.py",
+          "return _vector(net, weights, layer, 0), shift", "return _vector(net, weights, layer, 0), None"),
+    Fault("transposition forgotten", "linear.py", "matrix = matrix.T if transposed else matrix",
+          "matrix = matrix.reshape(matrix.shape[::-1]) if transposed else matrix"),
+    Fault("statistics of the batch taken for stored ones", "collapsing.py",
+          'return not any(rule.phase == "TRAIN" for rule in rules)', "return True", arithmetic=False),
+    Fault("blob read elsewhere", "documents/flow.py", "if reader not in group:", "if False:", arithmetic=False),
+    Fault("stale records kept", "collapse_edits.py",
+          'splices = [Splice(*record.span, b"")] if isinstance(record, LayerRecord) else []', "splices = []", arithmetic=False),
+    Fault("suffix kept in names of parameters", "documents/layer_edit.py",
+          "text.removesuffix(self.unsuffix) + self.suffix", "text + self.suffix", arithmetic=False),
+    Fault("bias_term: false kept", "collapse.py", 'drops.append("bias_term")', "pass", arithmetic=False),
+    Fault("dilation forgotten", "documents/layer_edit.py",
+          '("dilation", "dilation", "dilation", dilation, 1)', '("dilation", "dilation", "dilation", (1, 1), 1)', arithmetic=False),
+)  # fmt: skip
