@@ -138,6 +138,8 @@ class _Walk(Generic[Key]):
             return _Found(own, over)
         if before.over not in (CHANNELS, over):
             layer.fail(f"is a {over} after a {before.over}" if over == IMAGE else f"is an {over} after a {before.over}")
+        if over == VECTOR and before.over == CHANNELS and not own.weight.shape[1] % len(before.map.weight):
+            return _Found(after(own, before.map), over)  # the pixels of a channel are all treated alike
         self._check_channels(layer, own.weight.shape[1], before.map)
         return _Found(after(own, before.map), over)
 

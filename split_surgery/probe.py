@@ -41,7 +41,10 @@ def prove_fold(
     Raises:
         Defect: they do not agree.
     """
-    slide, channels = map.slide, map.weight.shape[1]
+    slide, numbers = map.slide, map.weight.shape[1]
+    first = blobs(flow.layers[min(group)], 0)
+    by_channel = flat and flow.layers[min(group)].type != "InnerProduct" and first is not None
+    channels = first.size if by_channel and first is not None else numbers
     draw = np.random.RandomState(0)
     for more in range(slide.stride[0] * slide.stride[1]):  # where a sum's bottoms agree in size for some images only
         sizes = [
@@ -52,7 +55,7 @@ def prove_fold(
             + more
             for i in (0, 1)
         ]
-        image = draw.standard_normal((channels, *sizes))
+        image = draw.standard_normal((channels, numbers // channels, 1) if flat else (channels, *sizes))
         values = {bottom: (image, np.abs(image))}
         try:
             for at in sorted(group):
@@ -64,7 +67,8 @@ def prove_fold(
     else:
         raise Defect(f'"{flow.layers[last].name}": no image was found that its layers agree on')
     wanted, scale = values[flow.makes[last][0]]
-    found = convolve(image, map.weight, slide.stride, slide.pad, slide.dilation) + map.bias[:, None, None]
+    given = image.reshape(-1, 1, 1) if flat else image
+    found = convolve(given, map.weight, slide.stride, slide.pad, slide.dilation) + map.bias[:, None, None]
     if found.shape != wanted.shape or not (np.abs(found - wanted) <= TOLERANCE * (1 + scale)).all():
         raise Defect(f'folding the layers before "{flow.layers[last].name}" changed what they compute')
 
@@ -100,6 +104,7 @@ def _run(layer: Layer, read: list[Pair], blobs: Blobs) -> Pair:
             value.boolean() for p in layer.message.messages("inner_product_param") for value in p.scalars("transpose")
         )
         matrix = (matrix.T if transposed else matrix)[:, :, None, None]
+        image, size = image.reshape(-1, 1, 1), size.reshape(-1, 1, 1)
         return _plus(convolve(image, matrix), convolve(size, np.abs(matrix)), second)
     if layer.type == "BatchNorm":
         third = blobs(layer, 2)

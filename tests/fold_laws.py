@@ -109,8 +109,22 @@ def law_every_region_computes_the_same(folder: Path) -> None:
         assert one.read_bytes() == other.read_bytes()
 
 
+def law_channels_before_an_inner_product(folder: Path) -> None:
+    text = INPUT + batch_norm("b", "data", "b") + scale("s", "b") + inner_product("ip", "b", 3) + relu("ip")
+    base = write_net(
+        folder, text, model_of(text, {"b": [(4,), (4,), (1,)], "s": [(4,), (4,)], "ip": [(3, 4 * 13 * 13), (3,)]})
+    )
+    (region,) = fold(*base, folder / "out", all=True).regions
+    assert (region.layer, region.layers) == ("ip", ("b", "s", "ip"))
+    agree(base, files(folder / "out"), ("relu_ip", "relu_ip"))
+
+
 def law_a_transposed_matrix_stays_transposed(folder: Path) -> None:
-    text = 'input: "data" input_shape { dim: 2 dim: 3 }\n' + inner_product("ip", "data", 4, "transpose: true") + scale("s", "ip")
+    text = (
+        'input: "data" input_shape { dim: 2 dim: 3 }\n'
+        + inner_product("ip", "data", 4, "transpose: true")
+        + scale("s", "ip")
+    )
     base = write_net(folder, text, model_of(text, {"ip": [(3, 4), (4,)], "s": [(4,), (4,)]}))
     fold(*base, folder / "out", all=True)
     was, now = (read_weights(path.read_bytes()) for path in (base[1], folder / "out" / "net.caffemodel"))
@@ -120,7 +134,12 @@ def law_a_transposed_matrix_stays_transposed(folder: Path) -> None:
 
 
 def law_a_stride_before_a_kernel_spreads_its_taps(folder: Path) -> None:
-    text = INPUT + conv("a", "data", num_output=9, kernel_size=1, stride=2) + conv("b", "a", num_output=2, kernel_size=3) + relu("b")
+    text = (
+        INPUT
+        + conv("a", "data", num_output=9, kernel_size=1, stride=2)
+        + conv("b", "a", num_output=2, kernel_size=3)
+        + relu("b")
+    )
     base = write_net(folder, text, model_of(text, {"a": [(9, 4, 1, 1), (9,)], "b": [(2, 9, 3, 3), (2,)]}))
     (region,) = fold(*base, folder / "out", all=True).regions
     assert (region.layer, region.parameters) == ("b", (209, 74))
@@ -164,7 +183,9 @@ def law_names_and_ties_come_back(folder: Path) -> None:
         for name in ("left", "right")
     )
     arrays = conv_arrays(6, 4)
-    base = write_net(folder, text, weights([(n, "Convolution", ["data"], [n], arrays, None) for n in ("left", "right")]))
+    base = write_net(
+        folder, text, weights([(n, "Convolution", ["data"], [n], arrays, None) for n in ("left", "right")])
+    )
     residual(*base, folder / "out", layer="left")
     report = fold(folder / "out", None, folder / "back")
     assert [region.layer for region in report.regions] == ["left", "right"]

@@ -103,28 +103,31 @@ def scaled(scale: Wide | None, shift: Wide | None, inner: Sliding) -> Sliding:
 def after(outer: Sliding, inner: Sliding) -> Sliding:
     """`outer` on the output of `inner`.
 
+    Where `inner` works channel by channel, `outer` may be a matrix on flattened images, each channel's pixels one after the other.
+
     Raises:
         NotExact: `outer` pads the output of `inner` with zeros, which padding its input does not give.
     """
     moved, strides = False, _times(outer.slide.stride, inner.slide.stride)
-    if outer.slide.pointwise:
+    scale = _diagonal(inner.weight[:, :, 0, 0]) if inner.slide.pointwise else None
+    if scale is not None or (inner.slide.pointwise and not outer.slide.pointwise):
+        if any(outer.slide.pad) and inner.bias.any():
+            raise NotExact("it pads with zeros what a bias before it has moved")
+        wide = outer.weight.astype(np.float64)
+        if scale is not None:
+            pixels = wide.shape[1] // len(scale)
+            weight, shift = wide * np.repeat(scale, pixels)[:, None, None], np.repeat(inner.bias, pixels)
+        else:
+            matrix, shift = inner.weight[:, :, 0, 0].astype(np.float64), inner.bias
+            weight = np.einsum("ojhw,jc->ochw", wide, matrix, optimize=True)
+        bias = wide.sum(axis=(2, 3)) @ shift.astype(np.float64) + outer.bias
+        steps = inner.slide.stride
+        slide = Slide(outer.slide.kernel, strides, _times(outer.slide.pad, steps), _times(outer.slide.dilation, steps))
+    elif outer.slide.pointwise:
         matrix = outer.weight[:, :, 0, 0]
         moved = _selects(matrix) and not outer.bias.any()
         weight, bias = _mixed(matrix, outer.bias, inner)
         slide = inner.slide._replace(stride=strides)
-    elif inner.slide.pointwise:
-        if any(outer.slide.pad) and inner.bias.any():
-            raise NotExact("it pads with zeros what a bias before it has moved")
-        scale = _diagonal(inner.weight[:, :, 0, 0])
-        wide = outer.weight.astype(np.float64)
-        weight = (
-            np.einsum("ojhw,jc->ochw", wide, inner.weight[:, :, 0, 0].astype(np.float64), optimize=True)
-            if scale is None
-            else wide * scale[:, None, None]
-        )
-        bias = wide.sum(axis=(2, 3)) @ inner.bias.astype(np.float64) + outer.bias
-        steps = inner.slide.stride
-        slide = Slide(outer.slide.kernel, strides, _times(outer.slide.pad, steps), _times(outer.slide.dilation, steps))
     else:
         weight, bias = _spread(outer, inner)
         slide = Slide((weight.shape[2], weight.shape[3]), strides, inner.slide.pad)

@@ -1,0 +1,376 @@
+"""The verb fold: what it undoes, what it leaves, and what a user meets."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from split_surgery import apply, extension, fold, residual, skip, verify
+from split_surgery.errors import UsageError
+from split_surgery.schema import message_class
+from tests.fold_laws import LAWS, PLAIN, PLAIN_SHAPES, agree, files, retrained
+from tests.linear_nets import INPUT, batch_norm, conv, inner_product, layer, model_of, relu, scale, write_net
+from tests.nets import TINY, V1_NUMBERS, read_weights, tiny_weights, write_tiny
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__.removeprefix("law_"))
+def test_the_laws(law, tmp_path):
+    law(tmp_path)
+
+
+@pytest.mark.parametrize("verb", [residual, extension, skip], ids=lambda verb: verb.__name__)
+@pytest.mark.parametrize("v1", [False, True], ids=["layer", "layers"])
+@pytest.mark.parametrize("form", ["float", "double", "legacy"])
+def test_every_recipe_in_every_form(tmp_path, verb, v1, form):
+    text = TINY
+    if v1:
+        text = (
+            'name: "tiny"\ninput: "data"\ninput_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8\n'
+            + TINY[TINY.index('layer {\n  name: "conv1_1"') :]
+        )
+        text = text.replace("layer {", "layers {").replace('"Convolution"', "CONVOLUTION").replace('"ReLU"', "RELU")
+        text = text.replace('"InnerProduct"', "INNER_PRODUCT")
+    options = {"float": {}, "double": {"dtype": "<f8"}, "legacy": {"legacy": True}}[form]
+    model = without_input(tiny_weights(**options)) if not v1 else as_v1(tiny_weights(**options))
+    net, weights = write_tiny(tmp_path, text, model)
+    verb(net, weights, tmp_path / "out", **({"noise": 0} if verb is extension else {}))
+    (region,) = fold(tmp_path / "out", None, tmp_path / "back").regions
+    assert (tmp_path / "back" / "net.prototxt").read_bytes() == net.read_bytes()
+    if verb is extension:
+        assert (tmp_path / "back" / "net.caffemodel").read_bytes() == model
+        assert region.error == 0
+    else:
+        assert 0 < region.error < (1e-14 if form == "double" else 1e-6) * region.largest
+    assert verify(net, weights, (tmp_path / "back" / "net.prototxt", tmp_path / "back" / "net.caffemodel")).coverage
+
+
+def without_input(model):
+    net = message_class("NetParameter")()
+    net.ParseFromString(model)
+    del net.layer[0]
+    return net.SerializeToString()
+
+
+def as_v1(model):
+    net = message_class("NetParameter")()
+    net.ParseFromString(without_input(model))
+    for one in net.layer:
+        old = net.layers.add(name=one.name, bottom=one.bottom, top=one.top, blobs=one.blobs, type=V1_NUMBERS[one.type])
+        if one.HasField("convolution_param"):
+            old.convolution_param.CopyFrom(one.convolution_param)
+    del net.layer[:]
+    return net.SerializeToString()
+
+
+def test_residual_without_noise_is_the_sum_of_its_parts(tmp_path):
+    """W[S] + (surround W[S], plus center W[S] at the centre), worked out here in float64 from the formula."""
+    net, weights = write_tiny(tmp_path)
+    plan = residual(net, weights, tmp_path / "out", noise=0).layer
+    fold(tmp_path / "out", None, tmp_path / "back")
+    (_, (w, b)), (_, (now, bias)) = (
+        read_weights(p.read_bytes())["conv1_1"] for p in (weights, tmp_path / "back" / "net.caffemodel")
+    )
+    start = np.float32(1) * (-0.2 * w).astype(np.float32)
+    start[:, :, 1, 1] = (-0.2 * w[:, :, 1, 1] + 2.0 * w[:, :, 1, 1]).astype(np.float32)
+    wanted = w + start
+    assert np.array_equal(now[list(plan.fast)], w[list(plan.fast)])
+    assert np.array_equal(now[list(plan.slow)], wanted[list(plan.slow)].astype(np.float32))
+    assert np.array_equal(bias, b)
+
+
+TWINS = """\
+layer { name: "data" type: "DummyData" top: "data" include { phase: TRAIN } dummy_data_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
+layer { name: "data" type: "DummyData" top: "data" include { phase: TEST } dummy_data_param { shape { dim: 1 dim: 3 dim: 9 dim: 9 } } }
+layer { name: "conv1_1" type: "Convolution" bottom: "data" top: "c" include { phase: TRAIN } # kept
+  param { name: "w" lr_mult: 2 } convolution_param { num_output: 6 kernel_size: 3 } } # this too
+layer { name: "conv1_1" type: "Convolution" bottom: "data" top: "c" include { phase: TEST }
+  param { name: "w" } convolution_param { num_output: 6 kernel_size: 3 } }
+
+# the end of the split layers
+layer { name: "relu" type: "ReLU" bottom: "c" top: "c" }
+"""
+
+
+@pytest.mark.parametrize("eol", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_twins_comments_and_line_endings_come_back(tmp_path, eol):
+    net, weights = write_tiny(tmp_path, TWINS.replace("\n", eol))
+    net.write_bytes(TWINS.replace("\n", eol).encode())
+    extension(net, weights, tmp_path / "out", noise=0)
+    residual(tmp_path / "out", None, tmp_path / "two", layer="conv1_1_split2")
+    assert fold(tmp_path / "two", None, tmp_path / "back").left == ()
+    assert (tmp_path / "back" / "net.prototxt").read_bytes() == net.read_bytes()
+
+
+def test_lists_of_layers_come_back(tmp_path):
+    first, rest = TINY.split("layer {", 1)
+    parts = [f"{{{part.rstrip()}" for part in rest.split("\nlayer {")]
+    text = first + "layer: [" + ", ".join(parts) + "]\n"
+    net, weights = write_tiny(tmp_path, text)
+    extension(net, weights, tmp_path / "out", noise=0)
+    fold(tmp_path / "out", None, tmp_path / "back")
+    assert (tmp_path / "back" / "net.prototxt").read_text() == text
+
+
+def test_a_net_inside_a_solver(tmp_path):
+    solver = "base_lr: 0.1\nnet_param {\n" + "".join(f"  {line}\n" for line in TINY.splitlines()) + "}\nmax_iter: 5\n"
+    net, weights = write_tiny(tmp_path, solver)
+    extension(net, weights, tmp_path / "out", noise=0)
+    fold(tmp_path / "out", None, tmp_path / "back")
+    kept = [
+        line
+        for line in (tmp_path / "back" / "solver.prototxt").read_text().splitlines()
+        if "snapshot" not in line and "weights" not in line
+    ]
+    assert kept == solver.splitlines()
+    assert (tmp_path / "back" / "net.prototxt").read_text() == TINY
+
+
+def test_names_of_other_scripts(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    names = tmp_path / "names.yaml"
+    names.write_text("recipe: residual\nnames:\n  split1: part_a\n  split2: part_b\n  split2_residual_pre: part_pre\n"
+                     "  split2_residual_post: part_post\n  split2_residual_sum: part_sum\n  concat: part_cat\n  reorder: part_out\n")  # fmt: skip
+    apply(names, net, weights, tmp_path / "out")
+    fold(tmp_path / "out", None, tmp_path / "told")
+    (tmp_path / "out" / "split.yaml").unlink()
+    fold(tmp_path / "out" / "net.prototxt", tmp_path / "out" / "net.caffemodel", tmp_path / "untold")
+    for folder in ("told", "untold"):
+        assert (tmp_path / folder / "net.prototxt").read_bytes() == net.read_bytes()
+
+
+def test_a_name_that_only_the_plan_knows(tmp_path):
+    """The old top is called otherwise, and all suffixes begin alike: the longest common name is not the layer's."""
+    text = TINY.replace('top: "conv1_1"', 'top: "x"').replace('bottom: "conv1_1"', 'bottom: "x"')
+    net, weights = write_tiny(tmp_path, text)
+    names = tmp_path / "names.yaml"
+    names.write_text(
+        "recipe: extension\nnames: {split1: my_a, split2: my_b, split2_extension: my_c, concat: my_d, reorder: my_e}\n"
+    )
+    apply(names, net, weights, tmp_path / "out")
+    assert fold(tmp_path / "out", None, tmp_path / "told").regions[0].layer == "conv1_1"
+    assert (tmp_path / "told" / "net.prototxt").read_bytes() == net.read_bytes()
+    (tmp_path / "out" / "split.yaml").unlink()
+    given = (tmp_path / "out" / "net.prototxt", tmp_path / "out" / "net.caffemodel")
+    assert fold(*given, tmp_path / "guessed").regions[0].layer == "conv1_1_my"
+    assert fold(*given, tmp_path / "said", layer="conv1_1").regions[0].layer == "conv1_1"
+
+
+def test_some_splits_only_and_other_files_too(tmp_path):
+    text = PLAIN + conv("conv2", "conv1", num_output=6, kernel_size=1)
+    base = write_net(tmp_path, text, model_of(text, PLAIN_SHAPES | {"conv2": [(6, 8, 1, 1), (6,)]}))
+    deploy = tmp_path / "deploy.prototxt"
+    deploy.write_text("# deploy\n" + text)
+    extension(*base, tmp_path / "out", layer=("conv1", "conv2"), also=(deploy,), noise=0)
+    report = fold(tmp_path / "out", None, tmp_path / "some", layer="conv2")
+    assert [region.layer for region in report.regions] == ["conv2"]
+    assert report.deploy == ("deploy.prototxt", "net.caffemodel")
+    assert "conv1_split2" in read_weights((tmp_path / "some" / "net.caffemodel").read_bytes())
+    fold(
+        tmp_path / "some" / "net.prototxt",
+        tmp_path / "some" / "net.caffemodel",
+        tmp_path / "all",
+        also=(tmp_path / "some" / "deploy.prototxt",),
+    )
+    assert (tmp_path / "all" / "deploy.prototxt").read_bytes() == deploy.read_bytes()
+    assert (tmp_path / "all" / "net.caffemodel").read_bytes() == base[1].read_bytes()
+    with pytest.raises(UsageError, match='no split of a layer "conv3"'):
+        fold(tmp_path / "out", None, tmp_path / "none", layer="conv3")
+
+
+GROUPED = (
+    INPUT
+    + layer("conv1", "Convolution", "data", "conv1", "convolution_param { num_output: 8 kernel_size: 3 group: 2 }")
+    + relu("conv1")
+)
+
+
+def test_groups_come_back_where_they_are_still_there(tmp_path):
+    base = write_net(tmp_path, GROUPED, model_of(GROUPED, {"conv1": [(8, 2, 3, 3), (8,)]}))
+    extension(*base, tmp_path / "out", layer="conv1", noise=0)
+    fold(tmp_path / "out", None, tmp_path / "back")
+    assert (tmp_path / "back" / "net.caffemodel").read_bytes() == base[1].read_bytes()
+    retrained(tmp_path / "out" / "net.caffemodel")
+    report = fold(tmp_path / "out", None, tmp_path / "left")
+    assert report.regions == ()
+    assert "it would grow: 244 parameters would be 296" in report.left[0].reason
+    fold(tmp_path / "out", None, tmp_path / "larger", allow_larger=True)
+    assert "group" not in (tmp_path / "larger" / "net.prototxt").read_text()
+    agree(files(tmp_path / "out"), files(tmp_path / "larger"), ("relu_conv1", "relu_conv1"))
+
+
+def test_hdf5_weights_come_back(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    arrays = read_weights(tiny_weights())
+    net, _ = write_tiny(tmp_path)
+    with h5py.File(tmp_path / "base.caffemodel.h5", "w") as file:
+        for name, (_, blobs) in arrays.items():
+            group = file.create_group(f"data/{name}")
+            for index, blob in enumerate(blobs):
+                group.create_dataset(str(index), data=blob.astype(np.float32))
+    extension(net, tmp_path / "base.caffemodel.h5", tmp_path / "out", noise=0)
+    fold(tmp_path / "out", None, tmp_path / "back")
+    with h5py.File(tmp_path / "back" / "net.caffemodel.h5") as file, h5py.File(tmp_path / "base.caffemodel.h5") as was:
+        assert list(file["data"]) == list(was["data"])
+        for name in was["data"]:
+            assert [file["data"][name][key][()].tobytes() for key in file["data"][name]] == [
+                was["data"][name][key][()].tobytes() for key in was["data"][name]
+            ]
+
+
+def test_caffes_own_splits_go_with_what_read_them(tmp_path):
+    """A snapshot has records of Caffe's Split layers: the data, read three times, was copied for a block that is gone."""
+    net, weights = write_tiny(tmp_path)
+    residual(net, weights, tmp_path / "out")
+    model = message_class("NetParameter")()
+    model.ParseFromString((tmp_path / "out" / "net.caffemodel").read_bytes())
+    tops = [f"data_data_0_split_{at}" for at in range(3)]
+    model.layer.add(name="data_data_0_split", type="Split", bottom=["data"], top=tops)
+    model.layer.add(name="ip_ip_0_split", type="Split", bottom=["ip"], top=["ip_ip_0_split_0"])
+    reading = [one for one in model.layer if list(one.bottom) == ["data"] and one.type == "Convolution"]
+    for one, top in zip(reading, tops):
+        one.bottom[0] = top
+    next(one for one in model.layer if one.name == "relu1_1").bottom[0] = "ip_ip_0_split_0"
+    (tmp_path / "out" / "net_iter_5.caffemodel").write_bytes(model.SerializeToString())
+    assert fold(tmp_path / "out", None, tmp_path / "back").warnings == ()
+    back = read_weights((tmp_path / "back" / "net.caffemodel").read_bytes())
+    assert list(back) == ["data", "conv1_1", "relu1_1", "ip", "ip_ip_0_split"]
+    assert list(back["conv1_1"][0].bottom) == ["data"]
+
+
+BN_SHAPES = {"c": [(4, 4, 3, 3), (4,)], "b": [(4,), (4,), (1,)], "s": [(4,), (4,)]}
+BN = (
+    INPUT
+    + conv("c", "data", num_output=4, kernel_size=3)
+    + batch_norm("b", "c", more="%s")
+    + scale("s", "c")
+    + layer("t", "TanH", "c", "t", "%s")
+)
+
+
+@pytest.mark.parametrize(
+    ("stats", "rule", "phase", "reason"),
+    [
+        ("", "", None, ""),
+        ("", "include { phase: TEST }", None, ""),
+        ("", "include { phase: TRAIN }", None, "while it trains, and the net has layers for that"),
+        ("", "include { phase: TRAIN }", "test", ""),
+        ("use_global_stats: true", "include { phase: TRAIN }", None, ""),
+        ("use_global_stats: false", "", None, "takes the statistics of its batch (use_global_stats: false)"),
+        ("use_global_stats: false", "", "test", "takes the statistics of its batch (use_global_stats: false)"),
+        ("eps: 0.1 scale_bias: true", "", None, "scale_bias is not understood in a layer of type BatchNorm"),
+    ],
+)
+def test_when_statistics_are_taken(tmp_path, stats, rule, phase, reason):
+    text = BN % (stats or "eps: 0.00001", rule)
+    base = write_net(tmp_path, text, model_of(text, BN_SHAPES))
+    report = fold(*base, tmp_path / "out", all=True, phase=phase)
+    assert bool(report.regions) == (not reason)
+    assert any(reason in left.reason for left in report.left) or not reason
+    if reason:
+        assert (tmp_path / "out" / "net.caffemodel").read_bytes() == base[1].read_bytes()
+
+
+def left_of(tmp_path, text, shapes, **options):
+    base = write_net(tmp_path, text, model_of(text, shapes))
+    report = fold(*base, tmp_path / "out", all=True, **options)
+    return [region.layer for region in report.regions], " | ".join(left.reason for left in report.left)
+
+
+C = conv("c", "data", num_output=4, kernel_size=3)
+TWO = {
+    "c": [(4, 4, 3, 3), (4,)],
+    "d": [(4, 4, 3, 3), (4,)],
+    "e": [(4, 4, 1, 1), (4,)],
+    "s": [(4,), (4,)],
+    "ip": [(3, 4 * 11 * 11), (3,)],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (C + conv("d", "c", num_output=4, kernel_size=3, pad=1), "pads the output of a further spatial kernel"),
+        (C + conv("d", "c", num_output=4, kernel_size=3), "it would grow: 296 parameters would be 404"),
+        (C + layer("s", "Scale", "c", "c", "scale_param { bias_term: true axis: 2 }"), "axis is not 1"),
+        (C + layer("s", "Scale", "c c", "s"), "has 2 bottoms"),
+        (C + layer("s", "Scale", "c", "c", "loss_weight: 1 scale_param { bias_term: true }"), '"s" has a loss_weight'),
+        (C + layer("s", "Scale", "c", "c", "fork_param { x: 1 } scale_param { bias_term: true }"), "fork_param is not understood"),
+        (C + inner_product("ip", "c", 3), "is an InnerProduct after a convolution"),
+        (C + conv("e", "data", num_output=4, kernel_size=1) + layer("sum", "Eltwise", "c e", "sum"), "slide otherwise than each other"),
+        (C + conv("e", "c", num_output=4, kernel_size=1) + layer("l", "Sigmoid", "c", "l") + conv("d", "e", num_output=4, kernel_size=3)
+         + scale("s", "d"), ""),
+    ],
+)  # fmt: skip
+def test_what_is_left_and_why(tmp_path, text, reason):
+    _, found = left_of(tmp_path, INPUT + text, TWO)
+    assert reason in found
+
+
+def test_a_split_and_what_follows_it_are_rounded_once(tmp_path):
+    text = (
+        INPUT
+        + conv("c", "data", num_output=4, kernel_size=3, pad=1)
+        + batch_norm("b", "c")
+        + scale("s", "c")
+        + relu("c")
+    )
+    base = write_net(tmp_path, text, model_of(text, BN_SHAPES))
+    residual(*base, tmp_path / "out", layer="c")
+    retrained_convolutions = (tmp_path / "out" / "net.prototxt", tmp_path / "out" / "net.caffemodel")
+    (region,) = fold(*retrained_convolutions, tmp_path / "all", all=True).regions
+    assert (region.layer, len(region.layers)) == ("c", 9)
+    assert (tmp_path / "all" / "net.prototxt").read_text() == INPUT + conv(
+        "c", "data", num_output=4, kernel_size=3, pad=1
+    ) + relu("c")
+    agree(retrained_convolutions, files(tmp_path / "all"), ("relu_c", "relu_c"))
+
+
+def test_nan_is_left(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    residual(net, weights, tmp_path / "out")
+    model = message_class("NetParameter")()
+    model.ParseFromString((tmp_path / "out" / "net.caffemodel").read_bytes())
+    next(one for one in model.layer if one.name == "conv1_1_split2").blobs[0].data[0] = float("nan")
+    (tmp_path / "out" / "net.caffemodel").write_bytes(model.SerializeToString())
+    assert fold(tmp_path / "out", None, tmp_path / "back").left[0].reason == "its weights hold NaN or infinity"
+
+
+def test_the_command(tmp_path, command):
+    net, weights = write_tiny(tmp_path)
+    residual(net, weights, tmp_path / "out")
+    done = command("fold", "out", "-o", "back", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "folded: 1 split; layers 10 -> 4" in done.stdout
+    assert "deploy: back/net.prototxt with back/net.caffemodel" in done.stdout
+    assert "which is untrained" in done.stderr
+    assert "unchanged" in command("fold", "out", "-o", "back", "-q", cwd=tmp_path).stdout
+    assert command("fold", "out", "-o", "back", "--check", cwd=tmp_path).returncode == 0
+    shown = command("fold", "out", "-o", "elsewhere", "--diff", cwd=tmp_path).stdout
+    assert "-conv1_1_concat  []" in shown
+    assert "+conv1_1  [(6, 3, 3, 3), (6,)]" in shown
+    assert not (tmp_path / "elsewhere").exists()
+    (tmp_path / "back" / "net.prototxt").write_text("changed")
+    assert command("fold", "out", "-o", "back", "--check", cwd=tmp_path).returncode == 1
+    again = command("fold", "out", "-o", "back", cwd=tmp_path)
+    assert (again.returncode, "--force" in again.stderr) == (2, True)
+    tree = json.loads(command("fold", "out", "-o", "back", "--force", "--json", cwd=tmp_path).stdout)
+    assert tree["regions"][0]["layer"] == "conv1_1"
+    assert tree["deploy"] == ["net.prototxt", "net.caffemodel"]
+    for wrong, code, message in (
+        (("fold", net, "-o", "x"), 2, "WEIGHTS is missing"),
+        (("fold", net, weights, "-o", "x", "--check", "--diff"), 2, "exclude each other"),
+        (("fold", weights, net, "-o", "x"), 3, "was the caffemodel given in its place?"),
+        (("fold", "out", "-o", "out", "--force"), 2, "holds split.yaml of another run"),
+    ):
+        refused = command(*wrong, cwd=tmp_path)
+        assert (refused.returncode, message in refused.stderr) == (code, True), refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_nothing_to_fold_is_a_copy(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    report = fold(net, weights, tmp_path / "out")
+    assert (report.regions, report.left, report.exit_code) == ((), (), 0)
+    assert (tmp_path / "out" / "net.caffemodel").read_bytes() == weights.read_bytes()
