@@ -14,15 +14,37 @@ if TYPE_CHECKING:
     from split_surgery.checking import verify
     from split_surgery.collapsing import fold
     from split_surgery.commands import apply, extension, residual, skip
+    from split_surgery.comparing import diff
     from split_surgery.demonstration import demo
     from split_surgery.ranking import rank
+    from split_surgery.showing import show
 
 __version__ = "0.1.0"
 
-__all__ = ["SurgeryError", "__version__", "apply", "demo", "extension", "fold", "rank", "residual", "skip", "verify"]
+__all__ = [
+    "SurgeryError",
+    "__version__",
+    "apply",
+    "demo",
+    "diff",
+    "extension",
+    "fold",
+    "rank",
+    "residual",
+    "show",
+    "skip",
+    "verify",
+]
 
 
-_MODULES = {"fold": "collapsing", "demo": "demonstration", "rank": "ranking", "verify": "checking"}
+_MODULES = {
+    "demo": "demonstration",
+    "diff": "comparing",
+    "fold": "collapsing",
+    "rank": "ranking",
+    "show": "showing",
+    "verify": "checking",
+}
 """Where a verb is, if not in `commands`. (A module of the verb's own name would hide it.)"""
 
 

@@ -130,8 +130,11 @@ def test_a_net_inside_a_solver(tmp_path):
 def test_names_of_other_scripts(tmp_path):
     net, weights = write_tiny(tmp_path)
     names = tmp_path / "names.yaml"
-    names.write_text("recipe: residual\nnames:\n  split1: part_a\n  split2: part_b\n  split2_residual_pre: part_pre\n"
-                     "  split2_residual_post: part_post\n  split2_residual_sum: part_sum\n  concat: part_cat\n  reorder: part_out\n")  # fmt: skip
+    suffixes = {"split1": "a", "split2": "b", "split2_residual_pre": "pre", "split2_residual_post": "post",
+                "split2_residual_sum": "sum", "concat": "cat", "reorder": "out"}  # fmt: skip
+    names.write_text(
+        "recipe: residual\nnames:\n" + "".join(f"  {role}: part_{name}\n" for role, name in suffixes.items())
+    )
     apply(names, net, weights, tmp_path / "out")
     fold(tmp_path / "out", None, tmp_path / "told")
     (tmp_path / "out" / "split.yaml").unlink()

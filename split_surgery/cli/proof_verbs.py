@@ -13,7 +13,9 @@ from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
 
 if TYPE_CHECKING:
+    from split_surgery.comparing import DiffReport
     from split_surgery.reports import FoldReport, VerifyReport
+    from split_surgery.showing import ShowReport
 
 
 @cli.command(short_help="Put splits back into one layer each.")
@@ -92,6 +94,45 @@ def verify(net: str, weights: str, derived: str | None, files: tuple[str, str] |
         return split_surgery.verify(net, weights, files or derived, progress=progress, **given)  # type: ignore[arg-type]
 
     finish(run(work, flags), flags, printing.verify)
+
+
+@cli.command(short_help="What a file says and holds, line by line; for git, too.")
+@click.argument("file")
+@click.option(
+    "--input-shape",
+    multiple=True,
+    metavar="BLOB:N,C,H,W",
+    help="Shape of a blob that the file does not say. Repeatable.",
+)
+@talk
+def show(file: str, **flags: Any) -> None:
+    """List what a prototxt, a weights file, a solver state or the directory of a split says and holds.
+
+    The same lines for the same meaning: `git config diff.caffe.textconv "split-surgery show"` lets git compare by them.
+    """
+    from split_surgery.cli import listing
+
+    def work(progress: Bar) -> ShowReport:
+        return split_surgery.show(file, input_shape=dict(map(shape_of, flags["input_shape"])), progress=progress)
+
+    finish(run(work, flags), flags, listing.show)
+
+
+@cli.command(short_help="What differs between two files of one kind, layer by layer.")
+@click.argument("a")
+@click.argument("b")
+@talk
+def diff(a: str, b: str, **flags: Any) -> None:
+    """Compare two nets, solvers, weights files, solver states or directories of splits by their meaning.
+
+    Exit code 0: nothing differs but layout, spelling and format; 1: something does.
+    """
+    from split_surgery.cli import listing
+
+    def work(progress: Bar) -> DiffReport:
+        return split_surgery.diff(a, b, progress=progress)
+
+    finish(run(work, flags), flags, listing.diff)
 
 
 def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
