@@ -16,7 +16,8 @@ from split_surgery.documents.net import Net, inner_nets
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.weights import Weights
 from split_surgery.engines import ENGINES
-from split_surgery.engines.prepare import Runnable, prepare, random_inputs
+from split_surgery.engines.given import read_inputs
+from split_surgery.engines.prepare import Runnable, input_shapes, prepare, random_inputs
 from split_surgery.equivalence import changes, split_blocks
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.files import PathLike, Progress, no_progress, read_file, snapshots_in
@@ -27,7 +28,7 @@ from split_surgery.reports import EngineOutput, VerifyReport
 
 def verify(
     net: PathLike, weights: PathLike, derived: PathLike | tuple[PathLike, PathLike], *, trained: bool = False,
-    engine: str | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None, seed: int = 0,
+    engine: str | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None, input: PathLike | None = None, seed: int = 0,
     max_drift: float | None = None, trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
 ) -> VerifyReport:  # fmt: skip
     """Prove a derived net from the files alone, and by running both nets where an engine is named.
@@ -35,6 +36,7 @@ def verify(
     Args:
         derived: a directory of a split, or its prototxt and weights.
         trained: take the directory's newest snapshot, and expect every layer to have changed.
+        input: a file of inputs (npy, npz, or an image) for the engine; else they are standard normal numbers from `seed`.
         max_drift: largest relative weight change allowed; 0 demands equal bits.
         trust_field: names of fork fields that leave a convolution linear.
 
@@ -43,8 +45,8 @@ def verify(
     """
     if engine is not None and engine not in ENGINES:
         raise UsageError(f"--engine {engine}: must be one of {', '.join(ENGINES)}")
-    if input_shape and engine is None:
-        raise UsageError("--input-shape is for a run: name an --engine")
+    if (input_shape or input is not None) and engine is None:
+        raise UsageError(f"--input{'-shape' if input is None else ''} is for a run: name an --engine")
     if isinstance(derived, (tuple, list)) and len(derived) != 2:
         raise UsageError("the derived net is a directory, or two files: its prototxt and its weights")
     if not 0 <= seed < 2**32:
@@ -59,9 +61,19 @@ def verify(
         report = _from_files(nets, models, trusted := frozenset(trust_field), trained, engine, progress)
         others = [_from_files(pair, models, trusted, trained, None, progress) for pair in tests]
         if engine is not None:
-            runnable = [prepare(a, b, input_shape or {}) for a, b in zip(nets, models)]
+            shapes = dict(input_shape or {})
+            read = None
+            if input is not None:
+                read = read_inputs(input, nets[0], input_shapes(nets[0], models[0], shapes))
+                shapes |= {name: array.shape for name, array in read.items()}
+            runnable = [prepare(a, b, shapes) for a, b in zip(nets, models)]
+            inputs = read or random_inputs(runnable[0].inputs, seed)
             tops = [top for block in report.blocks for twin in nets[0].named(block.layer) for top in twin.tops]
-            report = replace(report, outputs=tuple(_compare(engine, runnable, [weights, derived_weights], tops, seed)))
+            report = replace(
+                report,
+                inputs=f"standard normal numbers (seed {seed})" if input is None else os.fspath(input),
+                outputs=tuple(_compare(engine, runnable, [weights, derived_weights], tops, inputs)),
+            )
     found = _problems(report, max_drift)
     for at, other in enumerate(others):
         # Beside the net that is trained: what the weights file has for that one, a test net may leave.
@@ -107,6 +119,8 @@ def _test_nets(
     return list(zip(*pairs))
 
 
+Array = np.typing.NDArray[np.float32]
+
 TRAINING_CHANGES = ("weights", "missing record", "added record")
 """What training does to a net's weights: it moves them, and Caffe saves the layers of the phase that it trained."""
 
@@ -133,7 +147,7 @@ def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLi
 
 
 def _compare(
-    engine: str, nets: list[Runnable], weights: list[PathLike], tops: list[str], seed: int
+    engine: str, nets: list[Runnable], weights: list[PathLike], tops: list[str], inputs: Mapping[str, Array]
 ) -> list[EngineOutput]:
     """Every output of both nets, and the tops of the split layers: a softmax at the end can hide a difference."""
     if engine == "caffe":
@@ -142,7 +156,6 @@ def _compare(
         from split_surgery.engines.opencv import run
     if nets[0].inputs != nets[1].inputs or set(nets[0].outputs) != set(nets[1].outputs):
         raise FileError(f"the nets have other inputs or outputs: {nets[0].outputs} and {nets[1].outputs}")
-    inputs = random_inputs(nets[0].inputs, seed)
     there = [top for top in dict.fromkeys(tops) if all(top in net.makers for net in nets)]
     asked = [*nets[0].outputs, *(top for top in there if top not in nets[0].outputs)]
     found = [run(net, Path(path), inputs, asked) for net, path in zip(nets, weights)]

@@ -190,6 +190,7 @@ class VerifyReport:
         ignored: records with blobs in the weights file that the derived net has no layer for.
         blocks: the split layers. changed: everything else that differs.
         trained: whether the derived net was expected to have been trained.
+        inputs: what the engine ran on, in words.
         problems: the reasons for exit code 1.
     """
 
@@ -202,6 +203,7 @@ class VerifyReport:
     outputs: tuple[EngineOutput, ...]
     problems: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    inputs: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -217,6 +219,7 @@ class VerifyReport:
             "blocks": [dataclasses.asdict(block) for block in self.blocks],
             "changed": [dataclasses.asdict(change) for change in self.changed],
             "engine": self.engine,
+            "inputs": self.inputs,
             "outputs": [dataclasses.asdict(output) for output in self.outputs],
             "warnings": list(self.warnings),
         }

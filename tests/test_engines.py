@@ -236,3 +236,78 @@ def test_a_data_layer_with_two_images(tmp_path):
     report = verify(net, weights, tmp_path / "out", engine="opencv", input_shape=shapes, max_drift=0)
     assert report.problems == ()
     assert {output.blob for output in report.outputs} == {"conv1", "conv1_p"}
+
+
+def npy(path, array):
+    np.save(path, array)
+    return path
+
+
+def test_given_inputs_take_the_place_of_random_ones(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    extension(net, weights, tmp_path / "out", noise=0)
+    images = np.random.RandomState(1).standard_normal((5, 3, 8, 8))
+    given = npy(tmp_path / "in.npy", images)
+    report = verify(net, weights, tmp_path / "out", engine="opencv", input=given)
+    assert (report.problems, report.inputs) == ((), str(given))
+    assert {output.blob: output.size for output in report.outputs}["ip"] == 5 * 4
+    np.savez(tmp_path / "in.npz", data=images[0])
+    assert verify(net, weights, tmp_path / "out", engine="opencv", input=tmp_path / "in.npz").problems == ()
+    # What a fault shows depends on the input: a zero image leaves only the bias.
+    zeros = verify(
+        net, weights, tmp_path / "out", engine="opencv", input=npy(tmp_path / "zeros.npy", np.zeros((3, 8, 8)))
+    )
+    assert zeros.outputs[0].difference == 0
+
+
+def test_images_are_read_as_caffe_reads_them(tmp_path):
+    from split_surgery.engines.given import read_inputs
+
+    text = TINY.replace(
+        'type: "Input"', 'type: "ImageData" transform_param { scale: 0.5 mean_value: 10 mean_value: 20 mean_value: 30 }'
+    )
+    net = Net(Document(text.encode(), "net.prototxt"))
+    picture = np.zeros((4, 4, 3), np.uint8) + np.array([50, 60, 70], np.uint8)  # blue, green, red
+    cv2.imwrite(str(tmp_path / "a.png"), picture)
+    found = read_inputs(tmp_path / "a.png", net, {"data": (1, 3, 8, 6)})["data"]
+    assert found.shape == (1, 3, 8, 6)
+    assert [found[0, at].min() for at in range(3)] == [found[0, at].max() for at in range(3)] == [20, 20, 20]
+    grey = read_inputs(tmp_path / "a.png", Net(Document(TINY.encode(), "n")), {"data": (1, 1, 4, 4)})["data"]
+    assert grey.shape == (1, 1, 4, 4)
+    assert 55 < grey.min() == grey.max() < 65
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda path: npy(path, np.zeros((1, 3, 9, 8))),
+            UsageError,
+            "has shape (1, 3, 9, 8), and the net reads (1, 3, 8, 8)",
+        ),
+        (lambda path: npy(path, np.full((3, 8, 8), np.nan)), FileError, "holds NaN"),
+        (lambda path: npy(path, np.array(["a"])), FileError, "not numbers"),
+        (lambda path: npy(path, np.array([None])), FileError, "cannot be read as npy or npz"),
+        (lambda path: path, FileError, "is not a file"),
+        (
+            lambda path: path.write_bytes(b"no picture") and path,
+            FileError,
+            "is neither an image that OpenCV reads, nor npy or npz",
+        ),
+        (lambda path: path.write_bytes(b"PK\x03\x04no zip") and path, FileError, "cannot be read as npy or npz"),
+    ],
+)
+def test_inputs_that_do_not_fit(tmp_path, make, error, message):
+    net, weights = write_tiny(tmp_path)
+    with pytest.raises(error) as caught:
+        verify(net, weights, (net, weights), engine="opencv", input=make(tmp_path / "in.npy"))
+    assert message in str(caught.value)
+
+
+def test_inputs_need_an_engine_and_the_right_names(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    with pytest.raises(UsageError, match="--input is for a run"):
+        verify(net, weights, (net, weights), input=tmp_path / "in.npy")
+    np.savez(tmp_path / "in.npz", date=np.zeros((3, 8, 8)))
+    with pytest.raises(UsageError, match="holds date, and the net reads data"):
+        verify(net, weights, (net, weights), engine="opencv", input=tmp_path / "in.npz")

@@ -35,7 +35,7 @@ ROWS = [
     {"linear", "proof", "coverage"},
     {"folding", "probe", "regions"},
     {"equivalence", "engines", "engines.prepare", "engines.caffe_runner"},
-    {"engines.pycaffe", "engines.opencv"},
+    {"engines.pycaffe", "engines.opencv", "engines.given"},
     {"reports"},
     {"inputs"},
     {"directories", "targets", "writing"},

@@ -230,7 +230,8 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
         if not report.blocks:
             say("no layer of the baseline was split")
         if report.outputs:
-            say(f"engine {report.engine}: largest difference relative to the largest value, and what rounding explains")
+            say(f"engine {report.engine} on {report.inputs}:")
+            say("  the largest difference relative to the largest value, and what rounding explains")
             rows = [("blob", "values", "difference", "rounding")]
             rows += [(o.blob, str(o.size), f"{o.difference:.3g}", f"{o.tolerance:.3g}") for o in report.outputs]
             say(table(rows))

@@ -70,6 +70,7 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
     metavar="BLOB:N,C,H,W",
     help="Shape of an input that the file does not say. Repeatable.",
 )
+@click.option("--input", metavar="FILE", help="Inputs for the engine: npy, npz by blob, or an image. [default: random]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
 @click.option(
     "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves a layer linear. Repeatable."

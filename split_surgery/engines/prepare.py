@@ -48,27 +48,7 @@ def prepare(net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -
     Raises:
         UsageError: the file does not say an input's shape, or `shapes` names none of the inputs.
     """
-    layers = [layer for layer in net.layers if layer.in_state(State("TEST"))]
-    inputs = _net_inputs(net)
-    labels: set[str] = set()
-    kept: list[Layer] = []
-    for layer in layers:
-        if not layer.bottoms and layer.type not in SOURCES_KEPT and layer.tops:
-            for at, top in enumerate(layer.tops):
-                if at == 0 or top in shapes or _is_image(top, layers):
-                    inputs.setdefault(top, _data_shape(layer, top, layers, weights))
-                else:
-                    labels.add(top)
-        elif layer.type == "Input":
-            found = [
-                _dims(shape) for param in layer.message.messages("input_param") for shape in param.messages("shape")
-            ]
-            for index, top in enumerate(layer.tops):
-                inputs.setdefault(top, found[min(index, len(found) - 1)] if found else None)
-        elif labels & set(layer.bottoms):
-            labels |= set(layer.tops) - set(layer.bottoms)
-        else:
-            kept.append(layer)
+    inputs, kept = _parted(net, weights, shapes)
     for name in shapes:
         if name not in inputs:
             raise UsageError(f"--input-shape {name}: the net has no such input", hint="inputs: " + ", ".join(inputs))
@@ -90,6 +70,42 @@ def prepare(net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -
     )
     makers = {top: layer.name for layer in kept for top in layer.tops}
     return Runnable(b'name: "net"\n' + text, known, tuple(outputs), makers, _tolerance(kept, weights))
+
+
+def input_shapes(
+    net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...] | None]:
+    """The inputs of a net made ready to run, with their shapes: those given, else what the file says, else None."""
+    inputs, _ = _parted(net, weights, shapes)
+    return {name: shapes.get(name, shape) for name, shape in inputs.items()}
+
+
+def _parted(
+    net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, tuple[int, ...] | None], list[Layer]]:
+    """The inputs of a net, and the layers that are left once data layers and whatever needs a label are gone."""
+    layers = [layer for layer in net.layers if layer.in_state(State("TEST"))]
+    inputs = _net_inputs(net)
+    labels: set[str] = set()
+    kept: list[Layer] = []
+    for layer in layers:
+        if not layer.bottoms and layer.type not in SOURCES_KEPT and layer.tops:
+            for at, top in enumerate(layer.tops):
+                if at == 0 or top in shapes or _is_image(top, layers):
+                    inputs.setdefault(top, _data_shape(layer, top, layers, weights))
+                else:
+                    labels.add(top)
+        elif layer.type == "Input":
+            found = [
+                _dims(shape) for param in layer.message.messages("input_param") for shape in param.messages("shape")
+            ]
+            for index, top in enumerate(layer.tops):
+                inputs.setdefault(top, found[min(index, len(found) - 1)] if found else None)
+        elif labels & set(layer.bottoms):
+            labels |= set(layer.tops) - set(layer.bottoms)
+        else:
+            kept.append(layer)
+    return inputs, kept
 
 
 def _net_inputs(net: Net) -> dict[str, tuple[int, ...] | None]:
@@ -151,6 +167,3 @@ def random_inputs(inputs: Mapping[str, tuple[int, ...]], seed: int) -> dict[str,
     """Standard normal inputs, the same for the same seed."""
     draw = np.random.RandomState(seed)
     return {name: draw.standard_normal(shape).astype(np.float32) for name, shape in inputs.items()}
-
-
-__all__ = ["Runnable", "prepare", "random_inputs"]

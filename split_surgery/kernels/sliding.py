@@ -108,45 +108,47 @@ def after(outer: Sliding, inner: Sliding) -> Sliding:
     Raises:
         NotExact: `outer` pads the output of `inner` with zeros, which padding its input does not give.
     """
-    moved, strides = False, _times(outer.slide.stride, inner.slide.stride)
+    matrix, strides = outer.weight[:, :, 0, 0], _times(outer.slide.stride, inner.slide.stride)
+    selects = outer.slide.pointwise and _selects(matrix)
     scale = _diagonal(inner.weight[:, :, 0, 0]) if inner.slide.pointwise else None
-    if scale is not None or (inner.slide.pointwise and not outer.slide.pointwise):
-        if any(outer.slide.pad) and inner.bias.any():
-            raise NotExact("it pads with zeros what a bias before it has moved")
-        wide = outer.weight.astype(np.float64)
-        if scale is not None:
-            pixels = wide.shape[1] // len(scale)
-            weight, shift = wide * np.repeat(scale, pixels)[:, None, None], np.repeat(inner.bias, pixels)
-        else:
-            matrix, shift = inner.weight[:, :, 0, 0].astype(np.float64), inner.bias
-            weight = np.einsum("ojhw,jc->ochw", wide, matrix, optimize=True)
-        bias = wide.sum(axis=(2, 3)) @ shift.astype(np.float64) + outer.bias
-        steps = inner.slide.stride
-        slide = Slide(outer.slide.kernel, strides, _times(outer.slide.pad, steps), _times(outer.slide.dilation, steps))
+    weight: Array
+    if selects:
+        rows = np.argmax(matrix, axis=1)
+        weight, bias = inner.weight[rows], inner.bias[rows]
+        bias = bias.astype(np.float64) + outer.bias if outer.bias.any() else bias
+        slide = inner.slide._replace(stride=strides)
+    elif scale is not None or (inner.slide.pointwise and not outer.slide.pointwise):
+        weight, bias = _taken_in(outer, inner, scale)
+        pad, dilation = (_times(pair, inner.slide.stride) for pair in (outer.slide.pad, outer.slide.dilation))
+        slide = Slide(outer.slide.kernel, strides, pad, dilation)
     elif outer.slide.pointwise:
-        matrix = outer.weight[:, :, 0, 0]
-        moved = _selects(matrix) and not outer.bias.any()
-        weight, bias = _mixed(matrix, outer.bias, inner)
+        wide = matrix.astype(np.float64)
+        weight = np.tensordot(wide, inner.weight.astype(np.float64), 1)
+        bias = wide @ inner.bias.astype(np.float64) + outer.bias
         slide = inner.slide._replace(stride=strides)
     else:
         weight, bias = _spread(outer, inner)
         slide = Slide((weight.shape[2], weight.shape[3]), strides, inner.slide.pad)
-    rows = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
+    sums = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
     return Sliding(
         weight, bias, slide, max(outer.group, inner.group), outer.bias_term or inner.bias_term,
-        rows * inner.reach + outer.reach,
-        inner.roundings + (0 if moved else outer.roundings + outer.weight[0].size + 1),
+        sums * inner.reach + outer.reach,
+        inner.roundings + (int(outer.bias.any()) if selects else outer.roundings + outer.weight[0].size + 1),
     )  # fmt: skip
 
 
-def _mixed(matrix: Array, bias: Array, inner: Sliding) -> tuple[Array, Array]:
-    """A matrix (n, m) on the channels; one that only selects moves rows by indexing, and a zero bias is not added."""
-    if _selects(matrix):
-        rows = np.argmax(matrix, axis=1)
-        moved = inner.bias[rows]
-        return inner.weight[rows], moved if not bias.any() else moved.astype(np.float64) + bias
-    wide = np.asarray(matrix, np.float64)
-    return np.tensordot(wide, inner.weight.astype(np.float64), 1), wide @ inner.bias.astype(np.float64) + bias
+def _taken_in(outer: Sliding, inner: Sliding, scale: Wide | None) -> tuple[Wide, Wide]:
+    """A kernel on what a map without neighbours makes; `scale` is that map's diagonal, where it works channel by channel."""
+    if any(outer.slide.pad) and inner.bias.any():
+        raise NotExact("it pads with zeros what a bias before it has moved")
+    wide, shift = outer.weight.astype(np.float64), inner.bias.astype(np.float64)
+    if scale is not None:
+        pixels = wide.shape[1] // len(scale)
+        weight, shift = wide * np.repeat(scale, pixels)[:, None, None], np.repeat(shift, pixels)
+    else:
+        matrix = inner.weight[:, :, 0, 0].astype(np.float64)
+        weight = np.einsum("ojhw,jc->ochw", wide, matrix, optimize=True)
+    return weight, wide.sum(axis=(2, 3)) @ shift + outer.bias
 
 
 def _selects(matrix: Array) -> bool:
