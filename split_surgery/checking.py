@@ -68,7 +68,7 @@ def verify(
                 shapes |= {name: array.shape for name, array in read.items()}
             runnable = [prepare(a, b, shapes) for a, b in zip(nets, models)]
             inputs = read or random_inputs(runnable[0].inputs, seed)
-            tops = [top for block in report.blocks for twin in nets[0].named(block.layer) for top in twin.tops]
+            tops = [top for b in report.blocks for twin in nets[b.folded].named(b.layer) for top in twin.tops]
             report = replace(
                 report,
                 inputs=f"standard normal numbers (seed {seed})" if input is None else os.fspath(input),
@@ -88,7 +88,12 @@ def _from_files(
     """What the files of a baseline and of a derived net say."""
     four = (nets[0], models[0], nets[1], models[1])
     blocks = split_blocks(*four, trusted)
-    took = {member: block.layer for block in blocks for member in block.members}
+    took = {member: block.layer for block in blocks if not block.folded for member in block.members}
+    for block in blocks:
+        if block.folded:  # the parameters' names are those of a layer that read the same
+            bottoms = nets[1].named(block.layer)[0].bottoms
+            first = [layer.name for layer in nets[0].layers if layer.name in block.members and layer.bottoms == bottoms]
+            took[block.layer] = (first or [block.layer])[0]
     return VerifyReport(
         tuple(coverage(*four, took)), ignored(nets[1], models[1]), tuple(blocks), tuple(changes(*four, blocks, progress)),
         trained, engine, (), (),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,10 +25,11 @@ from split_surgery.linear import convolution
 
 @dataclass(frozen=True)
 class Block:
-    """A layer of the baseline, and the block that took its place.
+    """A layer of the baseline, and the block that took its place; or a block of it, and the layer that it was folded into.
 
     Attributes:
-        exact: weight and bias of the folded block equal the layer's bit for bit.
+        folded: whether it is the latter; then `layer` is the derived net's and `members` are the baseline's.
+        exact: weight and bias of the folded block equal the layer's bit for bit, of a fold once they are rounded to its dtype.
         drift: ||folded - old|| / ||old|| over weight and bias: the change of that layer's output for white input only.
         largest: the largest absolute difference of one number.
         fault: why the block cannot be folded, or "". Its members are then all layers that the baseline has not.
@@ -40,6 +41,7 @@ class Block:
     drift: float
     largest: float
     fault: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ def split_blocks(
 ) -> list[Block]:
     """The convolutions that have gone, each held against the block that makes its top now, in every phase and stage.
 
+    Where a block of the baseline has gone, because it was folded, it is held against the convolution that makes its top now.
+
     Args:
         trusted: names of fork fields that leave a convolution linear.
 
@@ -63,12 +67,30 @@ def split_blocks(
         FileError: a layer has gone that was nowhere.
         Unsupported: a convolution in it may not be linear.
     """
-    gone = [name for name in dict.fromkeys(layer.name for layer in base.convolutions()) if not derived.named(name)]
-    old_names = {layer.name for layer in base.layers}
-    new_layers = [layer for layer in derived.layers if layer.name not in old_names]
     states = list(dict.fromkeys(base.states() + derived.states()))
     held = _Held(base, base_weights, derived, weights, trusted)
-    return [_block(held, base.named(name), new_layers, states) for name in gone]
+    back = _Held(derived, weights, base, base_weights, trusted)
+    gone, new = _missing(base, derived), _missing(derived, base)
+    names = dict.fromkeys(layer.name for layer in gone if layer.type == "Convolution")
+    split = [name for name in names if _blobs(base.named(name)) <= _blobs(derived.layers) | set(derived.inputs())]
+    tops = {top for name in split for layer in base.named(name) for top in layer.tops}
+    folds = [] if len(split) == len(names) else [
+        name for name in dict.fromkeys(layer.name for layer in new if layer.type == "Convolution")
+        if _blobs(derived.named(name)) - tops <= _blobs(base.layers) | set(base.inputs())
+        and not tops & {top for layer in derived.named(name) for top in layer.tops}
+    ]  # fmt: skip
+    folded = [replace(_block(back, derived.named(name), gone, states, once=True), folded=True) for name in folds]
+    taken = {member for block in folded for member in block.members}
+    return [*(_block(held, base.named(name), new, states) for name in names if name not in taken), *folded]
+
+
+def _missing(net: Net, other: Net) -> list[Layer]:
+    """The layers of a net whose names the other has not."""
+    return [layer for layer in net.layers if not other.named(layer.name)]
+
+
+def _blobs(layers: Sequence[Layer]) -> set[str]:
+    return {blob for layer in layers for blob in (*layer.bottoms, *layer.tops)}
 
 
 @dataclass(frozen=True)
@@ -82,7 +104,7 @@ class _Held:
     trusted: frozenset[str]
 
 
-def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: list[State]) -> Block:
+def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: list[State], once: bool = False) -> Block:
     cases = {}
     for state in states:
         for old in twins:
@@ -93,7 +115,8 @@ def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: lis
         twins[0].fail("has gone, and no phase or stage had it")
     try:
         folded = [
-            _held_against(held, old, [new_layers[index] for index in there]) for (_, _, there), old in cases.items()
+            _held_against(held, old, [new_layers[index] for index in there], once)
+            for (_, _, there), old in cases.items()
         ]
     except FileError as error:  # a blob that is missing is what coverage is there to tell
         members = tuple(sorted({layer.name for layer in new_layers}))
@@ -101,7 +124,8 @@ def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: lis
     return max(folded, key=lambda block: (not block.exact, block.drift))
 
 
-def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
+def _held_against(held: _Held, old: Layer, new_layers: list[Layer], once: bool) -> Block:
+    """`once`: the block is rounded to the layer's dtype before they are compared."""
     if len(old.bottoms) != 1 or len(old.tops) != 1:
         old.fail("has gone, and a layer with several bottoms or tops cannot be held against a block")
     folded = fold_block(held.derived, new_layers, held.weights, old.bottoms[0], old.tops[0], held.trusted)
@@ -111,7 +135,9 @@ def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
     same = (now.group, now.bias_term) == (was.group, was.bias_term)
     if weight is None or weight.shape != now.weight.shape or not same:
         old.fail("the block in its place has another geometry")
-    exact = now.weight.tobytes() == weight.tobytes() and now.bias.tobytes() == was.bias.tobytes()
+    dtypes = (weight.dtype, was.bias.dtype) if once else (now.weight.dtype, now.bias.dtype)
+    same_weight = now.weight.astype(dtypes[0]).tobytes() == weight.tobytes()
+    exact = same_weight and now.bias.astype(dtypes[1]).tobytes() == was.bias.tobytes()
     before = np.concatenate([weight.ravel(), was.bias]).astype(np.float64)
     after = np.concatenate([now.weight.ravel(), now.bias]).astype(np.float64)
     scale = float(np.linalg.norm(before)) or 1.0
@@ -126,8 +152,8 @@ def changes(
     progress: Callable[[str, int, int], None],
 ) -> Iterator[Changed]:  # fmt: skip
     """All that differs outside the split layers, in text and weights."""
-    gone = {block.layer for block in blocks}
-    members = {name for block in blocks for name in block.members}
+    gone = {name for block in blocks for name in (block.members if block.folded else [block.layer])}
+    members = {name for block in blocks for name in ([block.layer] if block.folded else block.members)}
     yield from _text_changes(base, derived, gone, members)
     yield from _wiring_faults(base, derived)
     saved: dict[str, list[Record]] = {}

@@ -223,12 +223,17 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
             if block.fault:
                 continue
             same = "equals the layer bit for bit" if block.exact else f"relative weight change {block.drift:.4g}"
-            say(f"{block.layer}: folded from {len(block.members)} layers, {same}")
+            if block.folded:
+                same = (
+                    "is their block, rounded once" if block.exact else f"differs from their block by {block.drift:.4g}"
+                )
+            what = "stands for" if block.folded else "folded from"
+            say(f"{block.layer}: {what} {len(block.members)} layers, {same}")
         outside = [change for change in report.changed if change.part == "weights" and change.drift is not None]
         for change in outside if report.trained else []:
             say(f"{change.layer}: relative weight change {change.drift:.4g}")
         if not report.blocks:
-            say("no layer of the baseline was split")
+            say("no layer of the baseline was split or folded")
         if report.outputs:
             say(f"engine {report.engine} on {report.inputs}:")
             say("  the largest difference relative to the largest value, and what rounding explains")
