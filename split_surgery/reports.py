@@ -226,39 +226,6 @@ class VerifyReport:
 
 
 @dataclass(frozen=True)
-class DemoRow:
-    """A net of the demo and its accuracy on the test images, run by OpenCV."""
-
-    net: str
-    accuracy: float
-    correct: int
-    images: int
-    remark: str
-
-
-@dataclass(frozen=True)
-class DemoReport:
-    """What the demo made and measured."""
-
-    directory: str
-    splits: tuple[SplitReport, ...]
-    proofs: tuple[VerifyReport, ...]
-    rows: tuple[DemoRow, ...]
-
-    @property
-    def exit_code(self) -> int:
-        return max((proof.exit_code for proof in self.proofs), default=0)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "directory": self.directory,
-            "splits": [report.to_dict() for report in self.splits],
-            "verify": [report.to_dict() for report in self.proofs],
-            "accuracy": [dataclasses.asdict(row) for row in self.rows],
-        }
-
-
-@dataclass(frozen=True)
 class FoldedRegion:
     """Layers that one layer stands for now.
 
@@ -328,3 +295,38 @@ class FoldReport:
             "differing": list(self.differing),
             "warnings": list(self.warnings),
         } | ({"diff": self.diff} if self.status == "diff" else {})
+
+
+@dataclass(frozen=True)
+class DemoRow:
+    """A net of the demo and its accuracy on the test images, run by OpenCV."""
+
+    net: str
+    accuracy: float
+    correct: int
+    images: int
+    remark: str
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demo made and measured."""
+
+    directory: str
+    splits: tuple[SplitReport, ...]
+    fold: FoldReport
+    proofs: tuple[VerifyReport, ...]
+    rows: tuple[DemoRow, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return max((proof.exit_code for proof in self.proofs), default=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "directory": self.directory,
+            "splits": [report.to_dict() for report in self.splits],
+            "fold": self.fold.to_dict(),
+            "verify": [report.to_dict() for report in self.proofs],
+            "accuracy": [dataclasses.asdict(row) for row in self.rows],
+        }

@@ -24,11 +24,20 @@ def test_the_demo(tmp_path, command):
     accuracy = {row["net"]: row["correct"] for row in report["accuracy"]}
     assert accuracy["extension, noise-free"] == accuracy["baseline"]
     assert 400 < accuracy["baseline"] < 500
-    assert set(accuracy) == {"baseline", "extension, noise-free", "residual, untrained", "residual, trained"}
+    assert list(accuracy) == [
+        "baseline",
+        "extension, noise-free",
+        "residual, untrained",
+        "residual, trained",
+        "the same, folded",
+    ]
+    assert accuracy["the same, folded"] == accuracy["residual, trained"]
+    assert "; 0 predictions differ" in report["accuracy"][-1]["remark"]
+    assert report["fold"]["parameters"]["after"] == report["splits"][0]["parameters"]["before"]
     assert all(proof["passed"] for proof in report["verify"])
     assert [split["plan"]["layers"][0]["measure"] for split in report["splits"]] == ["coherence"] * 2
     again = demo(tmp_path / "there")
-    assert [split.status for split in again.splits] == ["unchanged"] * 2
+    assert [split.status for split in (*again.splits, again.fold)] == ["unchanged"] * 3
     (tmp_path / "there" / "baseline" / "deploy.prototxt").write_text("other")
     with pytest.raises(UsageError, match="something else than the demo's baseline"):
         demo(tmp_path / "there")

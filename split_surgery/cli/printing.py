@@ -260,6 +260,11 @@ def demo(report: DemoReport, quiet: bool, verbose: bool) -> None:
             say("verify, through OpenCV too:")
             verify(report.proofs[index], False, verbose)
             say()
+        fold(report.fold, False, verbose)
+        say()
+        say("verify, the trained net and what it was folded into:")
+        verify(report.proofs[-1], False, verbose)
+        say()
     rows = [("net", "accuracy", "correct", "")]
     rows += [(row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in report.rows]
     say(table(rows, ""))
