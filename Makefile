@@ -29,10 +29,11 @@ check: lint test  ## ruff, mypy --strict, then the tests
 golden: $(STAMP)  ## write the golden derived nets anew, to be reviewed as a diff
 	$(BIN)/python -m tests.golden_cases
 
-bench: $(STAMP)  ## time and memory beside cp and beside pycaffe, in one run; then of a 2.5 GB file
+bench: $(STAMP)  ## time and memory beside cp and pycaffe, in one run; of a 2.5 GB file; of forward passes
 	$(BIN)/python benchmarks/bench_split.py
 	$(BIN)/python benchmarks/sparse.py
 	$(BIN)/python benchmarks/bench_rank.py
+	$(BIN)/python benchmarks/bench_forward.py
 
 caffe:  ## real Caffe 1.0 in a private root (Linux x86-64)
 	scripts/get-caffe

@@ -1,4 +1,4 @@
-"""Time and memory of a split beside `cp --reflink=never` and beside pycaffe's parse, edit and serialise, in one run.
+"""Time and memory of split, verify and fold beside `cp --reflink=never` and pycaffe's parse, edit and serialise, in one run.
 
 Figures are ratios of medians on this machine and disk, with a warm cache. Start-up of the interpreter and imports is
 measured by the same command on a tiny net, and stated apart. Nothing here asserts a time.
@@ -67,7 +67,7 @@ def interleaved(commands: dict[str, list[object]], runs: int, clean: bool = True
 
 
 def remove_outputs() -> None:
-    for folder in (WORK / "out", WORK / "tiny-out"):
+    for folder in (WORK / "out", WORK / "tiny-out", WORK / "folded"):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (WORK / "copy.caffemodel", WORK / "pycaffe.caffemodel"):
         file.unlink(missing_ok=True)
@@ -94,8 +94,12 @@ def main() -> None:
         commands["cp --reflink=never"] = ["cp", weights, WORK / "copy.caffemodel"]
     figures = interleaved(commands, RUNS)
     remove_outputs()
-    once([PROGRAM, "extension", net, weights, "-o", WORK / "out", "--noise", "0"])
-    figures |= interleaved({"verify": [PROGRAM, "verify", net, weights, WORK / "out"]}, RUNS, clean=False)
+    once([PROGRAM, "residual", net, weights, "-o", WORK / "derived"])
+    proofs: dict[str, list[object]] = {
+        "verify": [PROGRAM, "verify", net, weights, WORK / "derived"],
+        "fold": [PROGRAM, "fold", WORK / "derived", "-o", WORK / "folded"],
+    }
+    figures |= interleaved(proofs, RUNS)
     finder = "from split_surgery.engines.pycaffe import find_interpreter; print(find_interpreter())"
     found = subprocess.run([sys.executable, "-c", finder], capture_output=True, text=True, check=False)
     if found.returncode:
@@ -113,7 +117,7 @@ def report(figures: dict[str, Figure]) -> None:
     copy, start = figures["cp --reflink=never"].median, figures["start-up (tiny net)"].median
     print(f"{'':22}{'median s':>10}{'min':>8}{'max':>8}{'x cp':>8}{'x cp, start-up apart':>22}{'peak MB':>9}")
     for figure in figures.values():
-        ours = figure.name.startswith(("split", "verify"))
+        ours = figure.name.startswith(("split", "verify", "fold"))
         apart = f"{(figure.median - start) / copy:.2f}" if ours else ""
         print(
             f"{figure.name:22}{figure.median:10.3f}{min(figure.seconds):8.3f}{max(figure.seconds):8.3f}"

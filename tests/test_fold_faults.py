@@ -17,7 +17,9 @@ from tests.fold_faults import FAULTS
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faulty")
-    shutil.copytree(ROOT / "split_surgery", folder / "split_surgery", ignore=shutil.ignore_patterns("__pycache__", "demo_data"))
+    shutil.copytree(
+        ROOT / "split_surgery", folder / "split_surgery", ignore=shutil.ignore_patterns("__pycache__", "demo_data")
+    )
     for name in ("__init__", "nets", "linear_nets", "fold_laws"):
         (folder / "tests").mkdir(exist_ok=True)
         shutil.copy(ROOT / "tests" / f"{name}.py", folder / "tests")
