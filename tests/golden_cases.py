@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from split_surgery import extension, residual
+from split_surgery import extension, fold, residual
 from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Document
+from tests.linear_nets import EVERYTHING, model_of, write_net
 from tests.nets import random_weights, read_weights
 
 HERE = Path(__file__).parent
@@ -56,6 +58,27 @@ def generate(case: str, folder: Path) -> None:
             if path.suffix != ".caffemodel":
                 shutil.copy(path, folder / path.name)
         (folder / "records.txt").write_text(listing((out / "net.caffemodel").read_bytes()))
+        back = Path(scratch, "back")
+        given = out / ("solver.prototxt" if parsed.inside_solver else "net.prototxt")
+        report = fold(given, out / "net.caffemodel", back, as_path="folded1")
+        # Unless it is left (groups that are no longer apart), the text is the baseline's again, and only the records are kept.
+        assert report.left or parsed.inside_solver or (back / "net.prototxt").read_bytes() == net.read_bytes(), case
+        reasons = "".join(f"left: {left.layer}: {left.reason}\n" for left in report.left)
+        (folder / "folded.txt").write_text(listing((back / "net.caffemodel").read_bytes()) + reasons)
+
+
+def generate_fold_all(folder: Path) -> None:
+    """Every linear region of one net, folded: the text before and after, the records, and what is printed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        base = write_net(Path(scratch), EVERYTHING, model_of(EVERYTHING))
+        program = Path(sys.executable).with_name("split-surgery")
+        command = [program, "fold", base[0].name, base[1].name, "--all", "-v", "-o", "folded"]
+        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=True)
+        (folder / "before.prototxt").write_text(EVERYTHING)
+        (folder / "net.prototxt").write_bytes(Path(scratch, "folded", "net.prototxt").read_bytes())
+        (folder / "folded.txt").write_text(listing(Path(scratch, "folded", "net.caffemodel").read_bytes()))
+        (folder / "stdout.txt").write_text(done.stdout)
 
 
 def listing(data: bytes) -> str:
@@ -75,6 +98,7 @@ def main() -> None:
     for case in CASES:
         shutil.rmtree(GOLDEN / case, ignore_errors=True)
         generate(case, GOLDEN / case)
+    generate_fold_all(GOLDEN / "fold_all")
     print(f"{len(CASES)} golden cases written; review them with git diff tests/golden")
 
 

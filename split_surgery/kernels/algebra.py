@@ -88,3 +88,27 @@ def grouped(weight: Array, group: int) -> Array | None:
     blocks = weight.reshape(group, count // group, group, channels // group, *weight.shape[2:])
     between = np.count_nonzero(weight) - sum(np.count_nonzero(blocks[at, :, at]) for at in range(group))
     return None if between else np.concatenate([blocks[at, :, at] for at in range(group)])
+
+
+BLOCK = 16 * 1024
+"""Numbers of a product worked on at a time: few enough to stay in the processor's cache."""
+
+
+def product(matrix: Array, columns: Array) -> Wide:
+    """matrix (n, m) times columns (m, ...), float64 (n, ...), the m terms of each number added from the first to the last.
+
+    BLAS is faster, but the order in which it adds, and so the last bit, is another one on another machine.
+    """
+    flat = columns.reshape(len(columns), -1)
+    out = np.zeros((len(matrix), flat.shape[1]))
+    factors = np.ascontiguousarray(matrix.T, np.float64)[:, :, None]
+    step = max(1, BLOCK // max(1, len(matrix)))
+    for start in range(0, flat.shape[1], step):
+        block = flat[:, start : start + step].astype(np.float64)
+        total = np.zeros((len(matrix), block.shape[1]))
+        term = np.empty_like(total)
+        for factor, row in zip(factors, block):
+            np.multiply(factor, row, out=term)
+            total += term
+        out[:, start : start + step] = total
+    return out.reshape(len(matrix), *columns.shape[1:])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from split_surgery.kernels.algebra import Array, Wide
+from split_surgery.kernels.algebra import Array, Wide, product
 
 Pair = tuple[int, int]
 
@@ -122,9 +122,7 @@ def after(outer: Sliding, inner: Sliding) -> Sliding:
         pad, dilation = (_times(pair, inner.slide.stride) for pair in (outer.slide.pad, outer.slide.dilation))
         slide = Slide(outer.slide.kernel, strides, pad, dilation)
     elif outer.slide.pointwise:
-        wide = matrix.astype(np.float64)
-        weight = np.tensordot(wide, inner.weight.astype(np.float64), 1)
-        bias = wide @ inner.bias.astype(np.float64) + outer.bias
+        weight, bias = product(matrix, inner.weight), product(matrix, inner.bias) + outer.bias
         slide = inner.slide._replace(stride=strides)
     else:
         weight, bias = _spread(outer, inner)
@@ -141,14 +139,23 @@ def _taken_in(outer: Sliding, inner: Sliding, scale: Wide | None) -> tuple[Wide,
     """A kernel on what a map without neighbours makes; `scale` is that map's diagonal, where it works channel by channel."""
     if any(outer.slide.pad) and inner.bias.any():
         raise NotExact("it pads with zeros what a bias before it has moved")
-    wide, shift = outer.weight.astype(np.float64), inner.bias.astype(np.float64)
+    shift = inner.bias
     if scale is not None:
-        pixels = wide.shape[1] // len(scale)
-        weight, shift = wide * np.repeat(scale, pixels)[:, None, None], np.repeat(shift, pixels)
+        pixels = outer.weight.shape[1] // len(scale)
+        weight, shift = outer.weight * np.repeat(scale, pixels)[:, None, None], np.repeat(shift, pixels)
     else:
-        matrix = inner.weight[:, :, 0, 0].astype(np.float64)
-        weight = np.einsum("ojhw,jc->ochw", wide, matrix, optimize=True)
-    return weight, wide.sum(axis=(2, 3)) @ shift + outer.bias
+        weight = np.zeros((*outer.weight.shape[:1], inner.weight.shape[1], *outer.slide.kernel))
+        for row, column in np.ndindex(*outer.slide.kernel):
+            weight[:, :, row, column] = product(outer.weight[:, :, row, column], inner.weight[:, :, 0, 0])
+    return weight, _passed_on(outer, shift)
+
+
+def _passed_on(outer: Sliding, shift: Array) -> Wide:
+    """The bias of `outer` with what it makes of a bias (m,) before it, seen by all its taps."""
+    bias = outer.bias.astype(np.float64)
+    for row, column in np.ndindex(*outer.slide.kernel):
+        bias = bias + product(outer.weight[:, :, row, column], shift)
+    return bias
 
 
 def _selects(matrix: Array) -> bool:
@@ -175,16 +182,11 @@ def _spread(outer: Sliding, inner: Sliding) -> tuple[Wide, Wide]:
     steps = _times(second.dilation, first.stride)
     size = [first.dilation[i] * (first.kernel[i] - 1) + steps[i] * (second.kernel[i] - 1) + 1 for i in (0, 1)]
     weight = np.zeros((outer.weight.shape[0], inner.weight.shape[1], *size))
-    dense = inner.weight.astype(np.float64)
-    for row in range(second.kernel[0]):
-        for column in range(second.kernel[1]):
-            tap = np.tensordot(outer.weight[:, :, row, column].astype(np.float64), dense, 1)
-            top, left = row * steps[0], column * steps[1]
-            rows = [top + at * first.dilation[0] for at in range(first.kernel[0])]
-            columns = [left + at * first.dilation[1] for at in range(first.kernel[1])]
-            weight[:, :, np.array(rows)[:, None], columns] += tap
-    bias = outer.weight.astype(np.float64).sum(axis=(2, 3)) @ inner.bias.astype(np.float64) + outer.bias
-    return weight, bias
+    for row, column in np.ndindex(*second.kernel):
+        rows = [row * steps[0] + at * first.dilation[0] for at in range(first.kernel[0])]
+        columns = [column * steps[1] + at * first.dilation[1] for at in range(first.kernel[1])]
+        weight[:, :, np.array(rows)[:, None], columns] += product(outer.weight[:, :, row, column], inner.weight)
+    return weight, _passed_on(outer, inner.bias)
 
 
 def summed(parts: Sequence[Sliding], coefficients: Sequence[float]) -> Sliding:
@@ -194,10 +196,9 @@ def summed(parts: Sequence[Sliding], coefficients: Sequence[float]) -> Sliding:
         NotExact: their outputs are not of one size.
     """
     parts = aligned(parts)
-    weight, bias = (
-        np.sum([np.asarray(a, np.float64) * k for a, k in zip(arrays, coefficients)], axis=0)
-        for arrays in ([part.weight for part in parts], [part.bias for part in parts])
-    )
+    weight, bias = np.zeros(parts[0].weight.shape), np.zeros(parts[0].bias.shape)
+    for part, k in zip(parts, coefficients):
+        weight, bias = weight + np.asarray(part.weight, np.float64) * k, bias + np.asarray(part.bias, np.float64) * k
     reach = sum(abs(k) * part.reach for part, k in zip(parts, coefficients))
     return replace(
         _joined(parts, weight, bias), reach=reach, roundings=max(p.roundings for p in parts) + 2 * len(parts)
