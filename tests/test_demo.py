@@ -91,7 +91,8 @@ def test_the_readmes_commands_exist(command):
     text = (ROOT / "README.md").read_text()
     options = set(re.findall(r"`(--[a-z-]+)", text)) | set(re.findall(r" (--[a-z][a-z-]*)", text))
     helps = "".join(
-        command(verb, "--help").stdout for verb in ("residual", "extension", "skip", "apply", "rank", "verify", "demo")
+        command(verb, "--help").stdout
+        for verb in ("residual", "extension", "skip", "apply", "rank", "fold", "verify", "diff", "show", "demo")
     )
     of_other_programs = {"--weights", "--snapshot", "--reflink"}
     assert options - of_other_programs <= set(re.findall(r"--[a-z-]+", helps))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from split_surgery import extension, residual, verify
+from split_surgery import extension, fold, residual, verify
 from split_surgery.documents.caffemodel import Caffemodel
 from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Document
@@ -85,6 +85,31 @@ def test_a_face_is_detected_where_it_was(tmp_path):
     assert len(found[0]) == len(found[1]) == 1
     assert found[0][0, 2] > 0.99
     assert np.abs(found[0] - found[1]).max() < 1e-5
+
+
+@pytest.mark.corpus
+def test_the_folded_detector_finds_the_same(tmp_path):
+    """res10 with every linear region folded: BatchNorm and Scale go into five convolutions, and the face stays where it was."""
+    net, weights, _ = NETS["res10_ssd_face"]
+    report = fold(net, weights, tmp_path / "out", all=True)
+    assert report.layers == (112, 102)
+    assert report.parameters == (2_662_666, 2_660_901)
+    assert [region.layer for region in report.regions] == [
+        "layer_512_1_conv1_h", "layer_256_1_conv1", "layer_128_1_conv1_h", "layer_64_1_conv1_h", "conv1_h",
+    ]  # fmt: skip
+    found, raw = [], []
+    for files in ((net, weights), (tmp_path / "out" / "net.prototxt", tmp_path / "out" / "net.caffemodel")):
+        detector = cv2.dnn.readNetFromCaffe(*map(str, files))
+        detector.setInput(cv2.dnn.blobFromImage(drawn_face(), 1, (300, 300), (104, 177, 123)))
+        detections, *blobs = detector.forward(["detection_out", "mbox_loc", "mbox_conf_flatten"])
+        raw.append(blobs)
+        found.append(detections[0, 0][detections[0, 0, :, 2] > 0.2])
+    assert len(found[0]) == len(found[1]) == 1
+    assert found[0][0, 2] > 0.99
+    assert np.abs(found[0] - found[1]).max() < 1e-5
+    largest = max(float(np.abs(was - now).max() / np.abs(was).max()) for was, now in zip(*raw))
+    print(f"res10 folded: largest relative difference of boxes and confidences {largest:.2g}")
+    assert largest < 1e-4
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -7,10 +7,11 @@ import contextlib
 import numpy as np
 import pytest
 
-from split_surgery import extension, residual, verify
+from split_surgery import extension, fold, residual, skip, verify
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.schema import message_class
-from tests.nets import TINY, blob, tiny_weights, write_tiny
+from tests.nets import CONV, TINY, blob, conv_arrays, tiny_weights, write_tiny
+from tests.nets import weights as weights_of
 
 
 @pytest.fixture
@@ -202,6 +203,46 @@ def test_legacy_shapes_are_compared_as_caffe_does(tmp_path):
     net, weights = write_tiny(tmp_path, TINY, tiny_weights(legacy=True))
     extension(net, weights, tmp_path / "out", noise=0)
     assert verify(net, weights, tmp_path / "out", max_drift=0).problems == ()
+
+
+def test_nested_and_several_splits_are_held_against_any_ancestor(tmp_path):
+    text = TINY + CONV.replace('"conv1_1"', '"conv2"')
+    more = weights_of([("conv2", "Convolution", ["data"], ["conv2"], conv_arrays(seed=4), None)])
+    net, weights = write_tiny(tmp_path, text, tiny_weights() + more)
+    extension(net, weights, tmp_path / "one", layer=("conv1_1", "conv2"), noise=0)
+    extension(tmp_path / "one", None, tmp_path / "two", layer="conv1_1_split1", noise=0)
+    residual(tmp_path / "two", None, tmp_path / "three", layer="conv2_split2")
+    one, two = ((tmp_path / name / "net.prototxt", tmp_path / name / "net.caffemodel") for name in ("one", "two"))
+    for base, derived, layers in (
+        ((net, weights), "two", {"conv1_1", "conv2"}),
+        (one, "two", {"conv1_1_split1"}),
+        (two, "three", {"conv2_split2"}),
+        ((net, weights), "three", {"conv1_1", "conv2"}),
+    ):
+        report = verify(*base, tmp_path / derived, engine="opencv")
+        assert report.problems == ()
+        assert {block.layer for block in report.blocks} == layers
+        assert all(block.exact for block in report.blocks) == (derived == "two")
+        tree = report.to_dict()
+        assert tree["passed"]
+        assert {row["blob"] for row in tree["outputs"]} >= layers | {"ip"}
+
+
+@pytest.mark.parametrize("verb", [residual, extension, skip])
+def test_a_fold_is_held_against_what_it_was_made_of(tmp_path, verb):
+    net, weights = write_tiny(tmp_path)
+    verb(net, weights, tmp_path / "one")
+    verb(tmp_path / "one", None, tmp_path / "two", layer="conv1_1_split2")
+    fold(tmp_path / "two", None, tmp_path / "back")
+    two = (tmp_path / "two" / "net.prototxt", tmp_path / "two" / "net.caffemodel")
+    report = verify(*two, tmp_path / "back", max_drift=0, engine="opencv")
+    (block,) = report.blocks
+    assert (report.problems, block.layer, block.folded, block.exact) == ((), "conv1_1", True, True)
+    assert len(block.members) >= 9
+    change_weights(tmp_path / "back", lambda layers, _net: layers["conv1_1"].blobs[0].data.__setitem__(7, 3.0))
+    assert verify(*two, tmp_path / "back", max_drift=0).problems[0].startswith("conv1_1: drift")
+    change_weights(tmp_path / "back", nudge)
+    assert "ip: differs outside the split layers (weights)" in verify(*two, tmp_path / "back").problems
 
 
 def test_only_our_errors_leave(derived):

@@ -64,11 +64,9 @@ def _only(path: PathLike, shapes: Mapping[str, tuple[int, ...] | None]) -> str:
 
 def _arrays(path: PathLike, place: FilePlace) -> dict[str, npt.NDArray[np.generic]]:
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return {"": found}
-        with found:
-            return {name: found[name] for name in found.files}
+        with open(path, "rb") as file:  # numpy leaves it open where it fails
+            found = np.load(file, allow_pickle=False)
+            return {"": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
     except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
         raise FileError(f"cannot be read as npy or npz: {error}", place) from error
 
