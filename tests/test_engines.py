@@ -313,7 +313,7 @@ def test_images_are_read_as_caffe_reads_them(tmp_path):
         (lambda path: npy(path, np.full((3, 8, 8), np.nan)), FileError, "holds NaN"),
         (lambda path: npy(path, np.array(["a"])), FileError, "not numbers"),
         (lambda path: npy(path, np.array([None])), FileError, "cannot be read as npy or npz"),
-        (lambda path: path, FileError, "is not a file"),
+        (lambda path: path, FileError, "No such file"),
         (
             lambda path: path.write_bytes(b"no picture") and path,
             FileError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from zipfile import BadZipFile
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from split_surgery.documents.net import Net
 from split_surgery.documents.rules import State
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.files import PathLike, has_magic
+from split_surgery.files import PathLike, read_file
 
 Inputs = dict[str, npt.NDArray[np.float32]]
 
@@ -33,18 +34,16 @@ def read_inputs(path: PathLike, net: Net, shapes: Mapping[str, tuple[int, ...] |
         FileError: the file cannot be read, or is none of these.
         UsageError: the net has other inputs, or of other shapes.
     """
-    place = FilePlace(os.fspath(path))
-    if not os.path.isfile(path):
-        raise FileError("is not a file", place)
-    if has_magic(path, NPY) or has_magic(path, ZIP):
-        arrays = _arrays(path, place)
+    place, data = FilePlace(os.fspath(path)), read_file(path)
+    if data.startswith((NPY, ZIP)):
+        arrays = _arrays(data, place)
     else:
         name = _only(path, shapes)
         shape = shapes[name]
         if shape is None or len(shape) != 4:
             raise UsageError(f'the size of input "{name}", to which the image must be stretched, is not known',
                              hint=f"give it: --input-shape {name}:1,C,H,W")  # fmt: skip
-        arrays = {name: _image(path, place, net, name, shape)}
+        arrays = {name: _image(data, place, net, name, shape)}
     if set(arrays) == {""}:
         arrays = {_only(path, shapes): arrays[""]}
     missing, unknown = set(shapes) - set(arrays), set(arrays) - set(shapes)
@@ -62,11 +61,10 @@ def _only(path: PathLike, shapes: Mapping[str, tuple[int, ...] | None]) -> str:
     return next(iter(shapes))
 
 
-def _arrays(path: PathLike, place: FilePlace) -> dict[str, npt.NDArray[np.generic]]:
+def _arrays(data: bytes, place: FilePlace) -> dict[str, npt.NDArray[np.generic]]:
     try:
-        with open(path, "rb") as file:  # numpy leaves it open where it fails
-            found = np.load(file, allow_pickle=False)
-            return {"": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+        found = np.load(io.BytesIO(data), allow_pickle=False)
+        return {"": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
     except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
         raise FileError(f"cannot be read as npy or npz: {error}", place) from error
 
@@ -87,7 +85,7 @@ def _fitted(
     return np.ascontiguousarray(numbers)
 
 
-def _image(path: PathLike, place: FilePlace, net: Net, blob: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+def _image(data: bytes, place: FilePlace, net: Net, blob: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     try:
         import cv2
     except ImportError as error:
@@ -95,7 +93,7 @@ def _image(path: PathLike, place: FilePlace, net: Net, blob: str, shape: tuple[i
             "is read as an image by OpenCV, which is not installed", place, 'pip install "split-surgery[opencv]"'
         ) from error
     grey = shape[1] == 1
-    found = cv2.imread(os.fspath(path), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR) if data else None
     if found is None:
         raise FileError("is neither an image that OpenCV reads, nor npy or npz", place)
     if shape[1] not in (1, 3):
