@@ -89,13 +89,14 @@ def _from_files(
     four = (nets[0], models[0], nets[1], models[1])
     blocks = split_blocks(*four, trusted)
     took = {member: block.layer for block in blocks if not block.folded for member in block.members}
+    folds = {block.layer for block in blocks if block.folded}
     for block in blocks:
         if block.folded:  # the parameters' names are those of a layer that read the same
             bottoms = nets[1].named(block.layer)[0].bottoms
             first = [layer.name for layer in nets[0].layers if layer.name in block.members and layer.bottoms == bottoms]
             took[block.layer] = (first or [block.layer])[0]
     return VerifyReport(
-        tuple(coverage(*four, took)), ignored(nets[1], models[1]), tuple(blocks), tuple(changes(*four, blocks, progress)),
+        tuple(coverage(*four, took, folds)), ignored(nets[1], models[1]), tuple(blocks), tuple(changes(*four, blocks, progress)),
         trained, engine, (), (),
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.layer import Geometry, Layer
@@ -38,7 +38,12 @@ Needed = dict[int, tuple[tuple[int, ...], bool]]
 
 
 def coverage(
-    base: Net, base_weights: Weights, derived: Net, weights: Weights, blocks: Mapping[str, str]
+    base: Net,
+    base_weights: Weights,
+    derived: Net,
+    weights: Weights,
+    blocks: Mapping[str, str],
+    folds: Collection[str] = (),
 ) -> Iterator[LayerCoverage]:
     """What Caffe does with each layer of the derived net.
 
@@ -46,6 +51,7 @@ def coverage(
 
     Args:
         blocks: by name of a new layer, the layer of the baseline whose place its block took.
+        folds: names of layers that stand for several, whose shapes are computed too.
     """
     channels = _Channels(base, base_weights, derived)
     states = derived.states()
@@ -59,7 +65,8 @@ def coverage(
         if len(records) > 1 and any(record.blobs for record in records):
             yield LayerCoverage(name, layer.type, "mismatch", 0, f"{len(records)} records have its name")
             continue
-        needed = _needed(base, base_weights, layer) or channels.shapes(layer)
+        known = {} if name in folds else _needed(base, base_weights, layer)
+        needed = known or channels.shapes(layer) or _needed(base, base_weights, layer)
         record = records[0] if records else None
         rows = [
             _in_state(derived, weights, twin, record, needed, state)
@@ -172,6 +179,7 @@ class _Channels:
     def __init__(self, base: Net, base_weights: Weights, derived: Net) -> None:
         old_names = {layer.name for layer in base.layers}
         self.makers = {top: layer for layer in derived.layers if layer.name not in old_names for top in layer.tops}
+        self.base, self.weights = base, base_weights
         self.read_by_old: dict[str, int] = {}
         for layer in base.convolutions():
             weight = blob_of(base, base_weights, layer, 0)
@@ -190,7 +198,9 @@ class _Channels:
         return sum(count for count in counts if count is not None) if maker.type == "Concat" else counts[0]
 
     def shapes(self, layer: Layer) -> Needed:
-        """Shapes of the blobs of a new convolution; none where they cannot be known."""
+        """Shapes of the blobs of a new convolution, or of an InnerProduct folded; none where they cannot be known."""
+        if layer.type == "InnerProduct":
+            return self._inner_product(layer)
         if layer.type != "Convolution" or len(layer.bottoms) != 1:
             return {}
         geometry: Geometry = layer.geometry()
@@ -200,6 +210,17 @@ class _Channels:
         weight = (geometry.num_output, count // geometry.group, *geometry.kernel)
         shapes = [weight, (geometry.num_output,)] if geometry.bias_term else [weight]
         return {index: (shape, False) for index, shape in enumerate(shapes)}
+
+    def _inner_product(self, layer: Layer) -> Needed:
+        """Those of its namesake, with a bias if it has one now."""
+        weight = blob_of(self.base, self.weights, layer, 0) if self.base.named(layer.name) else None
+        outputs = [
+            value.integer() for p in layer.message.messages("inner_product_param") for value in p.scalars("num_output")
+        ]
+        if weight is None or not outputs or outputs[-1] is None:
+            return {}
+        found: Needed = {0: (weight.shape, weight.legacy)}
+        return found | ({1: ((outputs[-1],), weight.legacy)} if own_blobs(layer) == 2 else {})
 
 
 def _geometry_group(layer: Layer) -> int:

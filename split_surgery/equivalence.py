@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from split_surgery.documents.caffemodel import LayerRecord
+from split_surgery.documents.flow import Flow
 from split_surgery.documents.layer import Layer
 from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Message
 from split_surgery.documents.rules import State
 from split_surgery.documents.weights import Blob, Record, Weights, padded, same_numbers
 from split_surgery.errors import FileError, SurgeryError
-from split_surgery.folding import fold_block
-from split_surgery.kernels.sliding import embedded
-from split_surgery.linear import convolution
+from split_surgery.folding import fold_block, fold_group
+from split_surgery.kernels.sliding import Sliding, embedded
+from split_surgery.linear import Trust, convolution, inner_product, is_linear
+from split_surgery.stand_ins import StandIn, stand_ins
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def split_blocks(
 ) -> list[Block]:
     """The convolutions that have gone, each held against the block that makes its top now, in every phase and stage.
 
-    Where a block of the baseline has gone, because it was folded, it is held against the convolution that makes its top now.
+    Layers that stand for several of the baseline, because those were folded, are held against them in turn.
 
     Args:
         trusted: names of fork fields that leave a convolution linear.
@@ -69,28 +71,50 @@ def split_blocks(
     """
     states = list(dict.fromkeys(base.states() + derived.states()))
     held = _Held(base, base_weights, derived, weights, trusted)
-    back = _Held(derived, weights, base, base_weights, trusted)
-    gone, new = _missing(base, derived), _missing(derived, base)
-    names = dict.fromkeys(layer.name for layer in gone if layer.type == "Convolution")
-    split = [name for name in names if _blobs(base.named(name)) <= _blobs(derived.layers) | set(derived.inputs())]
-    tops = {top for name in split for layer in base.named(name) for top in layer.tops}
-    folds = [] if len(split) == len(names) else [
-        name for name in dict.fromkeys(layer.name for layer in new if layer.type == "Convolution")
-        if _blobs(derived.named(name)) - tops <= _blobs(base.layers) | set(base.inputs())
-        and not tops & {top for layer in derived.named(name) for top in layer.tops}
-    ]  # fmt: skip
-    folded = [replace(_block(back, derived.named(name), gone, states, once=True), folded=True) for name in folds]
+    gone = dict.fromkeys(layer.name for layer in base.convolutions() if not derived.named(layer.name))
+    old_names = {layer.name for layer in base.layers}
+    new = [layer for layer in derived.layers if layer.name not in old_names]
+    found = [*(_block(held, base.named(name), new, states) for name in gone)] if new else []
+    # What cannot be a block of the derived net may be part of what was folded.
+    sound = [block for block in found if not block.fault]
+    folded = _folded_blocks(held, states, {block.layer for block in sound})
     taken = {member for block in folded for member in block.members}
-    return [*(_block(held, base.named(name), new, states) for name in names if name not in taken), *folded]
+    lost = [name for name in gone if name not in taken | {block.layer for block in sound}]
+    faults = (
+        [block for block in found if block.layer in lost]
+        if new
+        else [_block(held, base.named(n), new, states) for n in lost]
+    )
+    return [*sound, *faults, *folded]
 
 
-def _missing(net: Net, other: Net) -> list[Layer]:
-    """The layers of a net whose names the other has not."""
-    return [layer for layer in net.layers if not other.named(layer.name)]
+def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Block]:
+    """Layers of the derived net that stand for several of the baseline, none of them one of those that were split."""
+    seen: set[tuple[int, ...]] = set()
+    found: dict[str, Block] = {}
+    for state in states:
+        base, derived = Flow(held.base, state), Flow(held.derived, state)
+        for stand in stand_ins(base, derived):
+            names = tuple(sorted(base.layers[at].name for at in stand.group))
+            key = (id(stand.layer), *(id(base.layers[at]) for at in stand.group))
+            linear = all(is_linear(base.layers[at]) for at in stand.group)
+            if key in seen or not linear or split & set(names):
+                continue
+            seen.add(key)
+            try:
+                block = _stand_in_block(held, base, stand, names)
+            except FileError as error:
+                block = Block(stand.layer.name, names, False, math.nan, math.nan, str(error), folded=True)
+            worst = found.get(block.layer, block)
+            found[block.layer] = max(worst, block, key=lambda b: (bool(b.fault), not b.exact, b.drift))
+    return list(found.values())
 
 
-def _blobs(layers: Sequence[Layer]) -> set[str]:
-    return {blob for layer in layers for blob in (*layer.bottoms, *layer.tops)}
+def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, ...]) -> Block:
+    trust = Trust(held.trusted, statistics=True)
+    now = fold_group(held.base, held.base_weights, base, stand.group, stand.bottom, stand.last, trust)
+    own = convolution if stand.layer.type == "Convolution" else inner_product
+    return _compared(stand.layer, names, own(held.derived, held.weights, stand.layer), now, once=True)
 
 
 @dataclass(frozen=True)
@@ -104,7 +128,7 @@ class _Held:
     trusted: frozenset[str]
 
 
-def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: list[State], once: bool = False) -> Block:
+def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: list[State]) -> Block:
     cases = {}
     for state in states:
         for old in twins:
@@ -115,8 +139,7 @@ def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: lis
         twins[0].fail("has gone, and no phase or stage had it")
     try:
         folded = [
-            _held_against(held, old, [new_layers[index] for index in there], once)
-            for (_, _, there), old in cases.items()
+            _held_against(held, old, [new_layers[index] for index in there]) for (_, _, there), old in cases.items()
         ]
     except FileError as error:  # a blob that is missing is what coverage is there to tell
         members = tuple(sorted({layer.name for layer in new_layers}))
@@ -124,27 +147,38 @@ def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: lis
     return max(folded, key=lambda block: (not block.exact, block.drift))
 
 
-def _held_against(held: _Held, old: Layer, new_layers: list[Layer], once: bool) -> Block:
-    """`once`: the block is rounded to the layer's dtype before they are compared."""
+def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
     if len(old.bottoms) != 1 or len(old.tops) != 1:
         old.fail("has gone, and a layer with several bottoms or tops cannot be held against a block")
     folded = fold_block(held.derived, new_layers, held.weights, old.bottoms[0], old.tops[0], held.trusted)
     was, now = convolution(held.base, held.base_weights, old), folded.map
-    # The block may read more pixels than the layer did: then the layer is taken for one of that size, with zeros there.
-    weight = embedded(was.weight, was.slide, now.slide)
-    same = (now.group, now.bias_term) == (was.group, was.bias_term)
-    if weight is None or weight.shape != now.weight.shape or not same:
+    if (now.group, now.bias_term) != (was.group, was.bias_term):
         old.fail("the block in its place has another geometry")
-    dtypes = (weight.dtype, was.bias.dtype) if once else (now.weight.dtype, now.bias.dtype)
-    same_weight = now.weight.astype(dtypes[0]).tobytes() == weight.tobytes()
-    exact = same_weight and now.bias.astype(dtypes[1]).tobytes() == was.bias.tobytes()
-    before = np.concatenate([weight.ravel(), was.bias]).astype(np.float64)
-    after = np.concatenate([now.weight.ravel(), now.bias]).astype(np.float64)
-    scale = float(np.linalg.norm(before)) or 1.0
-    return Block(
-        old.name, tuple(sorted(folded.layers)), exact,
-        drift=float(np.linalg.norm(after - before)) / scale, largest=float(np.abs(after - before).max()),
-    )  # fmt: skip
+    return _compared(old, tuple(sorted(folded.layers)), was, now, once=False)
+
+
+def _compared(layer: Layer, members: tuple[str, ...], own: Sliding, block: Sliding, once: bool) -> Block:
+    """A layer's own map held against that of a block; `once`: this is rounded to the layer's dtype first.
+
+    Raises:
+        FileError: they are of different geometry.
+    """
+    # The block may read more pixels than the layer does: then the layer is taken for one of that size, with zeros there.
+    weight = embedded(own.weight, own.slide, block.slide)
+    if weight is None or weight.shape != block.weight.shape:
+        layer.fail("the block in its place has another geometry")
+    if once:  # by value: between groups there may be -0.0
+        rounded = (block.weight.astype(weight.dtype), block.bias.astype(own.bias.dtype))
+        exact = np.array_equal(rounded[0], weight) and np.array_equal(rounded[1], own.bias)
+    else:
+        exact = block.weight.tobytes() == weight.tobytes() and block.bias.tobytes() == own.bias.tobytes()
+    mine, its = (
+        np.concatenate([w.ravel(), b]).astype(np.float64) for w, b in ((weight, own.bias), (block.weight, block.bias))
+    )
+    scale = float(np.linalg.norm(mine)) or 1.0
+    difference = np.abs(its - mine)
+    drift = float(np.linalg.norm(difference)) / scale
+    return Block(layer.name, members, exact, drift, float(difference.max()), folded=once)
 
 
 def changes(

@@ -32,7 +32,7 @@ ROWS = [
     {"plan"},
     {"planfile", "skip_path"},
     {"edits", "history", "solver", "schema"},
-    {"linear", "proof", "coverage"},
+    {"linear", "proof", "coverage", "stand_ins"},
     {"folding", "probe", "regions"},
     {"equivalence", "engines", "engines.prepare", "engines.caffe_runner"},
     {"engines.pycaffe", "engines.opencv", "engines.given"},

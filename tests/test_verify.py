@@ -10,6 +10,7 @@ import pytest
 from split_surgery import extension, fold, residual, skip, verify
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.schema import message_class
+from tests.linear_nets import FOR_OPENCV, SHAPES_FOR_OPENCV, model_of, write_net
 from tests.nets import CONV, TINY, blob, conv_arrays, tiny_weights, write_tiny
 from tests.nets import weights as weights_of
 
@@ -243,6 +244,20 @@ def test_a_fold_is_held_against_what_it_was_made_of(tmp_path, verb):
     assert verify(*two, tmp_path / "back", max_drift=0).problems[0].startswith("conv1_1: drift")
     change_weights(tmp_path / "back", nudge)
     assert "ip: differs outside the split layers (weights)" in verify(*two, tmp_path / "back").problems
+
+
+def test_what_all_has_folded_is_held_against_its_regions(tmp_path):
+    base = write_net(tmp_path, FOR_OPENCV, model_of(FOR_OPENCV, SHAPES_FOR_OPENCV))
+    fold(*base, tmp_path / "out", all=True)
+    report = verify(*base, tmp_path / "out", max_drift=0, engine="opencv")
+    assert (report.problems, report.changed) == ((), ())
+    assert {block.layer: len(block.members) for block in report.blocks} == {"c1": 3, "c2a": 4, "c3b": 3, "c4a": 4, "ip5": 3}
+    assert {row.status for row in report.coverage} == {"copied", "none"}
+    change_weights(tmp_path / "out", lambda layers, _net: layers["c1"].blobs[1].data.__setitem__(2, 9.0))
+    assert [problem.split(":")[0] for problem in verify(*base, tmp_path / "out", max_drift=0).problems] == ["c1"]
+    text = (tmp_path / "out" / "net.prototxt").read_text()
+    (tmp_path / "out" / "net.prototxt").write_text(text.replace("dilation: 2", "dilation: 1"))
+    assert any("c2a: the block in its place" in problem for problem in verify(*base, tmp_path / "out").problems)
 
 
 def test_only_our_errors_leave(derived):
