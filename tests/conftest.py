@@ -38,6 +38,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, advice in (
         ("needs real Caffe", "`make caffe` gets it (Linux x86-64), or name yours in SPLIT_SURGERY_CAFFE"),
         ("needs the corpus of real files beside the project", "they are in ../shared, which is not published"),
+        ("needs Python 2.7", "name one with numpy in SPLIT_SURGERY_PYTHON27"),
     ):
         count = sum(reason in str(report.longrepr) for report in skipped)
         if count:
