@@ -188,9 +188,13 @@ def _problems(report: VerifyReport, max_drift: float | None) -> list[str]:
             found.append(f"{block.layer}: the block in its place cannot be folded: {block.fault}")
         elif not math.isfinite(block.drift):
             found.append(f"{block.layer}: the folded block holds NaN or infinity")
+        elif block.folded and not block.sound and not report.trained and max_drift is None:
+            found.append(
+                f"{block.layer}: differs from the block that it stands for by {block.drift:.3g}, more than rounding explains"
+            )
         elif max_drift is not None and (not block.exact if max_drift == 0 else block.drift > max_drift):
             found.append(f"{block.layer}: drift {block.drift:.3g} is above --max-drift {max_drift:g}")
-    exact = all(block.exact for block in report.blocks) and not report.trained
+    exact = all(block.sound for block in report.blocks) and not report.trained
     for output in report.outputs:
         if not math.isfinite(output.difference):
             found.append(f"output {output.blob}: holds NaN or infinity")

@@ -64,6 +64,9 @@ def collapse(texts: Sequence[Text], weights: Weights, region: Region, trust: Tru
     """
     found: Sliding | None = None
     done: set[tuple[int, ...]] = set()
+    anchors: dict[int, tuple[str, str]] = {}  # what each reads and makes
+    if region.name != region.anchor and weights.named(region.name) and region.name not in region.layers:
+        raise FileError(f'{weights.name} has a layer "{region.name}" already')
     for text in texts:
         for flow in text.flows:
             bottom = region.bottom(flow)
@@ -73,12 +76,14 @@ def collapse(texts: Sequence[Text], weights: Weights, region: Region, trust: Tru
                 raise FileError(bottom)
             places = region.places(flow)
             _check_order(flow, region, places, bottom)
+            last = flow.places[region.last]
+            _check_members(text, flow, region)
+            ends = (bottom.blob, flow.makes[last][0].blob)
+            if anchors.setdefault(id(flow.layers[flow.places[region.anchor]]), ends) != ends:
+                raise FileError(f'"{region.anchor}" would have another bottom or top in another phase')
             if tuple(id(flow.layers[at]) for at in places) in done:
                 continue
             done.add(tuple(id(flow.layers[at]) for at in places))
-            last = flow.places[region.last]
-            if flow.layers[last].message.values("loss_weight") and region.last != region.anchor:
-                raise FileError(f'"{region.last}" has a loss_weight')
             with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
                 now = fold_group(text.net, weights, flow, places, bottom, last, trust)
             if not (np.isfinite(now.weight).all() and np.isfinite(now.bias).all()):
@@ -90,6 +95,20 @@ def collapse(texts: Sequence[Text], weights: Weights, region: Region, trust: Tru
             prove_fold(flow, places, bottom, last, _Blobs(text.net, weights).load, now, flat)
     assert found is not None  # a region is found in a flow
     return _stored(texts, weights, region, found, allow_larger)
+
+
+def _check_members(text: Text, flow: Flow, region: Region) -> None:
+    """Raises: FileError, where a layer's name or loss stands in the way."""
+    names = [layer.name for layer in flow.layers]
+    for name in region.layers:
+        if not name or names.count(name) > 1:
+            raise FileError(f'there are several layers "{name}"')
+        if flow.layers[flow.places[name]].message.values("loss_weight") and (
+            name != region.last or name != region.anchor
+        ):
+            raise FileError(f'"{name}" has a loss_weight')
+    if region.name not in region.layers and text.net.named(region.name):
+        raise FileError(f'another layer is called "{region.name}" already')
 
 
 def _same(a: Sliding, b: Sliding) -> bool:
@@ -150,9 +169,10 @@ def _stored(texts: Sequence[Text], weights: Weights, region: Region, found: Slid
         grown = [f"{before:,} parameters would be {after:,}"] if after > before else []
         grown += [f"{work[0]:,.0f} multiply-adds a pixel would be {work[1]:,.0f}"] if work[1] > work[0] else []
         raise FileError(f"it would grow: {' and '.join(grown)} (--allow-larger folds it)")
-    eps = float(np.finfo(stored.dtype).eps)
     largest = float(np.abs(stored).max()) if stored.size else 0.0
-    return Collapsed(region, found, stored, bias, group, before, after, work, found.error(eps), largest)
+    return Collapsed(
+        region, found, stored, bias, group, before, after, work, found.error(np.finfo(stored.dtype)), largest
+    )
 
 
 def _parameters(net: Net, weights: Weights, name: str) -> int:

@@ -11,7 +11,7 @@ from split_surgery.documents.flow import Flow, Value
 from split_surgery.documents.layer import Layer
 from split_surgery.documents.layer_edit import LayerEdit
 from split_surgery.documents.layer_record import encode_record
-from split_surgery.documents.layer_text import removal, splice_layer
+from split_surgery.documents.layer_text import removals, splice_layer
 from split_surgery.documents.net import Net
 from split_surgery.documents.weights import Array, Weights
 from split_surgery.edited import EditedText, read_again, without_layers
@@ -50,16 +50,18 @@ def edited_text(file: NetFile, flows: Sequence[Flow], done: Sequence[Collapsed])
     splices: list[Splice] = []
     allowed: list[Span] = []
     data = net.document.data
+    gone = [layer for layer in net.layers if layer.name in members and id(layer) not in edits]
     for layer in net.layers:
         if id(layer) in edits:
             splices += splice_layer(*edits[id(layer)])
             allowed.append(layer.span)
-        elif layer.name in members:
-            out = removal(layer)
-            splices.append(out)
-            allowed.append(Span(out.start, out.stop))
-            if (data[out.start : layer.span.start] + data[layer.span.stop : out.stop]).strip(b" \t\r\n,"):
-                raise Defect(f'taking out "{layer.name}" would take more than that')
+    for out in removals(gone):
+        splices.append(out)
+        inside = [layer.span for layer in gone if out.start < layer.span.stop and layer.span.start < out.stop]
+        (span,) = inside or [Span(out.stop, out.stop)]
+        allowed.append(Span(out.start, out.stop))
+        if (data[out.start : span.start] + data[span.stop : out.stop]).strip(b" \t\r\n,"):
+            raise Defect(f"taking out layers would take more than them, at byte {out.start}")
     prove_extent(splices, allowed, file.name or "solver")
     again = read_again(file, apply_splices(data, splices))
     if without_layers(again) != without_layers(net):

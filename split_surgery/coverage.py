@@ -180,6 +180,8 @@ class _Channels:
         old_names = {layer.name for layer in base.layers}
         self.makers = {top: layer for layer in derived.layers if layer.name not in old_names for top in layer.tops}
         self.base, self.weights = base, base_weights
+        convolutions = [layer for layer in derived.convolutions() if layer.name in old_names]
+        self.made_by_old = {top: count for layer in convolutions for top in layer.tops if (count := _num_output(layer))}
         self.read_by_old: dict[str, int] = {}
         for layer in base.convolutions():
             weight = blob_of(base, base_weights, layer, 0)
@@ -189,7 +191,7 @@ class _Channels:
     def of(self, blob: str, depth: int = 0) -> int | None:
         maker = self.makers.get(blob)
         if maker is None or depth > len(self.makers):  # deeper than there are layers: a cycle
-            return self.read_by_old.get(blob)
+            return self.read_by_old.get(blob, self.made_by_old.get(blob))
         if maker.type == "Convolution":
             return maker.geometry().num_output
         counts = [self.of(bottom, depth + 1) for bottom in maker.bottoms]
@@ -221,6 +223,13 @@ class _Channels:
             return {}
         found: Needed = {0: (weight.shape, weight.legacy)}
         return found | ({1: ((outputs[-1],), weight.legacy)} if own_blobs(layer) == 2 else {})
+
+
+def _num_output(layer: Layer) -> int | None:
+    try:
+        return layer.geometry().num_output
+    except SurgeryError:
+        return None
 
 
 def _geometry_group(layer: Layer) -> int:

@@ -9,8 +9,9 @@ from pathlib import Path
 from split_surgery.documents.net import TRAIN_NETS
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.files import PathLike, read_file, sha256, snapshots_in
-from split_surgery.inputs import HDF5_SUFFIX, NET_FILE, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE
+from split_surgery.files import PathLike, files_in, read_file, sha256, snapshots_in
+from split_surgery.inputs import FOLD_FILE, HDF5_SUFFIX, NET_FILE, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE
+from split_surgery.plan import Plan
 from split_surgery.planfile import read_plan
 
 
@@ -20,7 +21,7 @@ class Given:
 
     Attributes:
         solver, also: the directory's own, where they were not named.
-        lineage: SHA-256 of each ancestor's split.yaml, the eldest first.
+        lineage: SHA-256 of each ancestor's split.yaml (or of the fold.yaml that the chain starts from), the eldest first.
     """
 
     net: PathLike
@@ -47,13 +48,16 @@ def given(
         UsageError: WEIGHTS is missing beside a file, or the directory holds snapshots of several runs.
         FileError: the directory is not one of a split.
     """
+    if weights is None and not os.path.exists(net):
+        raise FileError("No such file or directory", FilePlace(os.fspath(net)))
     if not os.path.isdir(net):
         return Given(net, weights, solver, also)
     folder, name = Path(net), os.fspath(net)
-    if not os.path.exists(folder / PLAN_FILE):
-        raise FileError(f"is a directory, and not one that a split wrote (it has no {PLAN_FILE})", FilePlace(name),
-                        "name the prototxt and the weights in it")  # fmt: skip
-    plan = read_plan(folder / PLAN_FILE)
+    made_by = next((file for file in (PLAN_FILE, FOLD_FILE) if os.path.exists(folder / file)), None)
+    if made_by is None:
+        raise FileError(f"is a directory, and not one that a split or a fold wrote (it has no {PLAN_FILE} and no {FOLD_FILE})",
+                        FilePlace(name), "name the prototxt and the weights in it")  # fmt: skip
+    plan = read_plan(folder / PLAN_FILE) if made_by == PLAN_FILE else None
     own_solver = folder / SOLVER_FILE if os.path.exists(folder / SOLVER_FILE) else None
     inside = own_solver is not None and _holds_net(own_solver)
     remarks: list[str] = []
@@ -67,10 +71,17 @@ def given(
         own_solver if inside and own_solver is not None else folder / NET_FILE,
         weights,
         solver if solver is not None or inside else own_solver,
-        also or tuple(folder / file.name for file in plan.also),
-        (*plan.lineage, sha256(read_file(folder / PLAN_FILE))),
+        (*also, *(path for path in _others(folder, plan) if path.name not in [Path(own).name for own in also])),
+        (*(plan.lineage if plan is not None else ()), sha256(read_file(folder / made_by))),
         tuple(remarks),
     )
+
+
+def _others(folder: Path, plan: Plan | None) -> list[Path]:
+    """The other prototxts that were written into a directory: as the plan says, after a fold all that are there."""
+    if plan is not None:
+        return [folder / file.name for file in plan.also]
+    return [folder / name for name in files_in(folder, ".prototxt") if name not in (NET_FILE, SOLVER_FILE)]
 
 
 def newest(folder: Path) -> tuple[PathLike, list[str]]:

@@ -34,6 +34,7 @@ class Block:
         exact: weight and bias of the folded block equal the layer's bit for bit, of a fold once they are rounded to its dtype.
         drift: ||folded - old|| / ||old|| over weight and bias: the change of that layer's output for white input only.
         largest: the largest absolute difference of one number.
+        rounding: the drift that rounding each number to the layer's dtype may make.
         fault: why the block cannot be folded, or "". Its members are then all layers that the baseline has not.
     """
 
@@ -44,6 +45,12 @@ class Block:
     largest: float
     fault: str = ""
     folded: bool = False
+    rounding: float = 0.0
+
+    @property
+    def sound(self) -> bool:
+        """Whether the two compute the same but for the rounding of the weights."""
+        return not self.fault and (self.exact or self.drift <= self.rounding)
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,10 @@ class Changed:
     layer: str
     part: str
     drift: float | None = None
+
+
+SAFETY = 4.0
+"""Times the machine epsilon: what another program's rounding (of factors, say, and then of the product) may add up to."""
 
 
 def split_blocks(
@@ -178,7 +189,8 @@ def _compared(layer: Layer, members: tuple[str, ...], own: Sliding, block: Slidi
     scale = float(np.linalg.norm(mine)) or 1.0
     difference = np.abs(its - mine)
     drift = float(np.linalg.norm(difference)) / scale
-    return Block(layer.name, members, exact, drift, float(difference.max()), folded=once)
+    rounding = SAFETY * float(np.finfo(own.weight.dtype).eps)
+    return Block(layer.name, members, exact, drift, float(difference.max()), folded=once, rounding=rounding)
 
 
 def changes(

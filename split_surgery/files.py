@@ -171,6 +171,14 @@ def snapshot_of(path: PathLike) -> Snapshot | None:
     return Snapshot(Path(path), match["prefix"], int(match["iteration"]), match["kind"], match["h5"] is not None)
 
 
+def files_in(folder: PathLike, suffix: str) -> list[str]:
+    """Names of the files in a folder that end so, sorted; none where it cannot be read."""
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(suffix))
+    except OSError:
+        return []
+
+
 def snapshots_in(folder: PathLike, prefix: str | None = None, kind: str | None = None) -> list[Snapshot]:
     """The snapshots in a folder by iteration, of one prefix and kind where given."""
     try:

@@ -8,20 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, Union
+
+import numpy as np
 
 from split_surgery.documents.flow import Flow, Value
 from split_surgery.documents.layer import Layer
 from split_surgery.documents.net import Net
 from split_surgery.documents.weights import Weights
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.kernels.sliding import NotExact, Sliding, after, scaled, stacked, summed, unchanged
+from split_surgery.kernels.sliding import (
+    ByChannel,
+    NotExact,
+    Sliding,
+    after,
+    after_channels,
+    scaled,
+    stacked,
+    summed,
+    unchanged,
+)
 from split_surgery.linear import Trust, by_channel, check_understood, coefficients, convolution, inner_product
 
 Key = TypeVar("Key", bound=Hashable)
 
-CHANNELS, IMAGE, VECTOR = "channel by channel", "convolution", "InnerProduct"
-"""What a map reads at once: one pixel of one channel, a patch, or the whole image flattened."""
+IMAGE, VECTOR = "convolution", "InnerProduct"
+"""What a map reads at once: a patch, or the whole image flattened."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ def fold_block(
     for blob, layer in in_place.items():
         if (blob in walk.done and blob != top) or blob == bottom:  # on the top itself it comes after the block
             layer.fail("works in place inside the block, and is not linear")
-    if found is None or found.over != IMAGE:
+    if not isinstance(found, _Found) or found.over != IMAGE:
         raise FileError(f'"{top}" does not come from a convolution on "{bottom}"', FilePlace(weights.name))
     return Folded(found.map, frozenset(walk.used))
 
@@ -71,7 +83,7 @@ def fold_group(
     makers = {value: (flow.layers[at], flow.reads[at]) for at in group for value in flow.makes[at]}
     walk = _Walk(net, weights, makers, bottom, trust)
     found = walk.value(flow.makes[last][0])
-    if found is None or found.over == CHANNELS:
+    if not isinstance(found, _Found):
         flow.layers[last].fail("has neither a convolution nor an InnerProduct before it")
     return found.map
 
@@ -83,8 +95,12 @@ class _Found(NamedTuple):
     over: str
 
 
+Part = Union[_Found, ByChannel, None]
+"""What leads from the bottom to a value; None is the bottom itself."""
+
+
 class _Walk(Generic[Key]):
-    """From a value back to the bottom; each is composed once. None stands for the bottom itself."""
+    """From a value back to the bottom; each is composed once."""
 
     def __init__(
         self, net: Net, weights: Weights, makers: Mapping[Key, tuple[Layer, tuple[Key, ...]]], bottom: Key, trust: Trust
@@ -95,30 +111,38 @@ class _Walk(Generic[Key]):
         self.bottom = bottom
         self.trust = trust
         self.used: set[str] = set()
-        self.done: dict[Key, _Found] = {}
+        self.done: dict[Key, Part] = {bottom: None}
         self.open: set[Key] = set()
 
-    def value(self, key: Key) -> _Found | None:
-        if key == self.bottom:
-            return None
-        if key not in self.done:
-            if key not in self.makers:
-                name = key.blob if isinstance(key, Value) else key
+    def value(self, key: Key) -> Part:
+        """What leads to a value. (Without recursion: a chain may be longer than the interpreter's stack.)"""
+        waiting = [key]
+        while waiting:
+            at = waiting[-1]
+            if at in self.done:
+                waiting.pop()
+                continue
+            if at not in self.makers:
+                name = at.blob if isinstance(at, Value) else at
                 raise FileError(f'nothing in the block makes "{name}"', FilePlace(self.weights.name))
-            layer, bottoms = self.makers[key]
-            if key in self.open:
+            layer, bottoms = self.makers[at]
+            missing = [bottom for bottom in bottoms if bottom not in self.done]
+            if any(bottom in self.open for bottom in missing):
                 layer.fail("its top leads back to its bottom")
-            self.open.add(key)
+            self.open.add(at)
+            if missing:
+                waiting += missing
+                continue
             self.used.add(layer.name)
             check_understood(layer, self.trust)
-            inner = [self.value(bottom) for bottom in bottoms]
             try:
-                self.done[key] = self._compose(layer, inner)
+                self.done[at] = self._compose(layer, [self.done[bottom] for bottom in bottoms])
             except NotExact as error:
                 layer.fail(str(error))
+            self.open.discard(at)
         return self.done[key]
 
-    def _compose(self, layer: Layer, inner: list[_Found | None]) -> _Found:
+    def _compose(self, layer: Layer, inner: list[Part]) -> Part:
         if layer.type in ("Concat", "Eltwise"):
             return self._joined(layer, inner)
         if len(inner) != 1:
@@ -129,34 +153,48 @@ class _Walk(Generic[Key]):
         elif layer.type == "InnerProduct":
             own, over = inner_product(self.net, self.weights, layer), VECTOR
         else:
-            scale, shift = by_channel(self.net, self.weights, layer, self.trust)
-            channels = len(shift if scale is None else scale)  # type: ignore[arg-type]  # one of them is there
-            before = before or _Found(unchanged(channels), CHANNELS)
-            self._check_channels(layer, channels, before.map)
-            return _Found(scaled(scale, shift, before.map), before.over)
+            return self._by_channel(layer, before)
         if before is None:
             return _Found(own, over)
-        if before.over not in (CHANNELS, over):
-            layer.fail(f"is a {over} after a {before.over}" if over == IMAGE else f"is an {over} after a {before.over}")
-        if over == VECTOR and before.over == CHANNELS and not own.weight.shape[1] % len(before.map.weight):
-            return _Found(after(own, before.map), over)  # the pixels of a channel are all treated alike
-        self._check_channels(layer, own.weight.shape[1], before.map)
+        if isinstance(before, ByChannel):
+            # The pixels of a channel are all treated alike, so an InnerProduct may read more than there are channels.
+            if over == IMAGE or own.weight.shape[1] % len(before.scale):
+                self._check_channels(layer, own.weight.shape[1], len(before.scale))
+            return _Found(after_channels(own, before), over)
+        if before.over != over:
+            layer.fail(
+                f"is {'an' if over == VECTOR else 'a'} {over} after {'an' if over == IMAGE else 'a'} {before.over}"
+            )
+        self._check_channels(layer, own.weight.shape[1], len(before.map.weight))
         return _Found(after(own, before.map), over)
 
-    def _joined(self, layer: Layer, inner: list[_Found | None]) -> _Found:
-        known = [found for found in inner if found is not None]
-        kinds = {found.over for found in known} - {CHANNELS}
-        if not known or len(kinds) > 1:
-            layer.fail("joins what cannot be joined in one layer")
-        identity = unchanged(known[0].map.weight.shape[1])
-        maps = [found.map if found is not None else identity for found in inner]
-        over = kinds.pop() if kinds else CHANNELS
-        if layer.type == "Concat":
-            return _Found(stacked(maps), over if over != CHANNELS else IMAGE)
-        for each in maps:
-            self._check_channels(layer, len(maps[0].weight), each)
-        return _Found(summed(maps, coefficients(layer)), over)
+    def _by_channel(self, layer: Layer, before: Part) -> Part:
+        scale, shift = by_channel(self.net, self.weights, layer, self.trust)
+        channels = len(shift if scale is None else scale)  # type: ignore[arg-type]  # one of them is there
+        if isinstance(before, _Found):
+            self._check_channels(layer, channels, len(before.map.weight))
+            return _Found(scaled(scale, shift, before.map), before.over)
+        start = before if before is not None else ByChannel(np.ones(channels), np.zeros(channels), 0)
+        self._check_channels(layer, channels, len(start.scale))
+        return start.then(scale, shift)
 
-    def _check_channels(self, layer: Layer, channels: int, before: Sliding) -> None:
-        if channels != len(before.weight):
-            layer.fail(f"its weights take {channels} channels, but its bottom has {len(before.weight)}")
+    def _joined(self, layer: Layer, inner: list[Part]) -> Part:
+        kinds = {found.over for found in inner if isinstance(found, _Found)}
+        if len(kinds) != 1:
+            layer.fail("joins blobs that are not all made of one, by convolutions or by InnerProducts alone")
+        (first, *_) = (found.map for found in inner if isinstance(found, _Found))
+        maps = [
+            found.map if isinstance(found, _Found)
+            else found.written_out() if found is not None
+            else unchanged(first.weight.shape[1])
+            for found in inner
+        ]  # fmt: skip
+        if layer.type == "Concat":
+            return _Found(stacked(maps), kinds.pop())
+        for each in maps:
+            self._check_channels(layer, len(maps[0].weight), len(each.weight))
+        return _Found(summed(maps, coefficients(layer)), kinds.pop())
+
+    def _check_channels(self, layer: Layer, channels: int, before: int) -> None:
+        if channels != before:
+            layer.fail(f"its weights take {channels} channels, but its bottom has {before}")

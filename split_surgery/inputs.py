@@ -18,10 +18,10 @@ from split_surgery.files import PathLike, Source, read_file, same_file, snapshot
 from split_surgery.opening import open_solverstate, open_weights
 
 NET_FILE, WEIGHTS_FILE, SOLVER_FILE, PLAN_FILE = "net.prototxt", "net.caffemodel", "solver.prototxt", "split.yaml"
-STATE_FILE = "net.solverstate"
+STATE_FILE, FOLD_FILE = "net.solverstate", "fold.yaml"
 HDF5_SUFFIX = ".h5"
 BINARY_FILES = (WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX, STATE_FILE, STATE_FILE + HDF5_SUFFIX)
-OWN_FILES = (NET_FILE, *BINARY_FILES, SOLVER_FILE, PLAN_FILE)
+OWN_FILES = (NET_FILE, *BINARY_FILES, SOLVER_FILE, PLAN_FILE, FOLD_FILE)
 
 
 class NoWeights:

@@ -9,7 +9,7 @@ import numpy as np
 from split_surgery.documents.convolution import check_linear
 from split_surgery.documents.layer import Layer
 from split_surgery.documents.net import Net
-from split_surgery.documents.parameters import blob_of, convolution_blobs
+from split_surgery.documents.parameters import blob_of, convolution_blobs, own_record
 from split_surgery.documents.prototxt import Scalar
 from split_surgery.documents.weights import Array, Weights
 from split_surgery.errors import FileError, FilePlace
@@ -84,6 +84,8 @@ def convolution(net: Net, weights: Weights, layer: Layer) -> Sliding:
         FileError: the weights file has not exactly its blobs.
     """
     geometry = layer.geometry()
+    if geometry.num_output % geometry.group:
+        layer.fail(f"num_output {geometry.num_output} is not a multiple of group {geometry.group}")
     weight, *biases = (blob.load() for blob in convolution_blobs(net, weights, layer, geometry))
     slide = Slide(geometry.kernel, geometry.stride, geometry.pad, geometry.dilation)
     bias = biases[0].reshape(-1) if biases else None
@@ -96,15 +98,18 @@ def inner_product(net: Net, weights: Weights, layer: Layer) -> Sliding:
     Raises:
         FileError: the weights file has not its blobs, or of other shapes.
     """
-    weight = _blob(net, weights, layer, 0)
+    has_bias = flag(layer, "bias_term", default=True)
+    weight, *biases = _blobs(net, weights, layer, 1 + has_bias)
     count, transposed = _integer(layer, "num_output", 0), flag(layer, "transpose", default=False)
+    if (
+        weight.ndim < 2
+        or weight.size != weight.shape[-2] * weight.shape[-1]
+        or weight.shape[-1 if transposed else -2] != count
+    ):
+        layer.fail(f"has weights of shape {weight.shape}, but the prototxt asks for {count} outputs")
     matrix = weight.reshape(weight.shape[-2:])
     matrix = matrix.T if transposed else matrix
-    if weight.size != matrix.size or len(matrix) != count:
-        layer.fail(f"has weights of shape {weight.shape}, but the prototxt asks for {count} outputs")
-    bias = _blob(net, weights, layer, 1).reshape(-1) if flag(layer, "bias_term", default=True) else None
-    if bias is not None and len(bias) != count:
-        layer.fail(f"has a bias of shape {bias.shape} for {count} outputs")
+    bias = _vector(layer, biases[0], len(matrix)) if biases else None
     return of_layer(matrix[:, :, None, None], bias, Slide((1, 1)))
 
 
@@ -118,25 +123,28 @@ def by_channel(net: Net, weights: Weights, layer: Layer, trust: Trust) -> tuple[
         FileError: blobs are missing or disagree; or its statistics are those of the batch.
     """
     if layer.type == "Bias":
-        return None, _vector(net, weights, layer, 0)
+        (shift,) = _blobs(net, weights, layer, 1)
+        return None, _vector(layer, shift, shift.size).astype(np.float64)
     if layer.type == "Scale":
-        shift = _vector(net, weights, layer, 1) if flag(layer, "bias_term", default=False) else None
-        return _vector(net, weights, layer, 0), shift
+        first, *rest = _blobs(net, weights, layer, 1 + flag(layer, "bias_term", default=False))
+        times = _vector(layer, first, first.size).astype(np.float64)
+        return times, _vector(layer, rest[0], first.size).astype(np.float64) if rest else None
     if not flag(layer, "use_global_stats", default=trust.statistics):
         told = any(_values(layer, "use_global_stats"))
         layer.fail(
             "takes the statistics of its batch (use_global_stats: false)"
             if told
-            else "takes the statistics of its batch while it trains, and the net has layers for that (--phase test folds it as tested)"
+            else "takes the statistics of its batch while it trains, as this net may be (--phase test folds it as tested)"
         )
-    mean, variance = _vector(net, weights, layer, 0), _vector(net, weights, layer, 1)
-    factor = float(_vector(net, weights, layer, 2)[0])
+    blobs = _blobs(net, weights, layer, 3)
+    mean, variance = (_vector(layer, blob, blobs[0].size).astype(np.float64) for blob in blobs[:2])
+    factor = float(_vector(layer, blobs[2], 1)[0])
     share = 1.0 / factor if factor else 0.0
     eps = float(np.float32(_number(layer, "eps", BATCH_NORM_EPS)))
     with np.errstate(invalid="ignore", divide="ignore"):  # asked about just below
         scale = 1.0 / np.sqrt(variance * share + eps)
     if not np.isfinite(scale).all():
-        layer.fail("its variances are negative")
+        layer.fail("its statistics give no finite scale (a negative variance, or one of 0 without eps)")
     return scale, -mean * share * scale
 
 
@@ -182,20 +190,31 @@ def _number(layer: Layer, name: str, default: float) -> float:
 
 
 def _float(layer: Layer, value: Scalar) -> float:
-    try:
-        return float(value.raw.replace(b" ", b"").rstrip(b"fF"))
-    except ValueError:
+    found = value.real()
+    if found is None:
         layer.fail("this is not a number", value)
+    return float(np.float32(found))  # as Caffe reads it, whatever the blobs are
 
 
-def _blob(net: Net, weights: Weights, layer: Layer, index: int) -> Array:
-    blob = blob_of(net, weights, layer, index)
-    if blob is None:
-        raise FileError(
-            f'has no blob {index} of layer "{layer.name}" (which {layer.place()} defines)', FilePlace(weights.name)
-        )
-    return blob.load()
+def _blobs(net: Net, weights: Weights, layer: Layer, count: int) -> list[Array]:
+    """The numbers of a layer that must have so many blobs.
+
+    Raises:
+        FileError: it has not, or its record is another's.
+    """
+    record = own_record(weights, layer)
+    if record is not None and len(record.blobs) > count:
+        raise FileError(f'layer "{layer.name}" has {len(record.blobs)} blobs, and should have {count}', record.place)
+    found = [blob_of(net, weights, layer, index) for index in range(count)]
+    for index, blob in enumerate(found):
+        if blob is None:
+            message = f'has no blob {index} of layer "{layer.name}" (which {layer.place()} defines)'
+            raise FileError(message, FilePlace(weights.name))
+    return [blob.load() for blob in found if blob is not None]
 
 
-def _vector(net: Net, weights: Weights, layer: Layer, index: int) -> Wide:
-    return _blob(net, weights, layer, index).reshape(-1).astype(np.float64)
+def _vector(layer: Layer, blob: Array, size: int) -> Array:
+    """A blob of one axis (a legacy one has more, of size 1)."""
+    if blob.size != size or (blob.ndim and max(blob.shape) != size) or not size:
+        layer.fail(f"has a blob of shape {blob.shape} where {size} numbers are needed")
+    return blob.reshape(-1)

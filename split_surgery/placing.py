@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from split_surgery.errors import UsageError
 from split_surgery.files import Output, OutputDir, PathLike, Progress, snapshots_in
-from split_surgery.inputs import BINARY_FILES, NET_FILE, OWN_FILES, PLAN_FILE
+from split_surgery.inputs import BINARY_FILES, FOLD_FILE, OWN_FILES, PLAN_FILE
 
 
 def plain(path: PathLike) -> str:
@@ -44,7 +44,7 @@ def write(
             hint="choose another directory, or replace the files with --force",
         )
     snapshots = snapshots_in(directory.path)
-    if snapshots and (PLAN_FILE in differing or NET_FILE in differing):
+    if snapshots and (PLAN_FILE in differing or FOLD_FILE in differing):
         raise UsageError(
             f"{directory.given} holds snapshots ({snapshots[-1].path.name}) of another net; --force will not mix them",
             hint="choose another directory, or move the snapshots away",

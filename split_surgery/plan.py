@@ -164,7 +164,7 @@ class Plan:
     def to_yaml(self) -> bytes:
         """split.yaml: the same bytes for the same plan."""
         text = "# How this directory was made. The channel lists are frozen: nothing is ranked again.\n"
-        return (text + yaml.dump(self.to_tree(), Dumper=_Dumper, sort_keys=False, width=120)).encode()
+        return text.encode() + dumped(self.to_tree())
 
 
 def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
@@ -206,6 +206,11 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def dumped(tree: dict[str, Any]) -> bytes:
+    """Plain data as YAML, in its own order."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, width=120).encode()
 
 
 def plan_layer(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from split_surgery.documents.flow import Flow, Value
 from split_surgery.documents.layer import Layer
-from split_surgery.errors import Defect
+from split_surgery.errors import Defect, FileError
 from split_surgery.kernels.algebra import Array
 from split_surgery.kernels.sliding import Sliding
 
@@ -39,38 +39,45 @@ def prove_fold(
         flat: whether the map is an InnerProduct's, which reads the whole image.
 
     Raises:
+        FileError: the numbers are too large for that.
         Defect: they do not agree.
     """
     slide, numbers = map.slide, map.weight.shape[1]
-    first = blobs(flow.layers[min(group)], 0)
-    by_channel = flat and flow.layers[min(group)].type != "InnerProduct" and first is not None
-    channels = first.size if by_channel and first is not None else numbers
+    channels = _channels(flow, group, bottom, blobs) if flat else None
     draw = np.random.RandomState(0)
-    for more in range(slide.stride[0] * slide.stride[1]):  # where a sum's bottoms agree in size for some images only
-        sizes = [
-            1
-            if flat
-            else max(slide.dilation[i] * (slide.kernel[i] - 1) + 1 - 2 * slide.pad[i], slide.pad[i] + 1)
-            + 2 * slide.stride[i]
-            + more
-            for i in (0, 1)
-        ]
-        image = draw.standard_normal((channels, numbers // channels, 1) if flat else (channels, *sizes))
+    values: dict[Value, Pair] = {}
+    for more in np.ndindex(*slide.stride):  # where a sum's bottoms agree in size for some images only
+        reach = [slide.dilation[i] * (slide.kernel[i] - 1) + 1 - 2 * slide.pad[i] for i in (0, 1)]
+        sizes = [max(reach[i], 1) + 2 * slide.stride[i] + more[i] for i in (0, 1)]
+        shape = (channels or numbers, numbers // (channels or numbers), 1) if flat else (numbers, *sizes)
+        image = draw.standard_normal(shape)
         values = {bottom: (image, np.abs(image))}
         try:
-            for at in sorted(group):
-                read = [values[value] for value in flow.reads[at]]
-                values[flow.makes[at][0]] = _run(flow.layers[at], read, blobs)
+            with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
+                for at in sorted(group):
+                    read = [values[value] for value in flow.reads[at]]
+                    values[flow.makes[at][0]] = _run(flow.layers[at], read, blobs)
             break
         except _SizesDiffer:
             continue
     else:
         raise Defect(f'"{flow.layers[last].name}": no image was found that its layers agree on')
     wanted, scale = values[flow.makes[last][0]]
+    if not np.isfinite(scale).all():
+        raise FileError("its numbers are so large that what the layers compute overflows")
     given = image.reshape(-1, 1, 1) if flat else image
     found = convolve(given, map.weight, slide.stride, slide.pad, slide.dilation) + map.bias[:, None, None]
     if found.shape != wanted.shape or not (np.abs(found - wanted) <= TOLERANCE * (1 + scale)).all():
         raise Defect(f'folding the layers before "{flow.layers[last].name}" changed what they compute')
+
+
+def _channels(flow: Flow, group: Sequence[int], bottom: Value, blobs: Blobs) -> int | None:
+    """How many channels an image has that is flattened later, where a layer of the group works on them before."""
+    for at in group:
+        first = blobs(flow.layers[at], 0) if flow.layers[at].type in ("BatchNorm", "Scale", "Bias") else None
+        if first is not None and bottom in flow.reads[at]:
+            return first.size
+    return None
 
 
 class _SizesDiffer(Exception):
@@ -87,8 +94,8 @@ def _run(layer: Layer, read: list[Pair], blobs: Blobs) -> Pair:
             raise _SizesDiffer
         if layer.type == "Concat":
             return np.concatenate([a for a, _ in read]), np.concatenate([b for _, b in read])
-        texts = [value.text for param in layer.message.messages("eltwise_param") for value in param.scalars("coeff")]
-        factors = [float(text.rstrip("fF")) for text in texts] or [1.0] * len(read)
+        said = [value.real() for param in layer.message.messages("eltwise_param") for value in param.scalars("coeff")]
+        factors = [float(np.float32(number or 0.0)) for number in said] or [1.0] * len(read)
         parts = [(factor * image, abs(factor) * size) for factor, (image, size) in zip(factors, read)]
         return sum(a for a, _ in parts), sum(b for _, b in parts)  # type: ignore[return-value]  # not empty
     (image, size), first, second = read[0], blobs(layer, 0), blobs(layer, 1)
@@ -111,12 +118,11 @@ def _run(layer: Layer, read: list[Pair], blobs: Blobs) -> Pair:
         assert second is not None
         assert third is not None
         factor = float(third.reshape(-1)[0])
-        mean, variance = (
-            np.zeros(b.size) if factor == 0 else b.reshape(-1).astype(np.float64) / factor for b in (first, second)
-        )
-        texts = [value.text for p in layer.message.messages("batch_norm_param") for value in p.scalars("eps")]
-        root = np.sqrt(variance + np.float64(np.float32(texts[-1].rstrip("fF") if texts else 1e-5)))[:, None, None]
-        return (image - mean[:, None, None]) / root, (size + np.abs(mean)[:, None, None]) / root
+        share = 1.0 / factor if factor else 0.0  # Caffe multiplies with the inverse
+        mean, variance = (blob.reshape(-1, 1, 1).astype(np.float64) * share for blob in (first, second))
+        said = [value.real() for p in layer.message.messages("batch_norm_param") for value in p.scalars("eps")]
+        root = np.sqrt(variance + float(np.float32(said[-1] if said else 1e-5)))
+        return (image - mean) / root, (size + np.abs(mean)) / root
     wide = first.reshape(-1, 1, 1).astype(np.float64)
     if layer.type == "Bias":
         return _plus(image, size, wide)

@@ -23,7 +23,7 @@ class Region:
         layers: in the order of the net. last: the one that makes the region's top.
         anchor: the layer whose text and record are kept. name: what it is called then.
         split: whether it is the block of a split, which had that name before.
-        inside: names of the layers of splits that are part of a larger region, the outermost split's first.
+        nested: how many splits are inside that one.
     """
 
     layers: tuple[str, ...]
@@ -31,6 +31,7 @@ class Region:
     anchor: str
     name: str
     split: bool
+    nested: int = 0
 
     def places(self, flow: Flow) -> list[int]:
         """Where its layers are in a flow; empty where it has none of them."""
@@ -62,6 +63,7 @@ class _Node:
     name: str
     anchor: int
     members: set[int] = field(default_factory=set)
+    nested: int = 0
 
 
 class Splits:
@@ -80,10 +82,19 @@ class Splits:
             node = self._block(at) if at not in covered else None
             if node is not None:
                 covered |= node.members
-                layers = tuple(self.flow.layers[member].name for member in sorted(node.members))
-                names = self.flow.layers
-                regions.append(Region(layers, names[at].name, names[node.anchor].name, node.name, split=True))
+                regions.append(self._region(at, node))
         return regions[::-1]
+
+    def every(self) -> list[Region]:
+        """All blocks, those inside others too, the innermost first."""
+        nodes = [(at, self._block(at)) for at in range(len(self.flow.layers))]
+        found = [self._region(at, node) for at, node in nodes if node is not None]
+        return sorted(found, key=lambda region: region.nested)
+
+    def _region(self, at: int, node: _Node) -> Region:
+        layers = self.flow.layers
+        names = tuple(layers[member].name for member in sorted(node.members))
+        return Region(names, layers[at].name, layers[node.anchor].name, node.name, split=True, nested=node.nested)
 
     def _block(self, at: int) -> _Node | None:
         """The block whose top the layer at this place makes, or None."""
@@ -109,7 +120,8 @@ class Splits:
         if name is None:
             return None
         members = {at, concat}.union(*(part.members for part in parts))
-        return _Node(at, first.bottom, name, first.anchor, members)
+        nested = sum(part.nested + (len(part.members) > 1) for part in parts)
+        return _Node(at, first.bottom, name, first.anchor, members, nested)
 
     def _second_half(self, value: Value) -> tuple[list[_Node], list[_Node]] | None:
         """The slow kernels' half: what reads the block's bottom, and what else it has."""

@@ -230,7 +230,7 @@ class FoldedRegion:
     """Layers that one layer stands for now.
 
     Attributes:
-        layer: its name. split: whether it was the block of a split. layers: what it was.
+        layer: its name. split: whether it was the block of a split, and nested: how many splits were inside. layers: what it was.
         parameters: before and after. multiply_adds: of one image before and after, None where sizes are not known.
         error: bound on the rounding of any one number of the layer (absolute); 0 where values were only moved.
         largest: the largest absolute value of its weights.
@@ -238,11 +238,16 @@ class FoldedRegion:
 
     layer: str
     split: bool
+    nested: int
     layers: tuple[str, ...]
     parameters: tuple[int, int]
     multiply_adds: tuple[int | None, int | None]
     error: float
     largest: float
+
+    def to_dict(self) -> dict[str, Any]:
+        pairs = {name: dict(zip(("before", "after"), getattr(self, name))) for name in ("parameters", "multiply_adds")}
+        return dataclasses.asdict(self) | pairs
 
 
 @dataclass(frozen=True)
@@ -263,7 +268,8 @@ class FoldReport:
         status: written, unchanged, differs (`--check`), same (`--check`) or diff.
         left: what was looked at and not folded.
         parameters: numbers in the whole weights file before and after. layers: of the prototxt.
-        deploy: the files to be deployed: a prototxt and the weights.
+        source: the prototxt and the weights that were folded, as they were named or found.
+        deploy: the files to be deployed, a prototxt and the weights; None where every net has data or loss layers.
     """
 
     status: str
@@ -273,7 +279,8 @@ class FoldReport:
     parameters: tuple[int, int]
     layers: tuple[int, int]
     files: tuple[str, ...]
-    deploy: tuple[str, str]
+    source: tuple[str, str]
+    deploy: tuple[str, str] | None
     differing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     diff: str = ""
@@ -286,12 +293,13 @@ class FoldReport:
         return {
             "status": self.status,
             "directory": self.directory,
-            "regions": [dataclasses.asdict(region) for region in self.regions],
+            "source": list(self.source),
+            "regions": [region.to_dict() for region in self.regions],
             "left": [dataclasses.asdict(region) for region in self.left],
             "parameters": {"before": self.parameters[0], "after": self.parameters[1]},
             "layers": {"before": self.layers[0], "after": self.layers[1]},
             "files": list(self.files),
-            "deploy": list(self.deploy),
+            "deploy": list(self.deploy) if self.deploy is not None else None,
             "differing": list(self.differing),
             "warnings": list(self.warnings),
         } | ({"diff": self.diff} if self.status == "diff" else {})

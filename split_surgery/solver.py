@@ -38,7 +38,7 @@ def solver_splices(
             name_there = new_name(value.text)
             if name_there is None:
                 raise UsageError(
-                    f'the solver\'s {name} is "{value.text}", which is not the NET being split',
+                    f'the solver\'s {name} is "{value.text}", which is not NET',
                     document.place(field),
                     hint="a solver with several nets needs the others too: --also FILE",
                 )

@@ -76,7 +76,7 @@ def test_a_directory_stands_for_its_net_and_newest_snapshot(tmp_path):
 
 def test_directories_that_do_not_stand_for_a_net(tmp_path):
     net, weights = write_tiny(tmp_path)
-    with pytest.raises(FileError, match="not one that a split wrote"):
+    with pytest.raises(FileError, match="not one that a split or a fold wrote"):
         residual(tmp_path, None, tmp_path / "out")
     with pytest.raises(UsageError, match="WEIGHTS is missing"):
         residual(net, None, tmp_path / "out")

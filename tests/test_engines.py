@@ -95,7 +95,7 @@ def test_the_folded_detector_finds_the_same(tmp_path):
     assert report.layers == (112, 102)
     assert report.parameters == (2_662_666, 2_660_901)
     assert [region.layer for region in report.regions] == [
-        "layer_512_1_conv1_h", "layer_256_1_conv1", "layer_128_1_conv1_h", "layer_64_1_conv1_h", "conv1_h",
+        "conv1_h", "layer_64_1_conv1_h", "layer_128_1_conv1_h", "layer_256_1_conv1", "layer_512_1_conv1_h",
     ]  # fmt: skip
     found, raw = [], []
     for files in ((net, weights), (tmp_path / "out" / "net.prototxt", tmp_path / "out" / "net.caffemodel")):
@@ -174,7 +174,7 @@ def test_training_nets_become_runnable(tmp_path):
 
 
 def test_input_shapes(tmp_path):
-    with pytest.raises(UsageError, match='the file does not say the shape of input "data"'):
+    with pytest.raises(UsageError, match='does not say the shape of input "data"'):
         runnable(tmp_path, TRAINING.replace("transform_param { crop_size: 8 }", ""))
     with pytest.raises(UsageError, match="the net has no such input"):
         runnable(tmp_path, TINY, {"image": (1, 3, 8, 8)})

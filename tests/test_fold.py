@@ -168,7 +168,7 @@ def test_some_splits_only_and_other_files_too(tmp_path):
     extension(*base, tmp_path / "out", layer=("conv1", "conv2"), also=(deploy,), noise=0)
     report = fold(tmp_path / "out", None, tmp_path / "some", layer="conv2")
     assert [region.layer for region in report.regions] == ["conv2"]
-    assert report.deploy == ("deploy.prototxt", "net.caffemodel")
+    assert report.deploy == ("net.prototxt", "net.caffemodel")
     assert "conv1_split2" in read_weights((tmp_path / "some" / "net.caffemodel").read_bytes())
     fold(
         tmp_path / "some" / "net.prototxt",
@@ -178,7 +178,7 @@ def test_some_splits_only_and_other_files_too(tmp_path):
     )
     assert (tmp_path / "all" / "deploy.prototxt").read_bytes() == deploy.read_bytes()
     assert (tmp_path / "all" / "net.caffemodel").read_bytes() == base[1].read_bytes()
-    with pytest.raises(UsageError, match='no split of a layer "conv3"'):
+    with pytest.raises(UsageError, match='folds into a layer "conv3"'):
         fold(tmp_path / "out", None, tmp_path / "none", layer="conv3")
 
 
@@ -257,7 +257,7 @@ BN = (
     [
         ("", "", None, ""),
         ("", "include { phase: TEST }", None, ""),
-        ("", "include { phase: TRAIN }", None, "while it trains, and the net has layers for that"),
+        ("", "include { phase: TRAIN }", None, "while it trains, as this net may be"),
         ("", "include { phase: TRAIN }", "test", ""),
         ("use_global_stats: true", "include { phase: TRAIN }", None, ""),
         ("use_global_stats: false", "", None, "takes the statistics of its batch (use_global_stats: false)"),

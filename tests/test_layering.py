@@ -40,7 +40,7 @@ ROWS = [
     {"inputs"},
     {"directories", "targets", "writing"},
     {"ranked", "edited", "placing", "collapse"},
-    {"choice", "splitting", "collapse_edits"},
+    {"choice", "splitting", "collapse_edits", "fold_search"},
     {"job"},
     {"anyfile"},
     {"commands", "ranking", "checking", "collapsing", "showing", "comparing"},

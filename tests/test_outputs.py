@@ -157,7 +157,7 @@ def test_a_solver_of_another_net_is_refused(tmp_path):
     (tmp_path / "other.prototxt").write_text(TINY)
     (tmp_path / "s.prototxt").write_text('net: "other.prototxt"\n')
     with pytest.raises(
-        UsageError, match=r's.prototxt:1:1: the solver\'s net is "other.prototxt", which is not the NET'
+        UsageError, match=r's.prototxt:1:1: the solver\'s net is "other.prototxt", which is not NET'
     ):
         residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
     # A path of the training machine, which is not here: the name decides.
@@ -212,7 +212,7 @@ def test_missing_and_odd_inputs(tmp_path):
     for given, message in (
         ((tmp_path / "missing", weights), "missing: No such file or directory"),
         ((net, tmp_path / "missing"), "missing: No such file or directory"),
-        ((tmp_path, weights), "is a directory, and not one that a split wrote"),
+        ((tmp_path, weights), "is a directory, and not one that a split or a fold wrote"),
         ((net, tmp_path), "is a directory"),
         ((tmp_path / "empty", weights), "empty: holds no layers"),
         ((net, tmp_path / "empty"), "empty: is empty"),
@@ -321,7 +321,7 @@ def test_a_solver_with_two_nets_needs_both(tmp_path):
     net, weights = write_tiny(tmp_path)
     (tmp_path / "test.prototxt").write_text(TINY)
     (tmp_path / "s.prototxt").write_text('train_net: "base.prototxt"\ntest_net: "test.prototxt"\n')
-    with pytest.raises(UsageError, match="(?s)test.prototxt.*which is not the NET being split.*--also FILE"):
+    with pytest.raises(UsageError, match="(?s)test.prototxt.*which is not NET.*--also FILE"):
         residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
     residual(
         net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt", also=(tmp_path / "test.prototxt",), as_path="d"

@@ -171,26 +171,33 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
         print(report.diff, end="")
         return
     say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
-    splits = sum(region.split for region in report.regions)
-    others = len(report.regions) - splits
+    splits = sum(1 + region.nested for region in report.regions if region.split)
+    others = sum(not region.split for region in report.regions)
     what = counted(splits, "split") + (f", {counted(others, 'other region')}" if others else "")
     layers = f"{report.layers[0]} -> {report.layers[1]}"
-    say(f"folded: {what}; layers {layers}, parameters {changed(*report.parameters)}")
+    say(f"folded: {what if report.regions else 'nothing'}; layers {layers}, parameters {changed(*report.parameters)}")
     if quiet:
         return
+    say(f"of: {report.source[0]} with {report.source[1]}")
     if report.regions:
-        rows = [("layer", "was", "parameters", "multiply-adds", "rounding")]
+        rows = [("layer", "was", "parameters", "multiply-adds", "error of a weight, at most")]
         for region in report.regions:
-            was = f"{len(region.layers)} layers" if not verbose else " ".join(region.layers)
-            rows.append(
-                (region.layer, was, changed(*region.parameters), changed(*region.multiply_adds), rounding(region))
-            )
+            counts = (changed(*region.parameters), changed(*region.multiply_adds))
+            rows.append((region.layer, f"{len(region.layers)} layers", *counts, rounding(region)))
         say(table(rows))
-        say("  (rounding: bound on the error of any one weight, and that divided by the largest weight)")
+    for region in report.regions if verbose else ():
+        say(f"{region.layer} was {', '.join(region.layers)}")
     for left in report.left:
         what = f"the split of {left.layer}" if left.split else channels_of(left.layers, verbose)
         say(f"left: {what}: {left.reason}")
-    say(f"deploy: {report.directory}/{report.deploy[0]} with {report.directory}/{report.deploy[1]}")
+    if not report.regions and not report.left:
+        say("there is no split in it; --all folds BatchNorm, Scale, sums and other linear layers, too")
+    if report.deploy is not None:
+        say(f"deploy: {report.directory}/{report.deploy[0]} with {report.directory}/{report.deploy[1]}")
+    else:
+        say(
+            f"{report.directory}/net.prototxt has data or loss layers: fold the deploy net alike, --also deploy.prototxt"
+        )
 
 
 def counted(count: int, what: str) -> str:
@@ -203,8 +210,8 @@ def changed(before: int | None, after: int | None) -> str:
 
 def rounding(region: FoldedRegion) -> str:
     if not region.error:
-        return "none: values were only moved"
-    return f"{region.error:.2g} ({region.error / (region.largest or 1.0):.2g})"
+        return "none, they were only moved"
+    return f"{region.error:.2g}, of {region.largest:.2g} for the largest"
 
 
 def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
@@ -227,6 +234,8 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
                 same = (
                     "is their block, rounded once" if block.exact else f"differs from their block by {block.drift:.4g}"
                 )
+            if block.sound and not block.exact:
+                same += ", as rounding may"
             what = "stands for" if block.folded else "folded from"
             say(f"{block.layer}: {what} {len(block.members)} layers, {same}")
         outside = [change for change in report.changed if change.part == "weights" and change.drift is not None]
@@ -240,7 +249,7 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
             rows = [("blob", "values", "difference", "rounding")]
             rows += [(o.blob, str(o.size), f"{o.difference:.3g}", f"{o.tolerance:.3g}") for o in report.outputs]
             say(table(rows))
-            if not all(block.exact for block in report.blocks):
+            if not all(block.sound for block in report.blocks):
                 say("  for information: the block does not equal the layer, so the outputs need not agree")
     for problem in report.problems:
         say(f"PROBLEM {problem}")

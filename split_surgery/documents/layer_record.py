@@ -63,13 +63,15 @@ def encode_record(reader: Reader, old: LayerRecord, edit: LayerEdit, blobs: tupl
     """
     numbers = NUMBERS[edit.v1][()]
     kind = edit.join.type if edit.join else EnumValue("", TYPES_V1[old.type]) if edit.v1 else old.type
-    head: list[NewField] = [NewField("name", edit.name), NewField("type", kind)]
+    head: list[NewField] = [NewField("name", edit.name)]
+    typed = edit.join is not None or old.type != ""  # a record may leave it out
+    head += [NewField("type", kind)] if typed else []
     head += [NewField("bottom", bottom) for bottom in edit.bottoms] + [NewField("top", edit.top)]
     out = [encode_field(field, (), edit.v1) for field in sorted(head, key=lambda field: numbers[field.name])]
     encoded = b"".join(
         tagged(numbers["blobs"], encode_blob(blob, like)) for blob, like in zip(blobs, _forms(old, blobs))
     )
-    skip = {numbers[key] for key in HEAD}
+    skip = {numbers[key] for key in HEAD if typed or key != "type"}
     placed = False
     for number, data in _rewritten(reader, old.body.start, old.body.stop, edit, (), skip):
         # Blobs go where the old ones were, or before the fields that follow them in Caffe's order.

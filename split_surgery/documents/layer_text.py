@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.layer import Layer
@@ -12,8 +12,7 @@ from split_surgery.documents.prototxt import Document, Field, Message, Scalar, q
 from split_surgery.spans import Span, Splice
 
 _LINE_END = re.compile(rb"[ \t]*(\r?\n)?")
-_COMMA_BEFORE = re.compile(rb",\s*\Z")
-_COMMA_AFTER = re.compile(rb"\s*,?[ \t]*")
+_TO_LINE_END = re.compile(rb"[ \t,]*(?:#[^\n]*)?(?:\r?\n|\Z)")
 _REST_OF_LINE = re.compile(rb"[ \t]*(?:#[^\r\n]*)?(?=\r?\n|\Z)")
 
 
@@ -101,27 +100,48 @@ def _says(value: Scalar | Message, new: Content) -> bool:
     return value.integer() == new if isinstance(new, int) else isinstance(new, str) and value.text == new
 
 
-def removal(layer: Layer) -> Splice:
-    """What takes a layer out: with the white space that parts it from what is before, so that nothing else moves.
+def removals(layers: Sequence[Layer]) -> list[Splice]:
+    """What takes layers out of one document: each with the white space that parts it from what is before, so that nothing else moves.
 
-    That is the inverse of adding one with `Style.before`.
+    That is the inverse of adding them with `Style.before`.
     """
+    gone = {layer.message.span for layer in layers}
+    return [splice for layer in layers for splice in _removal(layer, gone)]
+
+
+def _removal(layer: Layer, gone: Collection[Span]) -> Iterator[Splice]:
     data, span = layer.document.data, layer.span
-    if layer.field.is_list:
-        comma = _COMMA_BEFORE.search(data, layer.field.value_span.start, span.start)
-        if comma is not None:
-            return Splice(comma.start(), span.stop, b"")
-        following = _COMMA_AFTER.match(data, span.stop)
-        assert following is not None  # it matches nothing, too
-        return Splice(span.start, following.end(), b"")
     start = len(data[: span.start].rstrip(b" \t"))
-    if start == 0:  # the first line of the file
-        return Splice(0, _whole_line(data, span).stop, b"")
-    if data[start - 1 : start] == b"\n":
-        start = _line_before(data, start)
-        while not data[data.rfind(b"\n", 0, start) + 1 : start].strip() and b"\n" in data[:start]:
-            start = _line_before(data, data.rfind(b"\n", 0, start) + 1)  # an empty line goes with it
-    return Splice(start, span.stop, b"")
+    if layer.field.is_list:
+        spans = [value.span for value in layer.field.values]
+        at = spans.index(span)
+        if any(other not in gone for other in spans[:at]):  # its comma is the one before it, else the one after it
+            comma = _comma_between(data, spans[at - 1].stop, span.start)
+        else:
+            comma = _comma_between(data, span.stop, spans[at + 1].start) if at + 1 < len(spans) else None
+        if comma is not None and not data[comma + 1 : span.start].strip() and comma < span.start:
+            yield Splice(comma, span.stop, b"")
+            return
+        if comma is not None:
+            yield Splice(comma, comma + 1, b"")
+    if start == 0 and not layer.field.is_list:  # the first line of the file
+        yield Splice(0, _whole_line(data, span).stop, b"")
+        return
+    rest = _TO_LINE_END.match(data, span.stop)
+    if data[start - 1 : start] != b"\n" or rest is None:  # something else is on its line
+        yield Splice(span.start, span.stop, b"")
+        return
+    start = _line_before(data, start)
+    while not data[data.rfind(b"\n", 0, start) + 1 : start].strip() and b"\n" in data[:start]:
+        start = _line_before(data, data.rfind(b"\n", 0, start) + 1)  # an empty line goes with it
+    yield Splice(start, span.stop, b"")
+
+
+def _comma_between(data: bytes, start: int, stop: int) -> int | None:
+    """Where the comma between two values of a list is, which comments may surround."""
+    blank = re.sub(rb"#[^\n]*", lambda comment: b" " * len(comment[0]), data[start:stop])
+    at = blank.find(b",")
+    return start + at if at >= 0 else None
 
 
 def _line_before(data: bytes, start: int) -> int:

@@ -71,11 +71,11 @@ class Net:
             lv + d for r in rules for lv in (r.min_level, r.max_level) if lv is not None for d in (-1, 0, 1)
         }
         stages = sorted(frozenset().union(*(rule.stages | rule.not_stages for rule in rules)))
-        # Rules that name more stages than this are told apart by the single stages and by all of them together.
+        # Rules that name more stages than this are told apart by the single stages, by all of them, and by those of each rule.
         subsets: Iterable[Sequence[str]] = (
             itertools.chain.from_iterable(itertools.combinations(stages, n) for n in range(len(stages) + 1))
             if len(stages) <= 6
-            else [[], *([stage] for stage in stages), stages]
+            else [[], *([stage] for stage in stages), stages, *(sorted(rule.stages) for rule in rules)]
         )
         chosen = [frozenset(subset) for subset in subsets]
         return [State(phase, level, some) for phase in ("TRAIN", "TEST") for level in sorted(levels) for some in chosen]

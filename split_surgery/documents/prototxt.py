@@ -61,6 +61,15 @@ class Scalar:
         except ValueError:
             return None
 
+    def real(self) -> float | None:
+        """The value of a number as protobuf reads a float, else None."""
+        literal = re.sub(rb"#[^\n]*|\s", b"", self.raw)
+        try:
+            return float(literal[:-1] if literal[-1:] in b"fF" and literal[-3:].lower() != b"inf" else literal)
+        except ValueError:
+            integer = self.integer()
+            return None if integer is None else float(integer)
+
     def boolean(self) -> bool | None:
         """The value of a bool as protobuf reads one, else None."""
         return {

@@ -93,7 +93,11 @@ def _image(data: bytes, place: FilePlace, net: Net, blob: str, shape: tuple[int,
             "is read as an image by OpenCV, which is not installed", place, 'pip install "split-surgery[opencv]"'
         ) from error
     grey = shape[1] == 1
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR) if data else None
+    found = (
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+        if data
+        else None
+    )
     if found is None:
         raise FileError("is neither an image that OpenCV reads, nor npy or npz", place)
     if shape[1] not in (1, 3):

@@ -57,7 +57,8 @@ def prepare(net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -
         given = shapes.get(name, shape)
         if given is None:
             raise UsageError(
-                f'the file does not say the shape of input "{name}"', hint=f"give it: --input-shape {name}:N,C,H,W"
+                f'{net.document.name} does not say the shape of input "{name}"',
+                hint=f"give it: --input-shape {name}:N,C,H,W",
             )
         known[name] = given
     read = {bottom for layer in kept for bottom in layer.bottoms if bottom not in layer.tops}

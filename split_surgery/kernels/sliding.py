@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,9 @@ Pair = tuple[int, int]
 
 DOUBLE_ROUNDING = 2.0**-53
 """Largest relative error of one float64 operation."""
+
+
+PADDED_BIAS = "it pads with zeros after a bias has been added, which no one convolution does"
 
 
 class NotExact(ValueError):
@@ -57,12 +60,36 @@ class Sliding:
     reach: float = 0.0
     roundings: int = 0
 
-    def error(self, eps: float) -> float:
-        """Bound on the difference of a number, rounded once to a type of that machine epsilon, from the exact one."""
+    def error(self, stored: np.finfo[Any]) -> float:
+        """Bound on the difference of a number, rounded once to a type, from the exact one."""
         if not self.roundings:
             return 0.0
         largest = max(_largest(self.weight), _largest(self.bias))
-        return eps / 2 * largest + self.roundings * DOUBLE_ROUNDING * self.reach
+        once = max(float(stored.eps) / 2 * largest, float(stored.smallest_subnormal) / 2)
+        return once + self.roundings * DOUBLE_ROUNDING * self.reach
+
+
+@dataclass(frozen=True)
+class ByChannel:
+    """scale * x + shift, channel by channel, float64 (channels,); a diagonal matrix that is not written out."""
+
+    scale: Wide
+    shift: Wide
+    roundings: int = 1
+
+    def then(self, scale: Wide | None, shift: Wide | None) -> ByChannel:
+        """The same with another such map after it."""
+        return ByChannel(
+            self.scale if scale is None else self.scale * scale,
+            (self.shift if scale is None else self.shift * scale) + (0.0 if shift is None else shift),
+            self.roundings + 2,
+        )
+
+    def written_out(self) -> Sliding:
+        """As a 1x1 convolution."""
+        weight = np.diag(self.scale)[:, :, None, None]
+        reach = max(_largest(self.scale), _largest(self.shift))
+        return Sliding(weight, self.shift, Slide((1, 1)), bias_term=True, reach=reach, roundings=self.roundings)
 
 
 def of_layer(weight: Array, bias: Array | None, slide: Slide, group: int = 1) -> Sliding:
@@ -103,22 +130,19 @@ def scaled(scale: Wide | None, shift: Wide | None, inner: Sliding) -> Sliding:
 def after(outer: Sliding, inner: Sliding) -> Sliding:
     """`outer` on the output of `inner`.
 
-    Where `inner` works channel by channel, `outer` may be a matrix on flattened images, each channel's pixels one after the other.
-
     Raises:
         NotExact: `outer` pads the output of `inner` with zeros, which padding its input does not give.
     """
     matrix, strides = outer.weight[:, :, 0, 0], _times(outer.slide.stride, inner.slide.stride)
     selects = outer.slide.pointwise and _selects(matrix)
-    scale = _diagonal(inner.weight[:, :, 0, 0]) if inner.slide.pointwise else None
     weight: Array
     if selects:
         rows = np.argmax(matrix, axis=1)
         weight, bias = inner.weight[rows], inner.bias[rows]
         bias = bias.astype(np.float64) + outer.bias if outer.bias.any() else bias
         slide = inner.slide._replace(stride=strides)
-    elif scale is not None or (inner.slide.pointwise and not outer.slide.pointwise):
-        weight, bias = _taken_in(outer, inner, scale)
+    elif inner.slide.pointwise and not outer.slide.pointwise:
+        weight, bias = _taken_in(outer, inner)
         pad, dilation = (_times(pair, inner.slide.stride) for pair in (outer.slide.pad, outer.slide.dilation))
         slide = Slide(outer.slide.kernel, strides, pad, dilation)
     elif outer.slide.pointwise:
@@ -135,19 +159,35 @@ def after(outer: Sliding, inner: Sliding) -> Sliding:
     )  # fmt: skip
 
 
-def _taken_in(outer: Sliding, inner: Sliding, scale: Wide | None) -> tuple[Wide, Wide]:
-    """A kernel on what a map without neighbours makes; `scale` is that map's diagonal, where it works channel by channel."""
+def after_channels(outer: Sliding, inner: ByChannel) -> Sliding:
+    """`outer` on what a map by channel makes; a matrix may read flattened images, each channel's pixels one after the other.
+
+    Raises:
+        NotExact: `outer` pads with zeros what the map has shifted.
+    """
+    if any(outer.slide.pad) and inner.shift.any():
+        raise NotExact(PADDED_BIAS)
+    pixels = outer.weight.shape[1] // len(inner.scale)
+    bias = _passed_on(outer, np.repeat(inner.shift, pixels))
+    sums = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
+    return replace(
+        outer,
+        weight=outer.weight * np.repeat(inner.scale, pixels)[:, None, None],
+        bias=bias,
+        bias_term=outer.bias_term or bool(inner.shift.any()),
+        reach=max(_largest(inner.scale), 1.0) * outer.reach + sums * _largest(inner.shift),
+        roundings=outer.roundings + inner.roundings + outer.weight[0].size + 1,
+    )
+
+
+def _taken_in(outer: Sliding, inner: Sliding) -> tuple[Wide, Wide]:
+    """A kernel on what a map without neighbours makes."""
     if any(outer.slide.pad) and inner.bias.any():
-        raise NotExact("it pads with zeros what a bias before it has moved")
-    shift = inner.bias
-    if scale is not None:
-        pixels = outer.weight.shape[1] // len(scale)
-        weight, shift = outer.weight * np.repeat(scale, pixels)[:, None, None], np.repeat(shift, pixels)
-    else:
-        weight = np.zeros((*outer.weight.shape[:1], inner.weight.shape[1], *outer.slide.kernel))
-        for row, column in np.ndindex(*outer.slide.kernel):
-            weight[:, :, row, column] = product(outer.weight[:, :, row, column], inner.weight[:, :, 0, 0])
-    return weight, _passed_on(outer, shift)
+        raise NotExact(PADDED_BIAS)
+    weight = np.zeros((*outer.weight.shape[:1], inner.weight.shape[1], *outer.slide.kernel))
+    for row, column in np.ndindex(*outer.slide.kernel):
+        weight[:, :, row, column] = product(outer.weight[:, :, row, column], inner.weight[:, :, 0, 0])
+    return weight, _passed_on(outer, inner.bias)
 
 
 def _passed_on(outer: Sliding, shift: Array) -> Wide:
@@ -160,14 +200,6 @@ def _passed_on(outer: Sliding, shift: Array) -> Wide:
 
 def _selects(matrix: Array) -> bool:
     return bool(((matrix != 0).sum(axis=1) == 1).all() and (matrix.max(axis=1) == 1).all())
-
-
-def _diagonal(matrix: Array) -> Wide | None:
-    """The diagonal of a matrix that is zero elsewhere, else None."""
-    if matrix.shape[0] != matrix.shape[1] or np.count_nonzero(matrix) > len(matrix):
-        return None
-    found: Wide = np.diagonal(matrix).astype(np.float64)
-    return found if np.count_nonzero(found) == np.count_nonzero(matrix) else None
 
 
 def _times(a: Pair, b: Pair) -> Pair:
