@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import yaml
 
+from split_surgery.directories import newest
 from split_surgery.documents import hdf5, wire
 from split_surgery.documents.caffemodel import Caffemodel
 from split_surgery.documents.canonical import Fields, fields_of, quoted
@@ -19,8 +22,8 @@ from split_surgery.documents.prototxt import Document
 from split_surgery.documents.solverstate import ITER, BinarySolverstate, Hdf5Solverstate, Solverstate
 from split_surgery.documents.weights import Record, Weights
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.files import PathLike, Source, has_magic, read_file, reading
-from split_surgery.inputs import HDF5_SUFFIX, NET_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
+from split_surgery.files import PathLike, Source, has_magic, read_file, reading, snapshots_in
+from split_surgery.inputs import FOLD_FILE, HDF5_SUFFIX, NET_FILE, PLAN_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
 from split_surgery.opening import open_solverstate, open_weights
 
 NET, SOLVER, WEIGHTS, STATE, DIRECTORY = "net", "solver", "weights", "solver state", "directory"
@@ -75,7 +78,8 @@ class Opened:
 
     Attributes:
         name: as it was given, for messages.
-        others: further prototxts of a directory, by name.
+        weights: of a directory its newest snapshot, else what was written into it. written: the latter, where there is a snapshot.
+        others: further prototxts of a directory, by name. plan: what its split.yaml or fold.yaml says.
     """
 
     kind: str
@@ -85,6 +89,8 @@ class Opened:
     state: Solverstate | None = None
     solver: Prototxt | None = None
     others: tuple[tuple[str, Prototxt], ...] = ()
+    written: Weights | None = None
+    plan: Fields = field(default_factory=dict)
 
 
 def open_any(stack: ExitStack, path: PathLike) -> Opened:
@@ -135,7 +141,7 @@ def _is_state(source: Source) -> bool:
 def _open_directory(stack: ExitStack, name: str) -> Opened:
     folder = Path(name)
     if not os.path.exists(folder / NET_FILE):
-        raise FileError(f"is not the directory of a split: it holds no {NET_FILE}", FilePlace(name))
+        raise FileError(f"is not the directory of a split or a fold (it has no {NET_FILE})", FilePlace(name))
 
     def there(file: str) -> Path | None:
         return next((folder / n for n in (file, file + HDF5_SUFFIX) if os.path.exists(folder / n)), None)
@@ -143,7 +149,10 @@ def _open_directory(stack: ExitStack, name: str) -> Opened:
     def text(file: str | Path) -> Prototxt:
         return Prototxt(Document(read_file(folder / file), os.fspath(folder / file)))
 
-    weights, state = there(WEIGHTS_FILE), there(STATE_FILE)
+    written, state = there(WEIGHTS_FILE), there(STATE_FILE)
+    snapshot = newest(folder)[0] if snapshots_in(folder, kind="caffemodel") else None
+    plans = [folder / file for file in (PLAN_FILE, FOLD_FILE) if os.path.exists(folder / file)]
+    weights = snapshot or written
     with reading(name):
         names = sorted(n for n in os.listdir(folder) if n.endswith(".prototxt") and n not in (NET_FILE, SOLVER_FILE))
     return Opened(
@@ -154,7 +163,33 @@ def _open_directory(stack: ExitStack, name: str) -> Opened:
         state=open_solverstate(stack, state) if state else None,
         solver=text(SOLVER_FILE) if os.path.exists(folder / SOLVER_FILE) else None,
         others=tuple((n, text(n)) for n in names),
+        written=open_weights(stack, written) if written and snapshot else None,
+        plan=_plan_fields(plans[0]) if plans else {},
     )
+
+
+def _plan_fields(path: Path) -> Fields:
+    """A YAML file as fields by path, lists of plain values in one text.
+
+    Raises:
+        FileError: it is not YAML.
+    """
+    try:
+        tree = yaml.safe_load(read_file(path).decode("utf-8", "replace"))
+    except yaml.YAMLError as error:
+        raise FileError(f"is not YAML: {error}".splitlines()[0], FilePlace(os.fspath(path))) from error
+    return dict(_flat(path.name, tree))
+
+
+def _flat(path: str, tree: object) -> Iterator[tuple[str, str]]:
+    if isinstance(tree, dict):
+        for name, inner in tree.items():
+            yield from _flat(f"{path}: {name}" if ": " not in path else f"{path}.{name}", inner)
+    elif isinstance(tree, list) and any(isinstance(one, (dict, list)) for one in tree):
+        for at, inner in enumerate(tree):
+            yield from _flat(f"{path}[{at}]", inner)
+    else:
+        yield path, " ".join(map(str, tree)) if isinstance(tree, list) else str(tree)
 
 
 def records_of(weights: Weights) -> list[Record]:

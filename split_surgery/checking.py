@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from split_surgery.coverage import FINE, coverage, ignored
+from split_surgery.directories import given
 from split_surgery.documents.net import Net, inner_nets
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.weights import Weights
@@ -27,14 +28,15 @@ from split_surgery.reports import EngineOutput, VerifyReport
 
 
 def verify(
-    net: PathLike, weights: PathLike, derived: PathLike | tuple[PathLike, PathLike], *, trained: bool = False,
+    net: PathLike, weights: PathLike | None, derived: PathLike | tuple[PathLike, PathLike], *, trained: bool = False,
     engine: str | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None, input: PathLike | None = None, seed: int = 0,
     max_drift: float | None = None, trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
 ) -> VerifyReport:  # fmt: skip
     """Prove a derived net from the files alone, and by running both nets where an engine is named.
 
     Args:
-        derived: a directory of a split, or its prototxt and weights.
+        net: a prototxt, or the directory of a split or a fold; then `weights` may be None: its newest snapshot.
+        derived: a directory of a split or a fold, or its prototxt and weights.
         trained: take the directory's newest snapshot, and expect every layer to have changed.
         input: a file of inputs (npy, npz, or an image) for the engine; else they are standard normal numbers from `seed`.
         max_drift: largest relative weight change allowed; 0 demands equal bits.
@@ -53,6 +55,10 @@ def verify(
         raise UsageError(f"--seed {seed}: must be a number from 0 to 2**32 - 1")
     if max_drift is not None and not max_drift >= 0:
         raise UsageError(f"--max-drift {max_drift}: must be a number of at least 0")
+    files = given(net, weights, None, ())
+    if files.weights is None:
+        raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split or a fold")
+    net, weights = files.net, files.weights
     derived_net, derived_weights = derived if isinstance(derived, (tuple, list)) else _derived_files(derived, trained)
     with ExitStack() as stack:
         nets = [Net(Document(read_file(path), os.fspath(path))) for path in (net, derived_net)]
@@ -78,7 +84,7 @@ def verify(
     for at, other in enumerate(others):
         # Beside the net that is trained: what the weights file has for that one, a test net may leave.
         found += [f"test net #{at}: {problem}" for problem in _problems(other, max_drift) if problem not in found]
-    return replace(report, problems=tuple(found))
+    return replace(report, problems=tuple(found), warnings=files.remarks)
 
 
 def _from_files(
@@ -135,7 +141,7 @@ def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLi
     folder = Path(directory)
     if not os.path.isdir(folder) or not os.path.exists(folder / NET_FILE):
         raise FileError(
-            "is not the directory of a split",
+            f"is not the directory of a split or a fold (it has no {NET_FILE})",
             FilePlace(os.fspath(directory)),
             "or name two files: --derived NET WEIGHTS",
         )

@@ -123,8 +123,9 @@ class DiffReport:
 def diff(a: PathLike, b: PathLike, *, progress: Progress = no_progress) -> DiffReport:
     """What differs between two nets, solvers, weights files, solver states or directories of splits, from `a` to `b`.
 
-    A directory beside a file stands for its file of that kind. In a directory its prototxts, its weights and its solver state
-    are compared. Of the records of weights, their blobs, types and connections are.
+    A directory beside a file stands for its file of that kind. In two directories their prototxts, the weights that were written,
+    the newest snapshots, solver states and split.yaml (or fold.yaml) are compared. Of the records of weights, their blobs, types
+    and connections are.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
@@ -161,15 +162,16 @@ class _Parts:
     nets: dict[str, Net]
     solvers: dict[str, Prototxt]
     weights: dict[str, Weights]
+    plans: dict[str, Fields]
     states: dict[str, Solverstate]
 
     def titles(self) -> list[str]:
-        return [*self.nets, *self.solvers, *self.weights, *self.states]
+        return [*self.nets, *self.solvers, *self.weights, *self.states, *self.plans]
 
 
 def _parts(opened: Opened, kind: str) -> _Parts:
     """All of a directory beside a directory, else only what is of the kind that is compared."""
-    found = _Parts({}, {}, {}, {})
+    found = _Parts({}, {}, {}, {}, {})
     whole = kind == DIRECTORY
     files: list[tuple[str, Prototxt | None]] = []
     if whole or kind == NET:
@@ -183,7 +185,12 @@ def _parts(opened: Opened, kind: str) -> _Parts:
         for title, net in text.nets if text is not None else ():
             found.nets[f"{file} {title or 'net'}".strip()] = net
     if opened.weights is not None and (whole or kind == WEIGHTS):
-        found.weights[WEIGHTS_FILE if whole else "weights"] = opened.weights
+        name = "weights" if not whole else WEIGHTS_FILE if opened.written is None else "newest snapshot"
+        found.weights[name] = opened.weights
+    if opened.written is not None and whole:
+        found.weights[WEIGHTS_FILE] = opened.written
+    if opened.plan and whole:
+        found.plans["split.yaml or fold.yaml"] = opened.plan
     if opened.state is not None and (whole or kind == STATE):
         found.states[STATE_FILE if whole else "solver state"] = opened.state
     return found
@@ -194,14 +201,27 @@ def _compare(old: _Parts, new: _Parts, progress: Progress) -> Iterator[DiffPart]
     for title in _common(old.nets, new.nets):
         yield _compare_nets(title, old.nets[title], new.nets[title])
     for title in _common(old.solvers, new.solvers):
-        own = (parts[title].own_fields() for parts in (old.solvers, new.solvers))
+        own = (_without_directory(parts[title].own_fields()) for parts in (old.solvers, new.solvers))
         yield DiffPart(title, _fields(*own))
     for title in _common(old.weights, new.weights):
         yield DiffPart(title, (), tuple(_records(old.weights[title], new.weights[title], progress)))
+    for title in _common(old.plans, new.plans):
+        yield DiffPart(title, _fields(old.plans[title], new.plans[title]))
     for title in _common(old.states, new.states):
         before, after = old.states[title], new.states[title]
         history = _blobs(before.history, after.history, progress)
         yield DiffPart(title, _fields(state_fields(before), state_fields(after)), (), history)
+
+
+def _without_directory(fields: Fields) -> Fields:
+    """A solver's fields with DIR for its own directory, to which the paths in it lead; a solver of no split as it is."""
+    prefix = fields.get("snapshot_prefix", "").rpartition("/")[0]
+    if not prefix or not any(text == f'{prefix}/{NET_FILE}"' for text in fields.values()):
+        return fields
+    return {
+        path: text.replace(f"{prefix}/", '"DIR/') if text.startswith(f"{prefix}/") else text
+        for path, text in fields.items()
+    }
 
 
 def _common(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:

@@ -64,6 +64,7 @@ def given(
     if weights is None:
         try:
             weights, remarks = newest(folder)
+            remarks = remarks if plan is not None else []  # what was folded may well be trained
         except FileError:
             if not texts_only:
                 raise

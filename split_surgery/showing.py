@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from split_surgery.anyfile import LAYERS, Opened, Prototxt, open_any, records_of, state_fields
+from split_surgery.anyfile import DIRECTORY, LAYERS, Opened, Prototxt, open_any, records_of, state_fields
 from split_surgery.documents.canonical import Fields, fields_of, geometry_of, layer_fields, rules_of
 from split_surgery.documents.layer import Layer
 from split_surgery.documents.net import Net
@@ -177,7 +178,10 @@ def _record(record: Record, in_net: bool = True) -> ShownLayer:
 
 def _prototxt(opened: Opened, text: Prototxt, given: Mapping[str, tuple[int, ...]], progress: Progress) -> ShowReport:
     nets = [_net(title, net, opened.weights, given, progress) for title, net in text.nets]
-    return ShowReport(opened.kind, text.own_fields(), tuple(nets))
+    weights = (
+        {"weights": Path(opened.weights.name).name} if opened.kind == DIRECTORY and opened.weights is not None else {}
+    )
+    return ShowReport(opened.kind, text.own_fields() | weights, tuple(nets))
 
 
 def _net(

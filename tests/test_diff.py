@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from split_surgery import diff, residual
+from split_surgery import diff, extension, residual
 from split_surgery.cli import listing
 from split_surgery.errors import SurgeryError, UsageError
 from tests.conftest import SHARED
@@ -266,3 +266,31 @@ def test_every_file_of_the_corpus_equals_itself(capsys):
         except SurgeryError as error:
             assert str(error)  # two kinds, or one of the files that are refused
     assert compared > 40
+
+
+def test_directories_are_compared_with_their_snapshots_and_plans(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    for name in ("a", "b"):
+        extension(net, weights, tmp_path / name, solver=solver_of(tmp_path))
+    assert diff(tmp_path / "a", tmp_path / "b").equal, "each solver names its own directory"
+    model = bytearray((tmp_path / "a" / "net.caffemodel").read_bytes())
+    for name in ("a", "b"):
+        (tmp_path / name / "run_iter_5.caffemodel").write_bytes(bytes(model))
+    assert diff(tmp_path / "a", tmp_path / "b").equal
+    model[1000] ^= 1
+    (tmp_path / "b" / "run_iter_7.caffemodel").write_bytes(bytes(model))
+    assert [part.title for part in diff(tmp_path / "a", tmp_path / "b").parts] == ["newest snapshot"]
+    plan = tmp_path / "a" / "split.yaml"
+    plan.write_text(plan.read_text().replace("seed: 0", "seed: 1"))
+    found = diff(tmp_path / "a", tmp_path / "b").parts[-1]
+    assert [(change.path, change.old, change.new) for change in found.fields] == [
+        ("split.yaml: layers[0].seed", "1", "0")
+    ]
+    for file in (tmp_path / "b").glob("run_*"):
+        file.unlink()
+    assert diff(tmp_path / "a", tmp_path / "b").removed == ("newest snapshot",)
+
+
+def solver_of(folder):
+    (folder / "solver.prototxt").write_text('net: "base.prototxt"\nsnapshot_prefix: "run"\nmax_iter: 5\n')
+    return folder / "solver.prototxt"

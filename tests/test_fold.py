@@ -8,11 +8,24 @@ import numpy as np
 import pytest
 
 from split_surgery import apply, extension, fold, residual, skip, verify
-from split_surgery.errors import UsageError
+from split_surgery.errors import FileError, UsageError
 from split_surgery.schema import message_class
 from tests.fold_laws import LAWS, PLAIN, PLAIN_SHAPES, agree, files, retrained
-from tests.linear_nets import INPUT, batch_norm, conv, inner_product, layer, model_of, relu, scale, write_net
+from tests.linear_nets import (
+    INPUT,
+    batch_norm,
+    conv,
+    inner_product,
+    layer,
+    model_of,
+    net_of,
+    random_arrays,
+    relu,
+    scale,
+    write_net,
+)
 from tests.nets import TINY, V1_NUMBERS, read_weights, tiny_weights, write_tiny
+from tests.nets import weights as weights_of
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__.removeprefix("law_"))
@@ -377,3 +390,113 @@ def test_nothing_to_fold_is_a_copy(tmp_path):
     report = fold(net, weights, tmp_path / "out")
     assert (report.regions, report.left, report.exit_code) == ((), (), 0)
     assert (tmp_path / "out" / "net.caffemodel").read_bytes() == weights.read_bytes()
+
+
+def test_a_fold_stands_for_its_net_in_the_next_split(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    residual(net, weights, tmp_path / "one")
+    (tmp_path / "one" / "run_iter_9.caffemodel").write_bytes((tmp_path / "one" / "net.caffemodel").read_bytes())
+    report = fold(tmp_path / "one", None, tmp_path / "back")
+    assert report.source[1].endswith("run_iter_9.caffemodel")
+    assert verify(tmp_path / "one", None, tmp_path / "back", max_drift=0).problems == ()
+    again = extension(tmp_path / "back", None, tmp_path / "two", noise=0)
+    assert not any("untrained" in warning for warning in again.warnings)
+    assert len(again.plan.lineage) == 1
+    assert (tmp_path / "back" / "fold.yaml").read_text().endswith(
+        "folded:\n- layer: conv1_1\n  was: [conv1_1_split1, conv1_1_split2, conv1_1_split2_residual_pre, conv1_1_split2_residual_post, "
+        "conv1_1_split2_residual_sum,\n    conv1_1_concat, conv1_1_reorder]\n"
+    )  # fmt: skip
+
+
+def test_an_inner_split_alone(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    residual(net, weights, tmp_path / "one", noise=0)
+    extension(tmp_path / "one", None, tmp_path / "two", layer="conv1_1_split2", noise=0)
+    (region,) = fold(tmp_path / "two", None, tmp_path / "back", layer="conv1_1_split2").regions
+    assert (region.layer, region.nested) == ("conv1_1_split2", 0)
+    for name in ("net.prototxt", "net.caffemodel"):
+        assert (tmp_path / "back" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    (region,) = fold(tmp_path / "two", None, tmp_path / "whole").regions
+    assert (region.layer, region.nested) == ("conv1_1", 1)
+
+
+def test_weights_of_another_net_are_refused(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    residual(net, weights, tmp_path / "out")
+    with pytest.raises(FileError, match='has no layer "conv1_1_split1"'):
+        fold(tmp_path / "out" / "net.prototxt", weights, tmp_path / "back")
+    (tmp_path / "other.prototxt").write_text(TINY.replace("conv1_1", "conv9"))
+    with pytest.raises(UsageError, match="has none of the layers that are folded"):
+        fold(tmp_path / "out", None, tmp_path / "back", also=(tmp_path / "other.prototxt",))
+    assert not (tmp_path / "back").exists()
+
+
+W = 'param { name: "w" } param { name: "b" }'
+
+
+TIED = INPUT + "".join(
+    layer(name, "Convolution", "data", name, f"{W} convolution_param {{ num_output: 4 kernel_size: 3 }}")
+    + scale(f"s_{name}", name)
+    + relu(name)
+    for name in ("a", "b")
+)
+"""Two convolutions that share weight and bias, each with a Scale of its own."""
+
+
+@pytest.mark.parametrize("which", ["weight", "bias", "nothing"])
+def test_ties_that_a_fold_would_break(tmp_path, which):
+    shapes = {"a": [(4, 4, 3, 3), (4,)], "s_a": [(4,), (4,)], "b": [(4, 4, 3, 3), (4,)], "s_b": [(4,), (4,)]}
+    kinds = {"a": "Convolution", "b": "Convolution", "s_a": "Scale", "s_b": "Scale"}
+    arrays = random_arrays(shapes, kinds)
+    arrays["b"] = arrays["a"]
+    arrays["s_b"] = [arrays["s_a"][0] + (which == "weight"), arrays["s_a"][1] + (which == "bias")]
+    net = net_of(TIED)
+    model = weights_of(
+        [(one.name, one.type, list(one.bottoms), list(one.tops), arrays.get(one.name, []), None) for one in net.layers]
+    )
+    report = fold(*write_net(tmp_path, TIED, model), tmp_path / "out", all=True)
+    assert len(report.regions) == (2 if which == "nothing" else 0)
+    assert which == "nothing" or "which becomes another" in report.left[0].reason
+
+
+def test_names_that_would_collide(tmp_path):
+    text = INPUT + layer(
+        "conv1_1", "Convolution", "data", "x", f"{W} convolution_param {{ num_output: 6 kernel_size: 3 }}"
+    )
+    base = write_net(tmp_path, text, model_of(text, {"conv1_1": [(6, 4, 3, 3), (6,)]}))
+    residual(*base, tmp_path / "out")
+    net, model = files(tmp_path / "out")
+    derived = net.read_text()
+    net.write_text(
+        derived + layer("new", "Convolution", "data", "n", f"{W} convolution_param {{ num_output: 6 kernel_size: 3 }}")
+    )
+    assert 'would be called "w" again' in fold(net, model, tmp_path / "tied").left[0].reason
+    net.write_text(derived + layer("conv1_1", "Sigmoid", "x", "n"))
+    assert fold(net, model, tmp_path / "named").regions == ()
+
+
+@pytest.mark.parametrize(
+    "trained",
+    [
+        "state { phase: TRAIN }\n",
+        layer("l", "EuclideanLoss", "c data", "l"),
+        layer("e", "Sigmoid", "c", "e", "exclude { phase: TEST }"),
+    ],
+)
+def test_what_says_that_a_net_is_trained(tmp_path, trained):
+    text = trained + BN % ("eps: 0.1", "") if trained.startswith("state") else BN % ("eps: 0.1", "") + trained
+    assert "while it trains" in left_of(tmp_path, text, BN_SHAPES)[1]
+
+
+def test_odd_layouts_of_what_goes(tmp_path):
+    conv_text, scale_text, rest = C.rstrip(), scale("s", "c").rstrip(), relu("c").rstrip()
+    for number, (text, kept) in enumerate((
+        (f"{INPUT}{conv_text} # the conv\n  {scale_text} {rest}\n", "# the conv\n   layer"),
+        (f"{INPUT}{conv_text}\n{scale_text} # last\n{rest}\n", "} # last\n"),
+        (INPUT + f"layer: [\n {conv_text[6:]}, # one\n {scale_text[6:]}, # two\n {rest[6:]} # three\n]\n", "# one"),
+        (INPUT + f"layer: [\n {conv_text[6:]}, # one\n {scale_text[6:]} # two\n]\n", "# one"),
+    )):  # fmt: skip
+        (tmp_path / str(number)).mkdir()
+        base = write_net(tmp_path / str(number), text, model_of(text, {"c": TWO["c"], "s": TWO["s"]}))
+        assert len(fold(*base, tmp_path / str(number) / "out", all=True).regions) == 1
+        assert kept in (tmp_path / str(number) / "out" / "net.prototxt").read_text()

@@ -120,7 +120,7 @@ def test_a_directory_joins_text_and_weights(tmp_path, capsys):
         in (listed(tmp_path / "out", capsys))
     )
     (tmp_path / "out" / "net.prototxt").unlink()
-    with pytest.raises(FileError, match="holds no net.prototxt"):
+    with pytest.raises(FileError, match="it has no net.prototxt"):
         show(tmp_path / "out")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,7 +58,7 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
 
 @cli.command(short_help="Prove a derived net from its files, and in an engine.")
 @click.argument("net")
-@click.argument("weights")
+@click.argument("weights", required=False)
 @click.argument("derived", required=False)
 @click.option(
     "--derived", "files", nargs=2, metavar="NET WEIGHTS", help="The derived net as two files instead of a directory."
@@ -79,20 +80,23 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
     "--max-drift", type=float, help="Exit 1 if a folded block's relative weight change is larger. 0: equal bits."
 )
 @talk
-def verify(net: str, weights: str, derived: str | None, files: tuple[str, str] | None, **flags: Any) -> None:
+def verify(net: str, weights: str | None, derived: str | None, files: tuple[str, str] | None, **flags: Any) -> None:
     """Prove a derived net: every blob filled, nothing else changed, the block folded and compared.
 
-    DERIVED is the directory of a split.
+    DERIVED is the directory of a split or a fold. NET may be one too: then its newest snapshot stands for WEIGHTS.
     """
     from split_surgery.cli import printing
 
     def work(progress: Bar) -> VerifyReport:
-        if (derived is None) == (files is None):
+        baseline, directory = weights, derived
+        if directory is None and files is None and os.path.isdir(net):
+            baseline, directory = None, weights
+        if (directory is None) == (files is None):
             raise UsageError("give either the directory DERIVED or --derived NET WEIGHTS")
         given = library(flags)
         if flags["input_shape"]:
             given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
-        return split_surgery.verify(net, weights, files or derived, progress=progress, **given)  # type: ignore[arg-type]
+        return split_surgery.verify(net, baseline, files or directory, progress=progress, **given)  # type: ignore[arg-type]
 
     finish(run(work, flags), flags, printing.verify)
 

@@ -12,7 +12,7 @@ from split_surgery.documents.prototxt import Document, Field, Message, Scalar, q
 from split_surgery.spans import Span, Splice
 
 _LINE_END = re.compile(rb"[ \t]*(\r?\n)?")
-_TO_LINE_END = re.compile(rb"[ \t,]*(?:#[^\n]*)?(?:\r?\n|\Z)")
+_TO_LINE_END = re.compile(rb"[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z)")
 _REST_OF_LINE = re.compile(rb"[ \t]*(?:#[^\r\n]*)?(?=\r?\n|\Z)")
 
 
@@ -124,7 +124,9 @@ def _removal(layer: Layer, gone: Collection[Span]) -> Iterator[Splice]:
             return
         if comma is not None:
             yield Splice(comma, comma + 1, b"")
-    if start == 0 and not layer.field.is_list:  # the first line of the file
+        yield Splice(span.start, span.stop, b"")  # and no line: the comma after it must not get into a comment
+        return
+    if start == 0:  # the first line of the file
         yield Splice(0, _whole_line(data, span).stop, b"")
         return
     rest = _TO_LINE_END.match(data, span.stop)
