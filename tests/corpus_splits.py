@@ -59,8 +59,12 @@ def random_model(net: Net, names: list[str]) -> bytes:
     return weights(records, v1=net.layers[0].v1)
 
 
-def split_file(path: Path, folder: Path) -> list[str]:
-    """What became of one file: done, refused with the reason. Anything else is an assertion."""
+def split_file(path: Path, folder: Path, folds: bool = True) -> list[str]:
+    """What became of one file: done, refused with the reason. Anything else is an assertion.
+
+    Args:
+        folds: whether each split is folded again.
+    """
     data = path.read_bytes()
     try:
         net = Net(Document(data, path.name))
@@ -89,7 +93,8 @@ def split_file(path: Path, folder: Path) -> list[str]:
         assert not wrong, f"{path.name}: {wrong}"
         assert all(block.exact for block in report.blocks) or verb is residual, path.name
         assert {block.layer for block in report.blocks} == set(found)
-        folded_again(net, data, model, out, verb is extension, found)
+        if folds:
+            folded_again(net, data, model, out, verb is extension, found)
         counts.append(f"{verb.__name__} done")
     return counts
 

@@ -113,8 +113,16 @@ def test_json_is_all_of_stdout(tmp_path, command):
             "nosuch.prototxt: No such file or directory",
         ),
         (["verify", "base.prototxt", "base.caffemodel"], 2, "give either the directory DERIVED or --derived"),
-        (["verify", "base.prototxt", "base.caffemodel", "nosuch"], 3, "nosuch: is not the directory of a split or a fold"),
-        (["verify", "base.prototxt", "base.caffemodel", ".", "--trained"], 3, "is not the directory of a split or a fold"),
+        (
+            ["verify", "base.prototxt", "base.caffemodel", "nosuch"],
+            3,
+            "nosuch: is not the directory of a split or a fold",
+        ),
+        (
+            ["verify", "base.prototxt", "base.caffemodel", ".", "--trained"],
+            3,
+            "is not the directory of a split or a fold",
+        ),
         (["verify", "base.prototxt", "base.caffemodel", ".", "--input-shape", "data:1,3,8,8"], 2, "name an --engine"),
         (["verify", "base.prototxt", "base.caffemodel", ".", "--max-drift", "-1"], 2, "--max-drift -1"),
         (["verify", "base.prototxt", "base.caffemodel", ".", "--input-shape", "data"], 2, "must be BLOB:N,C,H,W"),

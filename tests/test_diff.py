@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from split_surgery import diff, extension, residual
 from split_surgery.cli import listing
 from split_surgery.errors import SurgeryError, UsageError
+from split_surgery.schema import message_class
 from tests.conftest import SHARED
 from tests.nets import TINY, conv_arrays, tiny_weights, weights, write_tiny
 from tests.respelling import respelled
@@ -273,12 +274,13 @@ def test_directories_are_compared_with_their_snapshots_and_plans(tmp_path):
     for name in ("a", "b"):
         extension(net, weights, tmp_path / name, solver=solver_of(tmp_path))
     assert diff(tmp_path / "a", tmp_path / "b").equal, "each solver names its own directory"
-    model = bytearray((tmp_path / "a" / "net.caffemodel").read_bytes())
+    model = message_class("NetParameter")()
+    model.ParseFromString((tmp_path / "a" / "net.caffemodel").read_bytes())
     for name in ("a", "b"):
-        (tmp_path / name / "run_iter_5.caffemodel").write_bytes(bytes(model))
+        (tmp_path / name / "run_iter_5.caffemodel").write_bytes(model.SerializeToString())
     assert diff(tmp_path / "a", tmp_path / "b").equal
-    model[1000] ^= 1
-    (tmp_path / "b" / "run_iter_7.caffemodel").write_bytes(bytes(model))
+    model.layer[-1].blobs[0].data[3] = 7.0
+    (tmp_path / "b" / "run_iter_7.caffemodel").write_bytes(model.SerializeToString())
     assert [part.title for part in diff(tmp_path / "a", tmp_path / "b").parts] == ["newest snapshot"]
     plan = tmp_path / "a" / "split.yaml"
     plan.write_text(plan.read_text().replace("seed: 0", "seed: 1"))

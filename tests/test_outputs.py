@@ -156,9 +156,7 @@ def test_a_solver_of_another_net_is_refused(tmp_path):
     net, weights = write_tiny(tmp_path)
     (tmp_path / "other.prototxt").write_text(TINY)
     (tmp_path / "s.prototxt").write_text('net: "other.prototxt"\n')
-    with pytest.raises(
-        UsageError, match=r's.prototxt:1:1: the solver\'s net is "other.prototxt", which is not NET'
-    ):
+    with pytest.raises(UsageError, match=r's.prototxt:1:1: the solver\'s net is "other.prototxt", which is not NET'):
         residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
     # A path of the training machine, which is not here: the name decides.
     (tmp_path / "s.prototxt").write_text('net: "/gpu/base.prototxt"\n')

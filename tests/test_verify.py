@@ -251,7 +251,13 @@ def test_what_all_has_folded_is_held_against_its_regions(tmp_path):
     fold(*base, tmp_path / "out", all=True)
     report = verify(*base, tmp_path / "out", max_drift=0, engine="opencv")
     assert (report.problems, report.changed) == ((), ())
-    assert {block.layer: len(block.members) for block in report.blocks} == {"c1": 3, "c2a": 4, "c3b": 3, "c4a": 4, "ip5": 3}
+    assert {block.layer: len(block.members) for block in report.blocks} == {
+        "c1": 3,
+        "c2a": 4,
+        "c3b": 3,
+        "c4a": 4,
+        "ip5": 3,
+    }
     assert {row.status for row in report.coverage} == {"copied", "none"}
     change_weights(tmp_path / "out", lambda layers, _net: layers["c1"].blobs[1].data.__setitem__(2, 9.0))
     assert [problem.split(":")[0] for problem in verify(*base, tmp_path / "out", max_drift=0).problems] == ["c1"]
