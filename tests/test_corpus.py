@@ -7,7 +7,7 @@ import pytest
 from tests.corpus_splits import split_file
 from tests.test_prototxt import corpus_folders
 
-FOLDED = 6
+FOLDED = 12
 """Every how manieth file is folded again here; `python -m tests.corpus_splits` folds them all."""
 
 
