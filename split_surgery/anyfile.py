@@ -22,7 +22,7 @@ from split_surgery.documents.prototxt import Document
 from split_surgery.documents.solverstate import ITER, BinarySolverstate, Hdf5Solverstate, Solverstate
 from split_surgery.documents.weights import Record, Weights
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.files import PathLike, Source, has_magic, read_file, reading, snapshots_in
+from split_surgery.files import PathLike, Source, files_in, has_magic, read_file, snapshots_in
 from split_surgery.inputs import FOLD_FILE, HDF5_SUFFIX, NET_FILE, PLAN_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
 from split_surgery.opening import open_solverstate, open_weights
 
@@ -153,8 +153,7 @@ def _open_directory(stack: ExitStack, name: str) -> Opened:
     snapshot = newest(folder)[0] if snapshots_in(folder, kind="caffemodel") else None
     plans = [folder / file for file in (PLAN_FILE, FOLD_FILE) if os.path.exists(folder / file)]
     weights = snapshot or written
-    with reading(name):
-        names = sorted(n for n in os.listdir(folder) if n.endswith(".prototxt") and n not in (NET_FILE, SOLVER_FILE))
+    names = [n for n in files_in(folder, ".prototxt") if n not in (NET_FILE, SOLVER_FILE)]
     return Opened(
         DIRECTORY,
         name,
@@ -175,10 +174,9 @@ def _plan_fields(path: Path) -> Fields:
         FileError: it is not YAML.
     """
     try:
-        tree = yaml.safe_load(read_file(path).decode("utf-8", "replace"))
-    except yaml.YAMLError as error:
+        return dict(_flat(path.name, yaml.safe_load(read_file(path).decode("utf-8", "replace"))))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise FileError(f"is not YAML: {error}".splitlines()[0], FilePlace(os.fspath(path))) from error
-    return dict(_flat(path.name, tree))
 
 
 def _flat(path: str, tree: object) -> Iterator[tuple[str, str]]:

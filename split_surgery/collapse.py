@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,19 +38,18 @@ class Collapsed:
     """A region as one layer.
 
     Attributes:
-        map: what it computes, in float64 or as it was stored. weight, bias: the same as they will be stored.
-        group: of the layer. before, after: parameters. error: bound on the rounding of one number. largest: of the numbers.
-        work: multiply-adds for each pixel of the region's top, before and after.
+        slide: how it slides. weight, bias: as they will be stored. count: its outputs. group: of the layer.
+        before, after: parameters. error: bound on the rounding of one number. largest: of the numbers.
     """
 
     region: Region
-    map: Sliding
+    slide: Slide
     weight: Array
     bias: Array | None
+    count: int
     group: int
     before: int
     after: int
-    work: tuple[float, float]
     error: float
     largest: float
 
@@ -84,6 +83,8 @@ def collapse(texts: Sequence[Text], weights: Weights, region: Region, trust: Tru
             if tuple(id(flow.layers[at]) for at in places) in done:
                 continue
             done.add(tuple(id(flow.layers[at]) for at in places))
+            if not allow_larger:
+                trust = replace(trust, most=_most(text.net, weights, region))
             with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
                 now = fold_group(text.net, weights, flow, places, bottom, last, trust)
             if not (np.isfinite(now.weight).all() and np.isfinite(now.bias).all()):
@@ -171,8 +172,25 @@ def _stored(texts: Sequence[Text], weights: Weights, region: Region, found: Slid
         raise FileError(f"it would grow: {' and '.join(grown)} (--allow-larger folds it)")
     largest = float(np.abs(stored).max()) if stored.size else 0.0
     return Collapsed(
-        region, found, stored, bias, group, before, after, work, found.error(np.finfo(stored.dtype)), largest
+        region,
+        found.slide,
+        stored,
+        bias,
+        len(found.weight),
+        group,
+        before,
+        after,
+        found.error(np.finfo(stored.dtype)),
+        largest,
     )
+
+
+def _most(net: Net, weights: Weights, region: Region) -> int:
+    """Numbers that a region may have while it is composed, groups written out, if it is not to grow."""
+    groups = [1]
+    for layer in (layer for name in region.layers for layer in net.named(name) if layer.type == "Convolution"):
+        groups.append(layer.geometry().group)
+    return max(groups) * sum(_parameters(net, weights, name) for name in region.layers)
 
 
 def _parameters(net: Net, weights: Weights, name: str) -> int:
@@ -211,13 +229,12 @@ def edit_of(collapsed: Collapsed, anchor: Layer, bottom: str, top: str) -> Layer
     """
     region, drops, adds = collapsed.region, list[str](), list[NewField]()
     holder = "inner_product_param" if anchor.type == "InnerProduct" else "convolution_param"
-    count = len(collapsed.map.weight)
     if anchor.type == "Convolution":
         geometry = anchor.geometry()
-        if Slide(geometry.kernel, geometry.stride, geometry.pad, geometry.dilation) != collapsed.map.slide:
+        if Slide(geometry.kernel, geometry.stride, geometry.pad, geometry.dilation) != collapsed.slide:
             drops += GEOMETRY
             adds += [NewField("group", collapsed.group)] if collapsed.group > 1 else []
-            adds += geometry_fields(*collapsed.map.slide)
+            adds += geometry_fields(*collapsed.slide)
         elif geometry.group != collapsed.group:
             drops.append("group")
         has_bias = geometry.bias_term
@@ -227,6 +244,6 @@ def edit_of(collapsed: Collapsed, anchor: Layer, bottom: str, top: str) -> Layer
         drops.append("bias_term")
     suffix = anchor.name.removeprefix(region.name) if region.split or region.name != anchor.name else ""
     return LayerEdit(
-        name=region.name, bottoms=(bottom,), top=top, num_output=count, holder=holder, drops=tuple(drops), adds=tuple(adds),
+        name=region.name, bottoms=(bottom,), top=top, num_output=collapsed.count, holder=holder, drops=tuple(drops), adds=tuple(adds),
         unsuffix=suffix, keep_propagate_down=True, keep_loss_weight=region.last == region.anchor, v1=anchor.v1,
     )  # fmt: skip

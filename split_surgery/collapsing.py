@@ -38,8 +38,11 @@ def fold(
     Args:
         net: a prototxt, or the directory of a split; then `weights` may be None: its newest snapshot.
         all: fold every other linear region too. layer: fold only what becomes these layers.
+        also: further prototxts to edit alike. solver: the one that trains NET, written too. as_path: the directory's name where
+            the solver will be used.
         phase: "test" assumes that the net is only tested, so that a BatchNorm takes its stored statistics.
-        allow_larger: fold also what would grow.
+        allow_larger: fold also what would grow. trust_field: names of fork fields that leave a layer linear.
+        force: replace the files of a directory that holds something else. check, diff: look, and write nothing.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
@@ -85,7 +88,7 @@ def fold(
         names = {collapsed.region.name for collapsed in search.done}
         deploy = next((file.name for file in inputs.nets if file.name and _is_deploy(file.net)), None)
         return FoldReport(
-            status=status, directory=directory.given, regions=regions, left=left,
+            status=status, all=all, directory=directory.given, regions=regions, left=left,
             parameters=(before, after), layers=(len(inputs.net.layers), len(edited.net.layers)),
             files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(files.weights)),
             deploy=(deploy, inputs.weights_name) if deploy is not None else None,

@@ -221,7 +221,11 @@ class _Channels:
         ]
         if weight is None or not outputs or outputs[-1] is None:
             return {}
-        found: Needed = {0: (weight.shape, weight.legacy)}
+        transposed = any(
+            value.boolean() for p in layer.message.messages("inner_product_param") for value in p.scalars("transpose")
+        )
+        shape = (*weight.shape[:-1], outputs[-1]) if transposed else (*weight.shape[:-2], outputs[-1], weight.shape[-1])
+        found: Needed = {0: (shape, weight.legacy)}
         return found | ({1: ((outputs[-1],), weight.legacy)} if own_blobs(layer) == 2 else {})
 
 

@@ -15,6 +15,7 @@ from split_surgery.documents.caffemodel import LayerRecord
 from split_surgery.documents.flow import Flow
 from split_surgery.documents.layer import Layer
 from split_surgery.documents.net import Net
+from split_surgery.documents.numbers import sums_of_squares
 from split_surgery.documents.prototxt import Message
 from split_surgery.documents.rules import State
 from split_surgery.documents.weights import Blob, Record, Weights, padded, same_numbers
@@ -296,9 +297,8 @@ def _drift(a: Record, b: Record) -> float | None:
     moved = size = 0.0
     for first, second in zip(a.blobs, b.blobs):
         try:
-            old, new = (blob.load().astype(np.float64).ravel() for blob in (first, second))
+            step, whole = sums_of_squares(first, second)
         except SurgeryError:
             return None
-        moved += float(((new - old) ** 2).sum())
-        size += float((old**2).sum())
+        moved, size = moved + step, size + whole
     return (moved / size) ** 0.5 if size else None if moved else 0.0

@@ -11,7 +11,7 @@ from split_surgery.collapse import Collapsed, Text, collapse
 from split_surgery.documents.flow import Flow, flows
 from split_surgery.documents.layer_types import own_blobs
 from split_surgery.documents.net import Net
-from split_surgery.documents.parameters import blob_of, convolution_blobs, shared_with
+from split_surgery.documents.parameters import blob_of, shared_with
 from split_surgery.errors import FileError, FilePlace, Unsupported, UsageError, nearest
 from split_surgery.files import Progress
 from split_surgery.inputs import Inputs
@@ -46,6 +46,8 @@ class Search:
 
     def __post_init__(self) -> None:
         self.texts = [Text(file.net, tuple(flows(file.net))) for file in self.inputs.nets]
+        self.taken = {layer.name for text in self.texts for layer in text.net.layers}
+        self.given: dict[str, str] = {}
         self.done: list[Collapsed] = []
         self.failed: list[tuple[Region, str]] = []
 
@@ -72,23 +74,27 @@ class Search:
         self._untie()
         order = {layer.name: at for at, layer in enumerate(self.inputs.net.layers)}
         self.done.sort(key=lambda one: order[one.region.layers[0]])
-        if every and self.wanted and not self.done and not self.failed:
-            self._unknown(self.wanted[0], [])
+        seen = [one.region.name for one in self.done] + [region.name for region, _ in self.failed]
+        for name in self.wanted:
+            if name not in seen:
+                self._unknown(name, list(inner))
 
     def named(self, last: str, candidates: list[str]) -> str | None:
         """What a split layer was called: as split.yaml or the user says, else the likeliest name."""
         if last in self.known:
             return self.known[last]
-        taken = {layer.name for text in self.texts for layer in text.net.layers}
-        free = [name for name in candidates if name not in taken]
-        return next((name for name in (*self.wanted, *free) if name in free), None)
+        # What one block was called, another was not; and a block is asked about in every flow.
+        free = [name for name in candidates if name not in self.taken and self.given.get(name, last) == last]
+        found = next((name for name in (*self.wanted, *free) if name in free), None)
+        return self.given.setdefault(found, last) and found if found is not None else None
 
     def _asked(self, regions: list[Region], inner: dict[str, Region]) -> list[Region]:
         """The regions that the user wants: also one inside another, which then is folded alone."""
         if not self.wanted:
             return regions
         outer = {region.name: region for region in regions}
-        found = [outer.get(name) or inner.get(name) or self._unknown(name, [*outer, *inner]) for name in self.wanted]
+        known = [outer.get(name) or inner.get(name) for name in dict.fromkeys(self.wanted)]
+        found = [region for region in known if region is not None]
         return [one for one in found if not any(set(one.layers) < set(other.layers) for other in found)]
 
     def _unknown(self, name: str, names: list[str]) -> NoReturn:
@@ -98,6 +104,8 @@ class Search:
         )
 
     def _try(self, region: Region) -> bool:
+        if region.layers in [failed.layers for failed, _ in self.failed]:
+            return False
         for name in region.layers:
             self._check_weights(name)
         try:
@@ -111,8 +119,6 @@ class Search:
         """Raises: FileError, where the weights file has not the blobs that a layer needs: then it is not this net's."""
         for text in self.texts:
             for layer in text.net.named(name)[:1]:
-                if layer.type == "Convolution":
-                    convolution_blobs(text.net, self.inputs.weights, layer, layer.geometry())
                 for index in range(own_blobs(layer) or 0):
                     if blob_of(text.net, self.inputs.weights, layer, index) is None:
                         message = f'has no blob {index} of layer "{name}" (which {layer.place()} defines)'
@@ -130,7 +136,7 @@ class Search:
                 if layer.name in covered or not is_linear(layer) or (layer.name in inside and layer.name not in named):
                     continue
                 taken = [place for place, other in enumerate(flow.layers) if other.name in covered]
-                found = [self._region(flow, group, at, splits) for group, _ in linear_regions(flow, at, splits, taken)]
+                found = [self._region(flow, group, at, splits) for group in linear_regions(flow, at, splits, taken)]
                 regions = [region for region in found if region is not None and len(region.layers) > 1]
                 for region in reversed(regions):
                     if (not self.wanted or region.name in self.wanted) and self._try(region):
@@ -152,17 +158,30 @@ class Search:
         tied = True
         while tied:
             folded = {name: collapsed for collapsed in self.done for name in collapsed.region.layers}
-            faults = [(collapsed, self._tie(collapsed, folded)) for collapsed in self.done]
+            called = [self._called(text.net) for text in self.texts]
+            faults = [(collapsed, self._tie(collapsed, folded, called)) for collapsed in self.done]
             tied = any(reason for _, reason in faults)
             for collapsed, reason in faults:
                 if reason:
                     self.done.remove(collapsed)
                     self.failed.append((collapsed.region, reason))
 
-    def _tie(self, collapsed: Collapsed, folded: dict[str, Collapsed]) -> str:
+    def _called(self, net: Net) -> dict[str, list[tuple[Collapsed, int]]]:
+        """The folded layers that will have a parameter of a name, each with the blob's index."""
+        found: dict[str, list[tuple[Collapsed, int]]] = {}
+        for collapsed in self.done:
+            for index, name in self._names(net, collapsed):
+                found.setdefault(name, []).append((collapsed, index))
+        return found
+
+    def _tie(
+        self, collapsed: Collapsed, folded: dict[str, Collapsed], called: list[dict[str, list[tuple[Collapsed, int]]]]
+    ) -> str:
         """Why the parameters that a region has by name forbid its fold, or ""."""
         region = collapsed.region
-        for text in self.texts:
+        if any(one.region.name == region.name for one in folded.values() if one is not collapsed):
+            return f'another region would be called "{region.name}" too'
+        for text, by_name in zip(self.texts, called):
             for layer in (layer for name in region.layers for layer in text.net.named(name)):
                 for index, _, _ in layer.param_names():
                     for other, _ in shared_with(text.net, layer, index):
@@ -172,12 +191,9 @@ class Search:
                 for other, at in text.net.parameters.get(name, ()):
                     if other.name not in folded:
                         return f'its parameter would be called "{name}" again, as that of "{other.name}" is ({at})'
-                for one in self.done:
-                    for at, its in self._names(text.net, one):
-                        if its == name and not _same_numbers(collapsed, index, one, at):
-                            return (
-                                f'its parameter "{name}" is tied to that of "{one.region.name}", which becomes another'
-                            )
+                for one, at in by_name[name]:
+                    if one is not collapsed and not _same_numbers(collapsed, index, one, at):
+                        return f'its parameter "{name}" is tied to that of "{one.region.name}", which becomes another'
         return ""
 
     def _names(self, net: Net, collapsed: Collapsed) -> list[tuple[int, str]]:

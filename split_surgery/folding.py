@@ -23,6 +23,7 @@ from split_surgery.kernels.sliding import (
     Sliding,
     after,
     after_channels,
+    joined_size,
     scaled,
     stacked,
     summed,
@@ -189,6 +190,9 @@ class _Walk(Generic[Key]):
             else unchanged(first.weight.shape[1])
             for found in inner
         ]  # fmt: skip
+        size = joined_size(maps)
+        if self.trust.most is not None and size > self.trust.most:
+            layer.fail(f"it would grow: its bottoms in one kernel have {size:,} numbers (--allow-larger folds it)")
         if layer.type == "Concat":
             return _Found(stacked(maps), kinds.pop())
         for each in maps:

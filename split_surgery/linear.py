@@ -41,11 +41,13 @@ class Trust:
 
     Attributes:
         fields: names of fork fields that leave a layer linear (`--trust-field`).
+        most: how many numbers a joined kernel may have; None for any. (Kernels laid side by side may be thousands of times larger.)
         statistics: whether a BatchNorm that does not say so takes its stored statistics, as Caffe does in the TEST phase.
     """
 
     fields: frozenset[str] = frozenset()
     statistics: bool = False
+    most: int | None = None
 
 
 def is_linear(layer: Layer) -> bool:

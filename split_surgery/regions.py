@@ -179,10 +179,8 @@ def _old_names(names: Sequence[str], top: str) -> list[str]:
     return sorted(found, key=lambda name: name != top)
 
 
-def linear_regions(
-    flow: Flow, at: int, splits: Sequence[Region], taken: Collection[int]
-) -> Iterator[tuple[list[int], Value]]:
-    """Closed groups of linear layers that end at a place in a flow, from the smallest on, with the value that each reads.
+def linear_regions(flow: Flow, at: int, splits: Sequence[Region], taken: Collection[int]) -> Iterator[list[int]]:
+    """Closed groups of linear layers that end at a place in a flow, from the smallest on.
 
     Args:
         splits: blocks of splits, which belong to a group whole or not at all. taken: places that are part of another region.
@@ -203,8 +201,8 @@ def linear_regions(
         outside = {value for member in group for value in flow.reads[member] if value.maker not in group}
         waiting = {value.maker for value in outside}
         if len(outside) == 1:
-            yield sorted(group), outside.copy().pop()
-        if -1 in waiting and max(waiting) < 0:
+            yield sorted(group)
+        if max(waiting, default=-1) < 0:
             return
 
 
@@ -223,7 +221,10 @@ def anchor_of(flow: Flow, group: Sequence[int], splits: Sequence[Region]) -> tup
         if layer.type == "InnerProduct":
             return layer, layer.name
         if layer.type == "Convolution":
-            kernel = layer.geometry().kernel
+            try:
+                kernel = layer.geometry().kernel
+            except SurgeryError:  # it is not understood, which folding it will say
+                kernel = (1, 1)
             size = kernel[0] * kernel[1]
             if best is None or size > best[0]:
                 best = (size, layer, region.name if region is not None else layer.name)

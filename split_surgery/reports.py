@@ -265,7 +265,7 @@ class FoldReport:
     """What `fold` did, or would do.
 
     Attributes:
-        status: written, unchanged, differs (`--check`), same (`--check`) or diff.
+        status: written, unchanged, differs (`--check`), same (`--check`) or diff. all: whether every linear region was looked at.
         left: what was looked at and not folded.
         parameters: numbers in the whole weights file before and after. layers: of the prototxt.
         source: the prototxt and the weights that were folded, as they were named or found.
@@ -273,6 +273,7 @@ class FoldReport:
     """
 
     status: str
+    all: bool
     directory: str
     regions: tuple[FoldedRegion, ...]
     left: tuple[LeftRegion, ...]

@@ -17,6 +17,7 @@ from split_surgery.documents.net import Net
 from split_surgery.documents.parameters import sharing
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import SurgeryError
+from tests.conftest import SHARED
 from tests.nets import conv_arrays, read_weights, weights
 
 VERBS = (residual, extension)
@@ -132,8 +133,4 @@ def main(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(
-        Path(sys.argv[1])
-        if len(sys.argv) > 1
-        else Path(__file__).resolve().parents[2] / "shared" / "corpus" / "prototxt"
-    )
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED / "corpus" / "prototxt")

@@ -94,7 +94,8 @@ def test_git_shows_what_changed_in_nets_and_weights(repository):
     net = repository / "nets" / "base.prototxt"
     text = net.read_text()
     net.write_text("# a comment\n" + text.replace('"tiny"', "'tiny'").replace("\n  ", "\n\t"))
-    assert sh("git diff -- nets/base.prototxt").stdout.count("\n+ ") == 0
+    shown = sh("git diff -- nets/base.prototxt")
+    assert (shown.returncode, shown.stdout.count("\n+ ")) == (0, 0)
     net.write_text(text.replace("num_output: 4", "num_output: 5"))
     found = sh("git diff -- nets/base.prototxt").stdout
     assert "-  inner_product_param.num_output: 4\n+  inner_product_param.num_output: 5\n" in found

@@ -8,7 +8,7 @@ from tests.corpus_splits import split_file
 from tests.test_prototxt import corpus_folders
 
 FOLDED = 12
-"""Every how manieth file is folded again here; `python -m tests.corpus_splits` folds them all."""
+"""Of so many files one is folded again here; `python -m tests.corpus_splits` folds them all."""
 
 
 @pytest.mark.corpus

@@ -10,7 +10,7 @@ import pytest
 from split_surgery import extension, fold, residual, skip, verify
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.schema import message_class
-from tests.linear_nets import FOR_OPENCV, SHAPES_FOR_OPENCV, model_of, write_net
+from tests.linear_nets import FOR_OPENCV, SHAPES_FOR_OPENCV, inner_product, model_of, write_net
 from tests.nets import CONV, TINY, blob, conv_arrays, tiny_weights, write_tiny
 from tests.nets import weights as weights_of
 
@@ -264,6 +264,15 @@ def test_what_all_has_folded_is_held_against_its_regions(tmp_path):
     text = (tmp_path / "out" / "net.prototxt").read_text()
     (tmp_path / "out" / "net.prototxt").write_text(text.replace("dilation: 2", "dilation: 1"))
     assert any("c2a: the block in its place" in problem for problem in verify(*base, tmp_path / "out").problems)
+
+
+def test_folded_chains_of_inner_products_are_covered(tmp_path):
+    text = (
+        'input: "data" input_shape { dim: 2 dim: 6 }\n' + inner_product("i1", "data", 8) + inner_product("i2", "i1", 3)
+    )
+    base = write_net(tmp_path, text, model_of(text, {"i1": [(8, 6), (8,)], "i2": [(3, 8), (3,)]}))
+    assert [region.layer for region in fold(*base, tmp_path / "out", all=True).regions] == ["i1"]
+    assert verify(*base, tmp_path / "out", max_drift=0).problems == ()
 
 
 def test_only_our_errors_leave(derived):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("directory", metavar="[DIR]", default="split-surgery-demo")
 @talk
 def demo(directory: str, **flags: Any) -> None:
-    """Both splits of a small real net that comes with the package, proven, and run through OpenCV."""
+    """Both splits of a small real net that comes with the package, proven, folded again, and run through OpenCV."""
     from split_surgery.cli import printing
 
     def work(progress: Bar) -> DemoReport:

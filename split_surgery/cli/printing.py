@@ -191,7 +191,10 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
         what = f"the split of {left.layer}" if left.split else channels_of(left.layers, verbose)
         say(f"left: {what}: {left.reason}")
     if not report.regions and not report.left:
-        say("there is no split in it; --all folds BatchNorm, Scale, sums and other linear layers, too")
+        say(
+            "there is nothing to fold in it"
+            + ("" if report.all else "; --all folds BatchNorm, Scale and other linear layers, too")
+        )
     if report.deploy is not None:
         say(f"deploy: {report.directory}/{report.deploy[0]} with {report.directory}/{report.deploy[1]}")
     else:

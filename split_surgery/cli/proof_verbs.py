@@ -43,7 +43,7 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
     """Put the splits of NET and WEIGHTS, trained or not, back into one layer each, in DIR.
 
     NET may be the directory of a split: then its newest snapshot stands for WEIGHTS. Blocks are known by their structure, nested
-    ones too; the folded net computes the same, and has as many parameters as the baseline had.
+    ones too; the folded net computes the same, and a folded split has as many parameters as the layer that was split.
 
     \b
     split-surgery fold derived1 -o folded1/

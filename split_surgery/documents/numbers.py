@@ -138,6 +138,19 @@ def difference(a: Blob, b: Blob) -> Difference | None:
     return Difference(drift, (old**0.5, new**0.5), largest, equal / a.count)
 
 
+def sums_of_squares(a: Blob, b: Blob) -> tuple[float, float]:
+    """Of the differences of the numbers of two blobs of one size, and of the first's numbers.
+
+    Raises:
+        FileError, Unsupported: the numbers of one cannot be read.
+    """
+    moved = size = 0.0
+    for x, y in _side_by_side(a, b):
+        old = x.astype(np.float64)
+        moved, size = moved + _squares(y.astype(np.float64) - old), size + _squares(old)
+    return moved, size
+
+
 def _side_by_side(a: Blob, b: Blob) -> Iterator[tuple[Array, Array]]:
     """Pieces of both, of one length each: those of another dtype are longer or shorter."""
     theirs, rest = pieces(b), np.empty(0, b.dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import zlib
 from collections.abc import Mapping
 from zipfile import BadZipFile
 
@@ -64,8 +65,18 @@ def _only(path: PathLike, shapes: Mapping[str, tuple[int, ...] | None]) -> str:
 def _arrays(data: bytes, place: FilePlace) -> dict[str, npt.NDArray[np.generic]]:
     try:
         found = np.load(io.BytesIO(data), allow_pickle=False)
-        return {"": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        arrays = {"": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+        return {name: np.asarray(array) for name, array in arrays.items()}
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        RuntimeError,
+        NotImplementedError,
+        BadZipFile,
+        zlib.error,
+    ) as error:
         raise FileError(f"cannot be read as npy or npz: {error}", place) from error
 
 
@@ -98,7 +109,7 @@ def _image(data: bytes, place: FilePlace, net: Net, blob: str, shape: tuple[int,
         if data
         else None
     )
-    if found is None:
+    if found is None or not found.size:
         raise FileError("is neither an image that OpenCV reads, nor npy or npz", place)
     if shape[1] not in (1, 3):
         raise UsageError(f'"{blob}" has {shape[1]} channels, which no image has', hint="give an npy")
@@ -126,7 +137,9 @@ def _transform(net: Net, blob: str) -> tuple[list[float], float]:
                     raise UsageError(
                         f'the data layer of "{blob}" subtracts a mean_file, which is not read', hint="give an npy"
                     )
-                means = [float(value.text.rstrip("fF")) for value in param.scalars("mean_value")]
-                scales = [float(value.text.rstrip("fF")) for value in param.scalars("scale")]
-                return means, scales[-1] if scales else 1.0
+                numbers = {name: [value.real() for value in param.scalars(name)] for name in ("mean_value", "scale")}
+                if None in numbers["mean_value"] + numbers["scale"]:
+                    layer.fail("mean_value or scale is not a number")
+                scales = [1.0, *numbers["scale"]]
+                return [number or 0.0 for number in numbers["mean_value"]], scales[-1] or 0.0
     return [], 1.0

@@ -254,15 +254,25 @@ def _joined(parts: Sequence[Sliding], weight: Array, bias: Array) -> Sliding:
     )  # fmt: skip
 
 
+def joined_size(parts: Sequence[Sliding]) -> int:
+    """Numbers in the largest of some maps' kernels, times their number, once they slide alike."""
+    kernel = _common([part.slide for part in parts]).kernel
+    return max(len(part.weight) * int(part.weight.shape[1]) for part in parts) * kernel[0] * kernel[1]
+
+
+def _common(slides: Sequence[Slide]) -> Slide:
+    """The largest of the slides, where all fit into it; else one with their taps side by side."""
+    largest = max(slides, key=lambda slide: slide.kernel[0] * slide.kernel[1])
+    return largest if all(places(slide, largest) for slide in slides) else _side_by_side(slides)
+
+
 def aligned(parts: Sequence[Sliding]) -> list[Sliding]:
     """The same maps, sliding as the largest of them does, or where not all fit into that with their taps side by side.
 
     Raises:
         NotExact: their outputs are not of one size.
     """
-    slides = [part.slide for part in parts]
-    largest = max(slides, key=lambda slide: slide.kernel[0] * slide.kernel[1])
-    common = largest if all(places(slide, largest) for slide in slides) else _side_by_side(slides)
+    common = _common([part.slide for part in parts])
     found = []
     for part in parts:
         weight = embedded(part.weight, part.slide, common)
@@ -286,7 +296,7 @@ def _side_by_side(slides: Sequence[Slide]) -> Slide:
 def places(slide: Slide, into: Slide) -> list[list[int]] | None:
     """The taps (rows, then columns) of a slide among those of another that reads at least the same pixels.
 
-    None where there are none: another stride, other output sizes, or a tap that falls beside those of `into`.
+    None where there are none: another stride, output sizes that differ for every image, or a tap beside those of `into`.
     """
     if slide.stride != into.stride:
         return None
