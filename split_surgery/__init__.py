@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from split_surgery.comparing import diff
     from split_surgery.demonstration import demo
     from split_surgery.ranking import rank
+    from split_surgery.reporting import report
     from split_surgery.showing import show
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ __all__ = [
     "extension",
     "fold",
     "rank",
+    "report",
     "residual",
     "show",
     "skip",
@@ -42,6 +44,7 @@ _MODULES = {
     "diff": "comparing",
     "fold": "collapsing",
     "rank": "ranking",
+    "report": "reporting",
     "show": "showing",
     "verify": "checking",
 }

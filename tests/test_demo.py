@@ -92,7 +92,19 @@ def test_the_readmes_commands_exist(command):
     options = set(re.findall(r"`(--[a-z-]+)", text)) | set(re.findall(r" (--[a-z][a-z-]*)", text))
     helps = "".join(
         command(verb, "--help").stdout
-        for verb in ("residual", "extension", "skip", "apply", "rank", "fold", "verify", "diff", "show", "demo")
+        for verb in (
+            "residual",
+            "extension",
+            "skip",
+            "apply",
+            "rank",
+            "fold",
+            "verify",
+            "diff",
+            "show",
+            "report",
+            "demo",
+        )
     )
     of_other_programs = {"--weights", "--snapshot", "--reflink"}
     assert options - of_other_programs <= set(re.findall(r"--[a-z-]+", helps))

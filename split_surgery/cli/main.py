@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import split_surgery
-from split_surgery.cli import proof_verbs, split_verbs  # noqa: F401 (their verbs join the command)
+from split_surgery.cli import look_verbs, proof_verbs, split_verbs  # noqa: F401 (their verbs join the command)
 from split_surgery.cli.group import cli, complain, finish, run
 from split_surgery.cli.options import talk
 from split_surgery.cli.progress import Bar
