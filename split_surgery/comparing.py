@@ -106,7 +106,6 @@ class DiffReport:
     parts: tuple[DiffPart, ...]
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:

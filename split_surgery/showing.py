@@ -102,7 +102,6 @@ class ShowReport:
     fields: Fields
     nets: tuple[ShownNet, ...]
     history: tuple[ShownBlob, ...] = ()
-    warnings: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -54,7 +54,7 @@ def test_what_a_person_sees(tmp_path, command):
     assert done.stderr == HINT
     assert done.stdout == (Path(__file__).with_name("golden") / "residual.stdout").read_text()
     assert command("residual", net.name, weights.name, "-o", "derived1", "-q", cwd=tmp_path).stdout == (
-        "derived1: unchanged: it already holds exactly this split\n"
+        "derived1: unchanged: it already holds exactly this\n"
         "residual split of conv1_1: 3 fast + 3 slow, fast/slow by weight norm, NOT TPM\n"
     )
 

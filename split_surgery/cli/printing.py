@@ -28,6 +28,15 @@ SHOWN = 24
 """Channels listed before a list is cut short."""
 
 
+STATES = {
+    "written": "written",
+    "unchanged": "unchanged: it already holds exactly this",
+    "same": "up to date: it holds exactly what would be generated",
+    "differs": "DIFFERS from what would be generated: ",
+}
+"""What a status means; the files that differ follow it."""
+
+
 def say(text: str = "") -> None:
     """Print to stdout, the drawings in ASCII where its encoding knows no more."""
     try:
@@ -52,13 +61,7 @@ def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) 
     if report.status == "diff":
         print(report.diff, end="")
         return
-    state = {
-        "written": "written",
-        "unchanged": "unchanged: it already holds exactly this split",
-        "same": "up to date: it holds exactly what would be generated",
-        "differs": "DIFFERS from what would be generated: " + ", ".join(report.differing),
-    }[report.status]
-    say(f"{report.directory}: {state}")
+    say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
     for one in report.splits:
         split_layer(one, quiet, verbose)
     if quiet:
@@ -156,14 +159,6 @@ def rank_csv(report: RankReport | NetRankReport, quiet: bool, verbose: bool) -> 
     else:
         out.writerow(("layer", "num_output", "weights", "mean", "entropy"))
         out.writerows((r.layer, r.num_output, r.weights, repr(r.mean), repr(r.entropy)) for r in report.layers)  # type: ignore[union-attr]
-
-
-STATES = {
-    "written": "written",
-    "unchanged": "unchanged: it already holds exactly this",
-    "same": "up to date: it holds exactly what would be generated",
-    "differs": "DIFFERS from what would be generated: ",
-}
 
 
 def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
