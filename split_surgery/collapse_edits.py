@@ -13,7 +13,7 @@ from split_surgery.documents.layer_edit import LayerEdit
 from split_surgery.documents.layer_record import encode_record
 from split_surgery.documents.layer_text import removals, splice_layer
 from split_surgery.documents.net import Net
-from split_surgery.documents.weights import Array, Weights
+from split_surgery.documents.weights import Array, Record, Weights
 from split_surgery.edited import EditedText, read_again, without_layers
 from split_surgery.errors import Defect
 from split_surgery.inputs import NetFile
@@ -140,11 +140,11 @@ def record_changes(
     return [*changes, *(_removed(record) for record in _stale_splits(weights, gone))]
 
 
-def _anchor_change(collapsed: Collapsed, edit: LayerEdit, record: object) -> RecordChange:
+def _anchor_change(collapsed: Collapsed, edit: LayerEdit, record: Record) -> RecordChange:
     blobs: tuple[Array, ...] = (collapsed.weight,) if collapsed.bias is None else (collapsed.weight, collapsed.bias)
     added = (1,) if edit.drops and "bias_term" in edit.drops else ()
     if not isinstance(record, LayerRecord):
-        return RecordChange(record, [edit], [blobs], [], added)  # type: ignore[arg-type]  # an HDF5 record
+        return RecordChange(record, [edit], [blobs], [], added)
     edit = replace(edit, v1=record.v1)
     data = encode_record(record.reader, record, edit, blobs)
     splices = [Splice(*record.span, data)]
@@ -153,9 +153,9 @@ def _anchor_change(collapsed: Collapsed, edit: LayerEdit, record: object) -> Rec
     return RecordChange(record, [edit], [blobs], splices)
 
 
-def _removed(record: object) -> RecordChange:
+def _removed(record: Record) -> RecordChange:
     splices = [Splice(*record.span, b"")] if isinstance(record, LayerRecord) else []
-    return RecordChange(record, [], [], splices)  # type: ignore[arg-type]  # protobuf's or HDF5's
+    return RecordChange(record, [], [], splices)
 
 
 def _stale_splits(weights: Weights, gone: set[str]) -> Iterator[LayerRecord]:

@@ -86,17 +86,12 @@ def split_blocks(
     gone = dict.fromkeys(layer.name for layer in base.convolutions() if not derived.named(layer.name))
     old_names = {layer.name for layer in base.layers}
     new = [layer for layer in derived.layers if layer.name not in old_names]
-    found = [*(_block(held, base.named(name), new, states) for name in gone)] if new else []
+    found = [_block(held, base.named(name), new, states) for name in gone]
     # What cannot be a block of the derived net may be part of what was folded.
     sound = [block for block in found if not block.fault]
     folded = _folded_blocks(held, states, {block.layer for block in sound})
     taken = {member for block in folded for member in block.members}
-    lost = [name for name in gone if name not in taken | {block.layer for block in sound}]
-    faults = (
-        [block for block in found if block.layer in lost]
-        if new
-        else [_block(held, base.named(n), new, states) for n in lost]
-    )
+    faults = [block for block in found if block.fault and block.layer not in taken]
     return [*sound, *faults, *folded]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,9 +45,7 @@ def residual(net: str, weights: str | None, output: str, **flags: Any) -> None:
     \b
     split-surgery residual base.prototxt base.caffemodel -o derived1/
     """
-    show_split(
-        lambda progress: split_surgery.residual(net, weights, output, progress=progress, **library(flags)), flags
-    )
+    show_split("residual", flags, net, weights, output)
 
 
 @cli.command(short_help="The old extension/reorder split of one convolution.")
@@ -66,9 +63,7 @@ def extension(net: str, weights: str | None, output: str, **flags: Any) -> None:
     \b
     split-surgery extension base.prototxt base.caffemodel -o derived1_old/
     """
-    show_split(
-        lambda progress: split_surgery.extension(net, weights, output, progress=progress, **library(flags)), flags
-    )
+    show_split("extension", flags, net, weights, output)
 
 
 @cli.command(short_help="The skip (identity) split of one convolution.")
@@ -94,7 +89,7 @@ def skip(net: str, weights: str | None, output: str, **flags: Any) -> None:
     \b
     split-surgery skip base.prototxt base.caffemodel -o derived1/
     """
-    show_split(lambda progress: split_surgery.skip(net, weights, output, progress=progress, **library(flags)), flags)
+    show_split("skip", flags, net, weights, output)
 
 
 @cli.command(short_help="The splits of a YAML config, or of an earlier split.yaml.")
@@ -119,9 +114,7 @@ def apply(config: str, net: str, weights: str | None, output: str, **flags: Any)
     split-surgery apply configs/multi_split.yaml base.prototxt base.caffemodel -o derived1/
     split-surgery apply derived1/split.yaml base.prototxt -o derived1/ --check
     """
-    show_split(
-        lambda progress: split_surgery.apply(config, net, weights, output, progress=progress, **library(flags)), flags
-    )
+    show_split("apply", flags, config, net, weights, output)
 
 
 @cli.command(short_help="Convolutions, or the kernels of one, by TPM.")
@@ -150,7 +143,12 @@ def rank(net: str, weights: str | None, as_csv: bool, **flags: Any) -> None:
     finish(report, flags, printing.rank if flags["layer"] else printing.rank_net)
 
 
-def show_split(work: Callable[[Bar], SplitReport], flags: dict[str, Any]) -> None:
+def show_split(verb: str, flags: dict[str, Any], *arguments: str | None) -> None:
+    """Run a splitting verb of the library, and print its report."""
     from split_surgery.cli import printing
+
+    def work(progress: Bar) -> SplitReport:
+        report: SplitReport = getattr(split_surgery, verb)(*arguments, progress=progress, **library(flags))
+        return report
 
     finish(run(work, flags), flags, printing.split)
