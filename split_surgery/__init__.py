@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from split_surgery.errors import SurgeryError
 
 if TYPE_CHECKING:
+    from split_surgery import plot as plot
     from split_surgery.checking import verify
     from split_surgery.collapsing import fold
     from split_surgery.commands import apply, extension, residual, skip
@@ -30,6 +31,7 @@ __all__ = [
     "diff",
     "extension",
     "fold",
+    "plot",
     "rank",
     "report",
     "residual",
@@ -52,6 +54,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plot":  # the one verb of several kinds: a module of functions
+        return import_module("split_surgery.plot")
     if name in __all__:
         return getattr(import_module(f"split_surgery.{_MODULES.get(name, 'commands')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,7 @@ from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.files import PathLike, Progress, no_progress, read_file, snapshots_in
 from split_surgery.inputs import HDF5_SUFFIX, NET_FILE, SOLVER_FILE, WEIGHTS_FILE
 from split_surgery.opening import open_weights
-from split_surgery.reports import EngineOutput, VerifyReport
+from split_surgery.proof_reports import EngineOutput, VerifyReport
 
 
 def verify(

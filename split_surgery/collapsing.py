@@ -23,7 +23,7 @@ from split_surgery.linear import Trust
 from split_surgery.placing import plain, stale_files, write
 from split_surgery.plan import InputFile, dumped
 from split_surgery.planfile import read_plan
-from split_surgery.reports import FoldedRegion, FoldReport
+from split_surgery.proof_reports import FoldedRegion, FoldReport
 from split_surgery.writing import applied, diff_of, outputs_of
 
 

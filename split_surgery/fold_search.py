@@ -16,8 +16,8 @@ from split_surgery.errors import FileError, FilePlace, Unsupported, UsageError, 
 from split_surgery.files import Progress
 from split_surgery.inputs import Inputs
 from split_surgery.linear import Trust, is_linear
+from split_surgery.proof_reports import LeftRegion
 from split_surgery.regions import Region, Splits, anchor_of, linear_regions
-from split_surgery.reports import LeftRegion
 
 _LAYER = re.compile(r'^layer "[^"]*": ')
 

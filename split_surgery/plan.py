@@ -14,6 +14,7 @@ from split_surgery.errors import UsageError, nearest
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
 from split_surgery.recipes import RECIPES
 from split_surgery.recipes.graph import EVEN_CENTERS, SKIPS, Channels, Recipe
+from split_surgery.tables import Notebook, Table
 
 FORMAT = 1
 
@@ -135,7 +136,7 @@ class InputFile:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Notebook):
     """Everything that decides the outputs, with what identifies the inputs. No path, time or version enters.
 
     Attributes:
@@ -166,6 +167,24 @@ class Plan:
         text = "# How this directory was made. The channel lists are frozen: nothing is ranked again.\n"
         return text.encode() + dumped(self.to_tree())
 
+    def tables(self) -> tuple[Table, ...]:
+        return (*map(_layer_table, self.layers), self.digests())
+
+    def digests(self) -> Table:
+        """What identifies the inputs."""
+        files = [self.net, self.weights, *self.also, *([self.solverstate] if self.solverstate else [])]
+        rows = [(file.name, f"{file.size:,}", file.sha256 or "") for file in files]
+        rows += [
+            (f"layer {m.layer}", "", m.record_sha256) for one in self.layers for m in one.members if m.record_sha256
+        ]
+        rows += [(f"ancestor {at}", "", digest) for at, digest in enumerate(self.lineage, 1)]
+        return Table("what it was made from", ("file", "bytes", "SHA-256"), tuple(rows))
+
+
+def listed(channels: Sequence[int]) -> str:
+    """Channels in a line."""
+    return f"{len(channels)}: {' '.join(map(str, channels))}"
+
 
 def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
     options = plan.options
@@ -195,6 +214,20 @@ def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
     }
     shared = [{"layer": member.layer, "record_sha256": member.record_sha256} for member in plan.members[1:]]
     return tree | ({"shared_with": shared} if shared else {})
+
+
+def _layer_table(plan: LayerPlan) -> Table:
+    hidden = ("scores", "fast_channels", "slow_channels", "names", "record_sha256", "shared_with", "evidence")
+    rows = [(name.replace("_", " "), _said(value)) for name, value in _layer_tree(plan).items() if name not in hidden]
+    rows += [("fast kernels", listed(plan.fast)), ("slow kernels", listed(plan.slow))]
+    rows.append(("evidence", f"{len(plan.evidence)}: {', '.join(plan.evidence)}" if plan.evidence else "none"))
+    return Table(f"{plan.options.recipe} split of {plan.layer}", ("", ""), tuple(rows))
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "not known"}[value]
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,109 +1,94 @@
-"""The verb `report`: accuracy tables out of Caffe's logs."""
+"""The verb `report`: accuracy tables out of Caffe's logs, and a page on them and on directories of splits."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import PurePath
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.drawing import need_matplotlib
+from split_surgery.errors import UsageError
 from split_surgery.files import PathLike, Progress, no_progress
-from split_surgery.logfiles import log_files, log_lines
-from split_surgery.logs import Curve, Log, read_logs
-
-STDIN = "-"
-
-
-@dataclass(frozen=True)
-class LogRow:
-    """What one training came to.
-
-    Attributes:
-        net: its directory's name, or its own. source: the log. output: the test output that is told.
-        start, final, best: of that output, None where the log does not say; best_iteration: where the best was met, None if unknown.
-        parent: the net it was split from, as far as the names tell. drop: the parent's final less the start.
-        iterations: the last that was named, or None. seconds: wall time. done: whether it came to its end. runs: how often it began.
-    """
-
-    net: str
-    source: str
-    output: str
-    start: float | None
-    final: float | None
-    best: float | None
-    best_iteration: int | None
-    parent: str | None
-    drop: float | None
-    iterations: int | None
-    seconds: float
-    done: bool
-    runs: int
-    skipped: int
-
-
-@dataclass(frozen=True)
-class Group:
-    """The nets of one flow, in their natural order (derived2 before derived10)."""
-
-    name: str
-    rows: tuple[LogRow, ...]
-
-
-@dataclass(frozen=True)
-class LogReport:
-    """What some logs say; one group without a name, unless groups were asked for."""
-
-    groups: tuple[Group, ...]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def exit_code(self) -> int:
-        return 0
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"groups": [{"name": g.name, "nets": [dataclasses.asdict(row) for row in g.rows]} for g in self.groups]}
+from split_surgery.lineage import derived_in
+from split_surgery.log_report import Group, LogReport, LogRow
+from split_surgery.logs import Curve, Log
+from split_surgery.trainings import STDIN, in_order, net_names, read_all, told
 
 
 def report(
-    logs: PathLike | Sequence[PathLike] = (), *, group: Sequence[str] = (), output: str | None = None,
+    logs: PathLike | Sequence[PathLike] = (), output: PathLike | None = None, *, group: Sequence[str] = (),
+    test_output: str | None = None, avg: int = 5, engine: str | None = None,
+    input_shape: Mapping[str, tuple[int, ...]] | None = None, force: bool = False,
     progress: Progress = no_progress,
 ) -> LogReport:  # fmt: skip
-    """Accuracy by net from Caffe's logs.
+    """Accuracy by net from Caffe's logs; with `output` also a page with curves, and all on the splits in the directories.
 
     Args:
         logs: files, directories (searched for logs, also below) or `-` for standard input; lines that grep has put names of files
             before belong to those.
+        output: an .html file, which holds everything it shows, or an .md file, with pictures beside it.
         group: NAME=PATH, a flow of its own: logs of its own or, where there is no such path, those of `logs` with PATH in their
             names.
-        output: which test output to tell; by default the accuracy, else the first.
+        test_output: which test output to tell; by default the accuracy, else the first.
+        avg: values of the training loss that each point of a curve is the mean of.
+        engine: run the splits' nets against what they were made from, too (see verify).
+        input_shape: shapes of blobs that prototxts do not say. force: replace a page that no report has made.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
     """
     given = [logs] if isinstance(logs, (str, os.PathLike)) else list(logs)
     parted = [_parted(text) for text in group]
-    found = _read(given, progress)
+    if avg < 1:
+        raise UsageError(f"--avg {avg}: must be at least 1")
+    if output is not None:
+        need_matplotlib()
+        from split_surgery.pages.written import check_name
+
+        check_name(output, force)
+    paths = [path for path in (*given, *(path for _, path in parted if os.path.exists(path))) if path != STDIN]
+    splits = derived_in(paths) if output is not None else []
+    groups = _groups(given, parted, bool(splits), progress)
+    if not any(members for _, members in groups) and not splits:
+        raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
+    made = tuple(Group(name, _rows(members, test_output)) for name, members in groups)
+    silent = [row.source for one in made for row in one.rows if row.final is None]
+    found = LogReport(made, tuple(f"{source}: tells no test output" for source in silent))
+    if output is None:
+        return found
+    from split_surgery.pages.content import Wishes, content
+    from split_surgery.pages.written import write_page
+
+    page = content(found, _trainings(groups), splits, Wishes(avg, test_output, engine, input_shape), progress)
+    status, pictures = write_page(page, output, progress)
+    return replace(found, file=os.fspath(output), pictures=pictures, status=status)
+
+
+def _groups(
+    given: Sequence[PathLike], parted: Sequence[tuple[str, str]], bare: bool, progress: Progress
+) -> list[tuple[str, list[Log]]]:
+    """The logs by flow; one flow without a name, unless some were asked for."""
+    found = read_all(given, progress, bare)
     groups: list[tuple[str, list[Log]]] = []
     for name, path in parted:
-        if os.path.exists(path):
-            groups.append((name, _read([path], progress)))
-        else:
-            groups.append((name, [log for log in found if path in log.name]))
-        if not groups[-1][1]:
+        there = Path(path).exists()
+        groups.append((name, read_all([path], progress, bare) if there else [log for log in found if path in log.name]))
+        if not groups[-1][1] and not there:
             raise UsageError(f"--group {name}={path}: is no path, and no log has it in its name")
-    if not groups:
-        groups = [("", found)]
-    if not any(logs for _, logs in groups):
-        raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
-    made = tuple(Group(name, _rows(members, output)) for name, members in groups)
-    silent = [row.source for one in made for row in one.rows if row.final is None]
-    return LogReport(made, tuple(f"{source}: tells no test output" for source in silent))
+    return groups or [("", found)]
+
+
+def _trainings(groups: Sequence[tuple[str, Sequence[Log]]]) -> list[tuple[str, Log]]:
+    """The logs in the order of the tables, each with its net's name, and its flow's before it."""
+    found = []
+    for name, logs in groups:
+        names = net_names([log.name for log in logs])
+        order, _ = in_order(names, [log.name for log in logs])
+        found += [(f"{name}/{names[at]}" if name else names[at], logs[at]) for at in order]
+    return found
 
 
 def _parted(text: str) -> tuple[str, str]:
@@ -113,32 +98,13 @@ def _parted(text: str) -> tuple[str, str]:
     return name, path
 
 
-def _read(given: Sequence[PathLike], progress: Progress) -> list[Log]:
-    found: list[Log] = []
-    for path in given:
-        name = os.fspath(path)
-        files = [name] if name == STDIN else log_files(name)
-        if not files:
-            raise FileError("holds no log (*.log, *.log.gz, *.INFO)", FilePlace(name))
-        for file in files:
-            with ExitStack() as stack:
-                found += read_logs(log_lines(stack, file, progress), "standard input" if file == STDIN else file)
-    return found
-
-
 def _rows(logs: Sequence[Log], output: str | None) -> tuple[LogRow, ...]:
-    names = _names([log.name for log in logs])
-    folders = [PurePath(log.name).parent for log in logs]
-    # The baseline: so called, or above all the others.
-    first = {
-        at for at, name in enumerate(names)
-        if PurePath(name).name.startswith("base")
-        or (len(logs) > 1 and all(folders[at] in other.parents for there, other in enumerate(folders) if there != at))
-    }  # fmt: skip
+    names = net_names([log.name for log in logs])
+    order, first = in_order(names, [log.name for log in logs])
     rows: list[LogRow] = []
-    for at in sorted(range(len(logs)), key=lambda at: (at not in first, natural(names[at]))):
+    for at in order:
         log, net = logs[at], names[at]
-        key = _told(log, output)
+        key = told(log, output)
         curve = log.tests[key] if key is not None else Curve()
         parent = _parent(net, rows, {names[one] for one in first})
         # A single value without an iteration is the end of a log that was grepped: it had another start.
@@ -158,47 +124,6 @@ def _rows(logs: Sequence[Log], output: str | None) -> tuple[LogRow, ...]:
 
 def _value(number: float) -> float | None:
     return number if math.isfinite(number) else None
-
-
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A key by which numbers in names count as numbers."""
-    parts = re.findall(r"\d+|\D+", name)
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
-
-
-def _names(sources: Sequence[str]) -> list[str]:
-    """Short names of logs that tell them apart: their directories', else with as much of the path as that needs."""
-    stems = [PurePath(source.removesuffix(".gz")).with_suffix("").parts for source in sources]
-    depth = 1
-    while True:
-        found = []
-        for parts in stems:
-            folders = [part for part in parts[:-1] if part not in ("/", ".", "..")]
-            found.append("/".join(folders[-depth:]) or parts[-1])
-        alone = [name for name in found if found.count(name) == 1]
-        if len(alone) == len(found):
-            return found
-        if depth > max(map(len, stems)):
-            return ["/".join((name, parts[-1])) if found.count(name) > 1 else name for name, parts in zip(found, stems)]
-        depth += 1
-
-
-def _told(log: Log, output: str | None) -> tuple[int, str] | None:
-    """Which test net and output a row tells."""
-    if output is not None:
-        return next((key for key in log.tests if key[1] == output), None)
-    ranks: list[Callable[[str], bool]] = [
-        lambda name: name == "accuracy",
-        lambda name: "acc" in name and "5" not in name,
-        lambda name: "acc" in name,
-        lambda name: "loss" not in name,
-        lambda name: True,
-    ]
-    for fits in ranks:
-        for key in log.tests:
-            if fits(key[1].lower()):
-                return key
-    return None
 
 
 def _parent(net: str, before: Sequence[LogRow], baselines: set[str]) -> LogRow | None:

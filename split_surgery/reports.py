@@ -6,9 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from split_surgery.coverage import LayerCoverage
-from split_surgery.equivalence import Block, Changed
-from split_surgery.plan import LayerPlan, Plan
+from split_surgery.plan import LayerPlan, Plan, listed
+from split_surgery.proof_reports import FoldReport, VerifyReport
+from split_surgery.tables import Notebook, Table, counted
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LayerSplit:
 
 
 @dataclass(frozen=True)
-class SplitReport:
+class SplitReport(Notebook):
     """What a splitting verb did, or would do.
 
     Attributes:
@@ -93,6 +93,25 @@ class SplitReport:
             "next_command": self.next_command,
         } | ({"diff": self.diff} if self.status == "diff" else {})
 
+    def tables(self) -> tuple[Table, ...]:
+        found = []
+        for split in self.splits:
+            plan = split.plan
+            facts = (
+                ("ranked by", split.evidence),
+                ("fast", listed(plan.fast)),
+                ("slow", listed(plan.slow)),
+                ("parameters", f"{split.before:,} -> {split.after:,}"),
+            )
+            found.append(Table(f"{plan.options.recipe} split of {plan.layer}", ("", ""), facts))
+            rows = tuple(
+                (new.name, new.type, *("x".join(map(str, shape)) for shape in (*new.shapes, (), ())[:2]), new.start)
+                for new in split.new_layers
+            )
+            found.append(Table("", ("new layer", "type", "weight", "bias", "starts as"), rows))
+        after = (("files", ", ".join(self.files)), ("next", self.next_command))
+        return (*found, Table(f"{self.directory}: {self.status}", ("", ""), after))
+
 
 @dataclass(frozen=True)
 class Window:
@@ -124,7 +143,7 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class _Ranking:
+class _Ranking(Notebook):
     """What both rankings have: what they rest on, and the same over parts of the training, where they were asked for.
 
     Attributes:
@@ -154,6 +173,14 @@ class NetRankReport(_Ranking):
     net: str
     layers: tuple[LayerRow, ...]
 
+    def tables(self) -> tuple[Table, ...]:
+        columns = ("layer", "num_output", "weights", "mean", "entropy")
+        rows = (
+            (r.layer, counted(r.num_output), counted(r.weights), f"{r.mean:.4f}", f"{r.entropy:.4f}")
+            for r in self.layers
+        )
+        return (Table(f"{self.net}: {self.evidence}", columns, tuple(rows)),)
+
 
 @dataclass(frozen=True)
 class RankedKernel:
@@ -171,139 +198,10 @@ class RankReport(_Ranking):
     mean: float
     kernels: tuple[RankedKernel, ...]
 
-
-@dataclass(frozen=True)
-class EngineOutput:
-    """One output blob of both nets: the largest difference relative to the largest value, and what rounding explains."""
-
-    blob: str
-    difference: float
-    tolerance: float
-    size: int
-
-
-@dataclass(frozen=True)
-class VerifyReport:
-    """What verify found.
-
-    Attributes:
-        ignored: records with blobs in the weights file that the derived net has no layer for.
-        blocks: the split layers. changed: everything else that differs.
-        trained: whether the derived net was expected to have been trained.
-        inputs: what the engine ran on, in words.
-        problems: the reasons for exit code 1.
-    """
-
-    coverage: tuple[LayerCoverage, ...]
-    ignored: tuple[str, ...]
-    blocks: tuple[Block, ...]
-    changed: tuple[Changed, ...]
-    trained: bool
-    engine: str | None
-    outputs: tuple[EngineOutput, ...]
-    problems: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-    inputs: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        return 1 if self.problems else 0
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "passed": not self.problems,
-            "problems": list(self.problems),
-            "trained": self.trained,
-            "coverage": [dataclasses.asdict(row) for row in self.coverage],
-            "ignored": list(self.ignored),
-            "blocks": [dataclasses.asdict(block) for block in self.blocks],
-            "changed": [dataclasses.asdict(change) for change in self.changed],
-            "engine": self.engine,
-            "inputs": self.inputs,
-            "outputs": [dataclasses.asdict(output) for output in self.outputs],
-            "warnings": list(self.warnings),
-        }
-
-
-@dataclass(frozen=True)
-class FoldedRegion:
-    """Layers that one layer stands for now.
-
-    Attributes:
-        layer: its name. split: whether it was the block of a split, and nested: how many splits were inside. layers: what it was.
-        parameters: before and after. multiply_adds: of one image before and after, None where sizes are not known.
-        error: bound on the rounding of any one number of the layer (absolute); 0 where values were only moved.
-        largest: the largest absolute value of its weights.
-    """
-
-    layer: str
-    split: bool
-    nested: int
-    layers: tuple[str, ...]
-    parameters: tuple[int, int]
-    multiply_adds: tuple[int | None, int | None]
-    error: float
-    largest: float
-
-    def to_dict(self) -> dict[str, Any]:
-        pairs = {name: dict(zip(("before", "after"), getattr(self, name))) for name in ("parameters", "multiply_adds")}
-        return dataclasses.asdict(self) | pairs
-
-
-@dataclass(frozen=True)
-class LeftRegion:
-    """Layers that were not folded, and why not."""
-
-    layer: str
-    layers: tuple[str, ...]
-    split: bool
-    reason: str
-
-
-@dataclass(frozen=True)
-class FoldReport:
-    """What `fold` did, or would do.
-
-    Attributes:
-        status: written, unchanged, differs (`--check`), same (`--check`) or diff. all: whether every linear region was looked at.
-        left: what was looked at and not folded.
-        parameters: numbers in the whole weights file before and after. layers: of the prototxt.
-        source: the prototxt and the weights that were folded, as they were named or found.
-        deploy: the files to be deployed, a prototxt and the weights; None where every net has data or loss layers.
-    """
-
-    status: str
-    all: bool
-    directory: str
-    regions: tuple[FoldedRegion, ...]
-    left: tuple[LeftRegion, ...]
-    parameters: tuple[int, int]
-    layers: tuple[int, int]
-    files: tuple[str, ...]
-    source: tuple[str, str]
-    deploy: tuple[str, str] | None
-    differing: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    diff: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        return 1 if self.status == "differs" else 0
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "status": self.status,
-            "directory": self.directory,
-            "source": list(self.source),
-            "regions": [region.to_dict() for region in self.regions],
-            "left": [dataclasses.asdict(region) for region in self.left],
-            "parameters": {"before": self.parameters[0], "after": self.parameters[1]},
-            "layers": {"before": self.layers[0], "after": self.layers[1]},
-            "files": list(self.files),
-            "deploy": list(self.deploy) if self.deploy is not None else None,
-            "differing": list(self.differing),
-            "warnings": list(self.warnings),
-        } | ({"diff": self.diff} if self.status == "diff" else {})
+    def tables(self) -> tuple[Table, ...]:
+        title = f"{self.layer}: {self.evidence}; mean {self.mean:.4f}, entropy {self.entropy:.4f}"
+        rows = tuple((str(k.channel), f"{k.score:.9g}", k.group) for k in self.kernels)
+        return (Table(title, ("channel", "score", "group"), rows),)
 
 
 @dataclass(frozen=True)
@@ -318,7 +216,7 @@ class DemoRow:
 
 
 @dataclass(frozen=True)
-class DemoReport:
+class DemoReport(Notebook):
     """What the demo made and measured."""
 
     directory: str
@@ -339,3 +237,7 @@ class DemoReport:
             "verify": [report.to_dict() for report in self.proofs],
             "accuracy": [dataclasses.asdict(row) for row in self.rows],
         }
+
+    def tables(self) -> tuple[Table, ...]:
+        rows = tuple((row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in self.rows)
+        return (Table("", ("net", "accuracy", "correct", ""), rows),)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from split_surgery import report
 from split_surgery.errors import FileError, UsageError
 from split_surgery.logs import LIMIT, Curve, read_logs
-from split_surgery.reporting import natural
+from split_surgery.trainings import natural
 from tests.conftest import EXAMPLE
 
 RC2 = """\

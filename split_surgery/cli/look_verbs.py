@@ -8,11 +8,26 @@ import click
 
 import split_surgery
 from split_surgery.cli.group import cli, finish, library, run
-from split_surgery.cli.options import talk
+from split_surgery.cli.options import evidence, options, shape_of, talk
+from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
 
 if TYPE_CHECKING:
-    from split_surgery.reporting import LogReport
+    from split_surgery.log_report import LogReport
+    from split_surgery.plot import PlotReport
+
+test_output = click.option(
+    "--test-output", metavar="NAME", help="Which output of the test net to tell. [default: the accuracy]"
+)
+average = click.option(
+    "--avg", type=int, default=5, show_default=True, metavar="N", help="Draw the mean of N values of the training loss."
+)
+input_shape = click.option(
+    "--input-shape",
+    multiple=True,
+    metavar="BLOB:N,C,H,W",
+    help="Shape of a blob that the prototxt does not say. Repeatable.",
+)
 
 
 @cli.command(short_help="Accuracy tables out of Caffe's logs.")
@@ -23,7 +38,14 @@ if TYPE_CHECKING:
     metavar="NAME=PATH",
     help="A flow of its own, set beside the others: logs in PATH. Repeatable.",
 )
-@click.option("--output", metavar="NAME", help="Which test output to tell. [default: the accuracy]")
+@test_output
+@click.option(
+    "-o", "output", metavar="FILE", help="Write a page too: .html (one file), or .md with pictures beside it."
+)
+@average
+@click.option("--engine", type=click.Choice(["opencv", "caffe"]), help="On the page, run the nets of splits too.")
+@input_shape
+@click.option("--force", is_flag=True, help="Replace a FILE that no report has made.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables in Markdown.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a row for each log as CSV.")
 @talk
@@ -36,10 +58,113 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     split-surgery report baseline/ derived1/ derived2/
     split-surgery report --group residual=runs/residual --group extension=runs/extension
     grep -R -B 3 "Optimization Done" runs/ | split-surgery report -
+    split-surgery report runs/ -o report.html
+
+    The page has the curves, and of every directory of a split that is there: the block before and after, its kernels, their scores,
+    what verify says, and the commands that make it again.
     """
     from split_surgery.cli import tables
 
     if as_markdown and as_csv:
         raise UsageError("--markdown and --csv exclude each other")
-    found: LogReport = run(lambda progress: split_surgery.report(logs, progress=progress, **library(flags)), flags)
+    given = library(flags)
+    if flags["input_shape"]:
+        given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
+    found: LogReport = run(lambda progress: split_surgery.report(logs, progress=progress, **given), flags)
     finish(found, flags, tables.markdown if as_markdown else tables.as_csv if as_csv else tables.report)
+
+
+@cli.group(short_help="Pictures: curves, scores, kernels, block diagrams.")
+def plot() -> None:
+    """A picture as a png, svg or pdf file: what its name ends in. Equal input gives equal files."""
+
+
+drawn = options(click.option("-o", "output", metavar="FILE", required=True, help="A .png, .svg or .pdf file."), talk)
+
+
+@plot.command(short_help="Loss, accuracy and rate over iterations.")
+@click.argument("logs", nargs=-1)
+@average
+@test_output
+@drawn
+def loss(logs: tuple[str, ...], output: str, **flags: Any) -> None:
+    """Curves of the trainings in LOGS (files, directories, or -): training loss, test loss, accuracy, learning rate.
+
+    \b
+    split-surgery plot loss baseline/ derived1/ derived2/ --avg 5 -o curves.png
+    """
+    show_picture("loss", flags, logs, output)
+
+
+@plot.command(short_help="Scores of kernels, fast and slow; entropy of layers.")
+@click.argument("net")
+@click.argument("weights", required=False)
+@click.option("--layer", multiple=True, metavar="NAME", help="Whose kernels. Repeatable. [default: conv1_1]")
+@evidence
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of --order random.")
+@click.option("--solver", metavar="FILE", help="Where it keeps its snapshots, they are found.")
+@click.option("--solverstate", metavar="FILE", help="Of the snapshot WEIGHTS, for the measure update.")
+@drawn
+def tpm(net: str, weights: str | None, output: str, **flags: Any) -> None:
+    """The scores of a layer's kernels, and the entropy of each layer's scores, of NET and WEIGHTS as `rank` finds them.
+
+    NET may be a split.yaml: then the scores that it was made by are drawn.
+
+    \b
+    split-surgery plot tpm base.prototxt base.caffemodel -o tpm.png
+    split-surgery plot tpm derived1/split.yaml -o tpm.png
+    """
+    show_picture("tpm", flags, net, weights, output)
+
+
+@plot.command(short_help="The kernels of a layer as images.")
+@click.argument("weights")
+@click.argument("layer")
+@click.option(
+    "--compare", is_flag=True, help="Set split2 of LAYER beside residual_pre, with sums and responses to an edge."
+)
+@click.option("--bgr", is_flag=True, help="The three channels are blue, green, red, as Caffe's own tools read images.")
+@drawn
+def kernels(weights: str, layer: str, output: str, **flags: Any) -> None:
+    """The kernels of LAYER in WEIGHTS (or in the directory of a split): in colour where they have three channels.
+
+    \b
+    split-surgery plot kernels base.caffemodel conv1_1 -o kernels.png
+    split-surgery plot kernels derived1 conv1_1 --compare -o compared.png
+    """
+    show_picture("kernels", flags, weights, layer, output)
+
+
+@plot.command(short_help="The block diagram of a net.")
+@click.argument("net")
+@click.option("--around", multiple=True, metavar="LAYER", help="Fold away what is far from this layer. Repeatable.")
+@click.option(
+    "--phase", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Which of its nets."
+)
+@click.option("--base", metavar="NET", help="Mark the layers that this net has not. [default: those in split.yaml]")
+@click.option("--weights", metavar="FILE", help="They say how many channels a data layer gives.")
+@input_shape
+@drawn
+def net(net: str, output: str, **flags: Any) -> None:
+    """The layers of NET (a prototxt, or the directory of a split) as boxes, with shapes on the arrows.
+
+    A large net is folded away but for what is near its new layers, if a split made it, or near LAYER.
+
+    \b
+    split-surgery plot net derived1 -o derived1.svg
+    split-surgery plot net base.prototxt --around conv1_1 -o base.svg
+    """
+    if flags["input_shape"]:
+        flags["input_shape"] = dict(map(shape_of, flags["input_shape"]))
+    show_picture("net", flags, net, output)
+
+
+def show_picture(kind: str, flags: dict[str, Any], *arguments: Any) -> None:
+    """Draw a picture of a kind, and say where it is."""
+    from split_surgery.cli import tables
+
+    def work(progress: Bar) -> PlotReport:
+        report: PlotReport = getattr(split_surgery.plot, kind)(*arguments, progress=progress, **library(flags))
+        return report
+
+    finish(run(work, flags), flags, tables.plot)

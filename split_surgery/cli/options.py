@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from split_surgery.errors import UsageError
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 ORDERS = click.Choice(["tpm", "random", "reverse"])
@@ -107,3 +109,15 @@ writing_files = options(
 
 
 writing = options(writing_files, config_file)
+
+
+def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
+    """`data:1,3,32,32` as ("data", (1, 3, 32, 32))."""
+    name, _, sizes = text.rpartition(":")
+    try:
+        shape = tuple(int(size) for size in sizes.split(","))
+    except ValueError:
+        shape = ()
+    if not name or not shape or min(shape) < 1:
+        raise UsageError(f"--input-shape {text}: must be BLOB:N,C,H,W")
+    return name, shape

@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING
 from split_surgery.cli.diagram import ASCII, draw
 
 if TYPE_CHECKING:
-    from split_surgery.reports import (
-        DemoReport,
-        FoldedRegion,
-        FoldReport,
-        LayerSplit,
-        NetRankReport,
-        RankReport,
-        SplitReport,
-        VerifyReport,
-    )
+    from split_surgery.proof_reports import FoldedRegion, FoldReport, VerifyReport
+    from split_surgery.reports import DemoReport, LayerSplit, NetRankReport, RankReport, SplitReport
 
 NUMBER = re.compile(r"[\d.,x/e+-]+")
 SHOWN = 24

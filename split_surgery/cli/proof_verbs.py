@@ -9,13 +9,13 @@ import click
 
 import split_surgery
 from split_surgery.cli.group import cli, finish, library, run
-from split_surgery.cli.options import talk
+from split_surgery.cli.options import shape_of, talk
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
 
 if TYPE_CHECKING:
     from split_surgery.comparing import DiffReport
-    from split_surgery.reports import FoldReport, VerifyReport
+    from split_surgery.proof_reports import FoldReport, VerifyReport
     from split_surgery.showing import ShowReport
 
 
@@ -138,15 +138,3 @@ def diff(a: str, b: str, **flags: Any) -> None:
         return split_surgery.diff(a, b, progress=progress)
 
     finish(run(work, flags), flags, listing.diff)
-
-
-def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
-    """`data:1,3,32,32` as ("data", (1, 3, 32, 32))."""
-    name, _, sizes = text.rpartition(":")
-    try:
-        shape = tuple(int(size) for size in sizes.split(","))
-    except ValueError:
-        shape = ()
-    if not name or not shape or min(shape) < 1:
-        raise UsageError(f"--input-shape {text}: must be BLOB:N,C,H,W")
-    return name, shape

@@ -1,0 +1,23 @@
+"use strict";
+// Each check box shows and hides the lines whose ids begin as it says.
+for (const group of document.querySelectorAll("fieldset")) {
+  const boxes = [...group.querySelectorAll("input[data-lines]")];
+  const show = (box) => {
+    for (const line of group.parentElement.querySelectorAll(`[id^="${box.dataset.lines}"]`)) {
+      line.style.display = box.checked ? "" : "none";
+    }
+  };
+  for (const box of boxes) {
+    box.addEventListener("change", () => show(box));
+    show(box); // a browser that reloads the page may have kept what was checked
+  }
+  for (const button of group.querySelectorAll("button[data-all]")) {
+    button.addEventListener("click", () => {
+      for (const box of boxes) {
+        box.checked = button.dataset.all === "on";
+        show(box);
+      }
+    });
+  }
+  group.hidden = false;
+}

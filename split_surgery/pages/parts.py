@@ -1,0 +1,67 @@
+"""What a page consists of, whatever it is written in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
+
+from split_surgery.tables import Table
+
+if TYPE_CHECKING:
+    from split_surgery.pictures.style import Picture
+
+
+@dataclass(frozen=True)
+class Words:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A title inside a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Lines for a shell."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Drawings beside each other where there is room."""
+
+    drawings: tuple[Picture, ...]
+
+
+Part = Union[Words, Heading, Commands, Table, Pictures]
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    title: str
+    sections: tuple[Section, ...]
+
+    def drawings(self) -> list[Picture]:
+        """All drawings in their order."""
+        return [
+            drawing for section in self.sections for part in section.parts if isinstance(part, Pictures)
+            for drawing in part.drawings
+        ]  # fmt: skip
+
+
+def slug(text: str) -> str:
+    """A word for links and files."""
+    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-") or "x"

@@ -1,0 +1,1 @@
+"""Drawings by matplotlib, which nothing else imports."""

@@ -1,0 +1,134 @@
+"""Curves of trainings: loss, accuracy and learning rate over iterations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from split_surgery.logs import Curve, Log
+from split_surgery.pictures.style import Picture, line_style, style
+from split_surgery.trainings import told
+
+Points = npt.NDArray[np.float64]
+
+POINTS = 2000
+"""Points drawn of one line: more than a screen has columns."""
+
+RATE = "learning rate"
+ORDER = ("training loss", "test loss", "", RATE)
+"""Panels from the top; "" stands for what was tested."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a panel: where the iteration runs back (a restart) it is broken."""
+
+    panel: str
+    net: int
+    iterations: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+def lines_of(log: Log, net: int, avg: int, output: str | None) -> list[Line]:
+    """What is drawn of one training. Values without an iteration (as grep leaves them) have no place and are left out.
+
+    Args:
+        avg: values of the training loss that each point is the mean of, its own and those before it.
+        output: the test output to draw beside the losses; by default the accuracy.
+    """
+    key = told(log, output)
+    mean = f", mean of {avg}" if avg > 1 else ""
+    found = [(f"training loss{mean}", moving_average(log.train.get("loss", Curve()), avg))]
+    losses = [(name, curve) for (number, name), curve in log.tests.items() if "loss" in name.lower() and number == 0]
+    found += [("test loss", _points(curve)) for _, curve in losses[:1]]
+    if key is not None and "loss" not in key[1].lower():
+        found.append((key[1].lower() if output is None else key[1], _points(log.tests[key])))
+    found.append((RATE, _points(log.train.get("lr", Curve()))))
+    return [
+        Line(panel, net, tuple(at for at, _ in points), tuple(value for _, value in points))
+        for panel, points in found if points
+    ]  # fmt: skip
+
+
+def moving_average(curve: Curve, count: int) -> list[tuple[int, float]]:
+    """The mean of each value and up to `count` - 1 before it; a restart begins anew."""
+    found: list[tuple[int, float]] = []
+    window: list[float] = []
+    last = -1
+    for at, value in _points(curve):
+        window = [value] if at < last else [*window, value][-count:]
+        found.append((at, math.fsum(window) / len(window)))
+        last = at
+    return found
+
+
+def _points(curve: Curve) -> list[tuple[int, float]]:
+    return [(at, value) for at, value in zip(curve.iterations, curve.values) if at >= 0 and math.isfinite(value)]
+
+
+def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True) -> Picture:
+    """Panels one below the other, a line for each net.
+
+    Args:
+        legend: whether the drawing has one; a page has its own.
+    """
+    panels = sorted({line.panel for line in lines}, key=_place)
+    with style():
+        figure = Figure(figsize=(8.0, 0.6 + 1.75 * len(panels)), layout="constrained")
+        grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, panel in zip(grid, panels):
+            axes.set_title(panel)
+            shown = [line for line in lines if line.panel == panel]
+            for line in shown:
+                colour, dash = line_style(line.net)
+                for part, (x, y) in enumerate(_parts(line)):
+                    gid = f"line-{line.net}-{panels.index(panel)}-{part}"
+                    steps = "steps-post" if panel == RATE else "default"
+                    axes.plot(x, y, color=colour, linestyle=dash, linewidth=_width(line.net), drawstyle=steps, gid=gid)
+            values = [value for line in shown for value in line.values]
+            if panel == RATE and min(values) > 0 and max(values) > 10 * min(values):
+                axes.set_yscale("log")
+                axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+                axes.yaxis.set_minor_locator(NullLocator())
+        grid[-1].set_xlabel("iteration")
+        grid[-1].xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,.0f}"))
+        if legend:
+            handles = [_handle(net) for net in range(len(nets))]
+            figure.legend(handles, nets, loc="outside upper left", ncols=min(len(nets), 5), frameon=False)
+    entries = tuple((name, line_style(net)[0], line_style(net)[1]) for net, name in enumerate(nets))
+    return Picture("curves", f"{', '.join(panels)} over iterations, of {', '.join(nets)}", figure, entries)
+
+
+def _handle(net: int) -> Line2D:
+    colour, dash = line_style(net)
+    return Line2D([], [], color=colour, linestyle=dash, linewidth=_width(net))
+
+
+def _width(net: int) -> float:
+    """Later lines are thinner and on top: one that lies under another still shows on both sides of it."""
+    return max(1.1, 3.2 - 0.7 * net)
+
+
+def _place(panel: str) -> tuple[int, str]:
+    known = [at for at, name in enumerate(ORDER) if name and panel.startswith(name)]
+    return (known[0] if known else ORDER.index(""), panel)
+
+
+def _parts(line: Line) -> list[tuple[Points, Points]]:
+    """The line between restarts, each part thinned to what can be seen."""
+    breaks = [at + 1 for at, (a, b) in enumerate(pairwise(line.iterations)) if b < a]
+    found = []
+    for start, stop in pairwise([0, *breaks, len(line.iterations)]):
+        step = max(1, (stop - start) // POINTS)
+        chosen = sorted({*range(start, stop, step), stop - 1})
+        found.append((np.array(line.iterations, float)[chosen], np.array(line.values)[chosen]))
+    return found

@@ -1,0 +1,147 @@
+"""What all drawings share: colours that colour-blind readers tell apart, and files that are identical for identical input."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+INK, FAINT, GRID, PAPER, MARK = "#1a1c20", "#5c626b", "#d4d7dc", "#fefefe", "#d9ebf7"
+"""Text and lines, what is beside the point, grids, the background, and what is marked. A page puts its own in their places."""
+
+FAST, SLOW = "#0072b2", "#e69f00"
+
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
+"""Okabe and Ito's palette (Color Universal Design, 2008), without black and yellow, which vanish on one of the two backgrounds."""
+
+Dash = Literal["-", "--", ":", "-."]
+DASHES: tuple[Dash, ...] = ("-", "--", ":", "-.")
+"""What tells lines apart once the colours are used up."""
+
+SUFFIXES = ("png", "svg", "pdf")
+
+DPI = 150
+MOST_PIXELS = 60_000
+"""The longest side of a png (matplotlib's renderer takes 65,535)."""
+
+_SETTINGS: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.facecolor": "none",
+    "axes.formatter.useoffset": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "hatch.color": PAPER,
+    "hatch.linewidth": 1.2,
+    "svg.hashsalt": "split-surgery",
+    "image.composite_image": False,
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Settings of our own for what is drawn inside, whatever the user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing.
+
+    Attributes:
+        name: a word for files. about: what it shows, for those who do not see it.
+        legend: of lines that a page can show and hide: what each is called, and its colour and dash.
+    """
+
+    name: str
+    about: str
+    figure: Figure = field(repr=False, compare=False)
+    legend: tuple[tuple[str, str, str], ...] = ()
+
+    def saved(self, suffix: str) -> bytes:
+        """The file of a suffix (png, svg, pdf): the same bytes for the same drawing and version of matplotlib."""
+        about = {"png": {"Software": "split-surgery", "Description": _latin(self.about)},
+                 "svg": {"Date": None, "Creator": "split-surgery", "Title": self.about},
+                 "pdf": {"CreationDate": None, "Producer": None, "Creator": "split-surgery", "Title": self.about}}  # fmt: skip
+        dpi = min(DPI, MOST_PIXELS / max(self.figure.get_size_inches()))
+        out = io.BytesIO()
+        with style():
+            FigureCanvasAgg(self.figure)
+            self.figure.savefig(out, format=suffix, dpi=dpi, facecolor=PAPER, metadata=about[suffix])
+        return out.getvalue()
+
+    def inline(self) -> str:
+        """The drawing as an <svg> element in the colours (--ink and so on) and the font of the page that it stands in."""
+        out = io.StringIO()
+        with style():
+            matplotlib.rcParams["svg.fonttype"] = "none"
+            matplotlib.rcParams["svg.hashsalt"] = f"split-surgery {self.name}"
+            FigureCanvasAgg(self.figure)
+            self.figure.savefig(out, format="svg", facecolor="none", metadata={"Date": None, "Creator": None})
+        text = out.getvalue()
+        text = text[text.index("<svg") :]
+        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+        for colour, word in ((INK, "ink"), (FAINT, "faint"), (GRID, "grid"), (PAPER, "paper"), (MARK, "mark")):
+            text = text.replace(colour, f"var(--{word})")
+        # One page holds several drawings: what they refer to inside must not meet.
+        text = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{self.name}-", text)
+        return _TIDY.sub("", text)
+
+    def _repr_html_(self) -> str:
+        colours = ";".join((f"--ink:{INK}", f"--faint:{FAINT}", f"--grid:{GRID}", f"--paper:{PAPER}", f"--mark:{MARK}"))
+        return f'<div style="max-width:60em;background:{PAPER};{colours}">{self.inline()}</div>'
+
+
+_TIDY = re.compile(r"(?<=\n)\s+|<!--.*?-->\n?")
+
+
+def _latin(text: str) -> str:
+    """PNG's texts are Latin-1."""
+    return text.encode("latin-1", "replace").decode("latin-1")
+
+
+def plain_axes(axes: Axes) -> None:
+    """Axes for a picture: no ticks, no frame."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def line_style(at: int) -> tuple[str, Dash]:
+    """The colour and the dash of the line of that number."""
+    return LINES[at % len(LINES)], DASHES[at // len(LINES) % len(DASHES)]
+
+
+def rows_and_columns(count: int, wide: float = 1.6) -> tuple[int, int]:
+    """A grid for so many things, about `wide` times as wide as high."""
+    columns = max(1, min(count, round(math.sqrt(count * wide))))
+    return -(-count // columns), columns
