@@ -36,6 +36,7 @@ from split_surgery.equivalence import same_record
 from split_surgery.errors import UsageError
 from split_surgery.files import PathLike, Progress, no_progress
 from split_surgery.inputs import NET_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
+from split_surgery.tables import Notebook, Table
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class DiffPart:
 
 
 @dataclass(frozen=True)
-class DiffReport:
+class DiffReport(Notebook):
     """What differs between two files.
 
     Attributes:
@@ -117,6 +118,20 @@ class DiffReport:
 
     def to_dict(self) -> dict[str, Any]:
         return {"equal": self.equal} | dataclasses.asdict(self)
+
+    def tables(self) -> tuple[Table, ...]:
+        """A row for each layer, field or blob that differs; the numbers are in `parts`."""
+        rows = [("file", title, "removed") for title in self.removed] + [
+            ("file", title, "added") for title in self.added
+        ]
+        for part in self.parts:
+            rows += [(part.title, change.path, f"{change.old} -> {change.new}") for change in part.fields]
+            for layer in part.layers:
+                what = [change.path for change in layer.fields] + [f"blob {blob.index}" for blob in layer.blobs]
+                words = ["moved"] * layer.moved + [layer.change, *(what if layer.change == "changed" else ())]
+                rows.append((part.title, f"layer {layer.name}", ", ".join(words)))
+            rows += [(part.title, f"history {blob.index}", "changed") for blob in part.history]
+        return (Table("equal" if self.equal else "different", ("in", "what", "change"), tuple(rows)),)
 
 
 def diff(a: PathLike, b: PathLike, *, progress: Progress = no_progress) -> DiffReport:

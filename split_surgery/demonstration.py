@@ -1,7 +1,8 @@
-"""The demo: a small real net that comes with the package is split, proven, folded, and run on real images by OpenCV."""
+"""The demo: a small real net that comes with the package is split, proven, folded, run on real images by OpenCV, and shown."""
 
 from __future__ import annotations
 
+import gzip
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,10 @@ from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.engines.opencv import run
 from split_surgery.engines.prepare import prepare
-from split_surgery.errors import UsageError
+from split_surgery.errors import FileError, UsageError
 from split_surgery.files import Output, OutputDir, PathLike, Progress, no_progress, read_file
 from split_surgery.opening import open_weights
+from split_surgery.reporting import report
 from split_surgery.reports import DemoReport, DemoRow
 
 DATA = Path(__file__).with_name("demo_data")
@@ -28,12 +30,17 @@ NET, WEIGHTS, TRAINED, IMAGES = (
     "residual_trained.caffemodel",
     "images.npz",
 )
+LOG, SNAPSHOT, PAGE = "train.log", "grow_iter_1000.caffemodel", "report.html"
+LOGS = {"baseline": "baseline.log.gz", "residual": "residual.log.gz"}
+"""What Caffe said when it trained the two."""
+
 SCALE = 1 / 256
 """Grey values to the net's input, as in the transform_param it was trained with."""
 
 
 def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_progress) -> DemoReport:
-    """Split the demo's net both ways under `output`, verify, fold it after training, and measure accuracy on 500 test images.
+    """Split the demo's net both ways under `output`, verify, fold it after training, measure accuracy on 500 test images, and write a
+    report on all that.
 
     The directory gets the baseline's files too, so that the commands can be tried by hand. Running it again changes nothing.
 
@@ -42,8 +49,9 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
     """
     folder = Path(output)
     baseline = OutputDir(folder / "baseline")
-    files = [path for path in sorted(DATA.iterdir()) if path.name not in (IMAGES, TRAINED)]
+    files = [path for path in sorted(DATA.iterdir()) if path.name not in (IMAGES, TRAINED, *LOGS.values())]
     outputs = [Output(path.name, [read_file(path)]) for path in files]
+    outputs.append(Output(LOG, [_log("baseline")]))
     if not baseline.entries():
         baseline.create(outputs)
     elif baseline.differing(outputs):
@@ -53,7 +61,11 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
         residual(net, weights, folder / "residual", progress=progress),
         extension(net, weights, folder / "extension", noise=0, progress=progress),
     )
-    trained = (folder / "residual" / "net.prototxt", DATA / TRAINED)
+    # Training takes minutes, and Caffe: what it came to is handed out where `caffe train` would have put it.
+    handed = [Output(LOG, [_log("residual")]), Output(SNAPSHOT, [read_file(DATA / TRAINED)])]
+    there = OutputDir(folder / "residual")
+    there.create([output for output in handed if output.name not in there.entries()])
+    trained = (folder / "residual" / "net.prototxt", folder / "residual" / SNAPSHOT)
     folded = fold(*trained, folder / "folded", progress=progress)
     proofs = (
         verify(net, weights, folder / "residual", engine="opencv"),
@@ -93,7 +105,16 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
         rows.append(DemoRow(name, correct / len(labels), correct, len(labels), remark))
     differing = int((said[-1] != said[-2]).sum())
     rows[-1] = replace(rows[-1], remark=f"{rows[-1].remark}; {differing} predictions differ from the row above")
-    return DemoReport(str(folder), splits, folded, proofs, tuple(rows))
+    page, warnings = "", tuple[str, ...]()
+    try:
+        page = report(folder, folder / PAGE, input_shape={"data": (1, 1, 28, 28)}, progress=progress).file
+    except FileError as error:  # without matplotlib the demo is still one
+        warnings = (f"no report was written: {error}",)
+    return DemoReport(str(folder), splits, folded, proofs, tuple(rows), page, warnings)
+
+
+def _log(name: str) -> bytes:
+    return gzip.decompress(read_file(DATA / LOGS[name]))
 
 
 def predictions(net: PathLike, weights: PathLike, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:

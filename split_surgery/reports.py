@@ -217,13 +217,15 @@ class DemoRow:
 
 @dataclass(frozen=True)
 class DemoReport(Notebook):
-    """What the demo made and measured."""
+    """What the demo made and measured; `page` is the report that it wrote, "" where there is no matplotlib."""
 
     directory: str
     splits: tuple[SplitReport, ...]
     fold: FoldReport
     proofs: tuple[VerifyReport, ...]
     rows: tuple[DemoRow, ...]
+    page: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -236,6 +238,8 @@ class DemoReport(Notebook):
             "fold": self.fold.to_dict(),
             "verify": [report.to_dict() for report in self.proofs],
             "accuracy": [dataclasses.asdict(row) for row in self.rows],
+            "page": self.page,
+            "warnings": list(self.warnings),
         }
 
     def tables(self) -> tuple[Table, ...]:

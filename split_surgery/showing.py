@@ -21,6 +21,7 @@ from split_surgery.documents.shapes import Cost, costs
 from split_surgery.documents.weights import Blob, Record, Weights
 from split_surgery.errors import UsageError, nearest
 from split_surgery.files import PathLike, Progress, no_progress
+from split_surgery.tables import Notebook, Table, counted
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class ShownNet:
 
 
 @dataclass(frozen=True)
-class ShowReport:
+class ShowReport(Notebook):
     """What a file says and holds.
 
     Attributes:
@@ -109,6 +110,18 @@ class ShowReport:
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+    def tables(self) -> tuple[Table, ...]:
+        """The fields of the file, then the layers of each net."""
+        found = [Table(self.kind, ("", ""), tuple(self.fields.items()))] if self.fields else []
+        columns = ("layer", "type", "bottoms", "tops", "shape", "parameters", "multiply-adds")
+        return (*found, *(Table(net.title or self.kind, columns, tuple(map(_cells, net.layers))) for net in self.nets))
+
+
+def _cells(layer: ShownLayer) -> tuple[str, ...]:
+    shape = "x".join("?" if size is None else str(size) for size in layer.shape or ())
+    ends = (", ".join(layer.bottoms), ", ".join(layer.tops))
+    return (layer.name, layer.type, *ends, shape, counted(layer.parameters), counted(layer.multiply_adds))
 
 
 def show(

@@ -22,9 +22,15 @@ class Table:
 
     def html(self) -> str:
         """A <table>; numbers are of the class "n"."""
+        caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
+        if not any(self.columns):  # facts: what stands on the left says what the right is
+            facts = (
+                "".join((f'<th scope="row">{escape(row[0])}</th>', *(f"<td>{escape(cell)}</td>" for cell in row[1:])))
+                for row in self.rows
+            )
+            return f"<table>{caption}<tbody>\n" + "\n".join(f"<tr>{fact}</tr>" for fact in facts) + "\n</tbody></table>"
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.columns)
         body = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
-        caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
 
     def markdown(self) -> str:

@@ -38,6 +38,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, advice in (
         ("needs real Caffe", "`make caffe` gets it (Linux x86-64), or name yours in SPLIT_SURGERY_CAFFE"),
         ("needs the corpus of real files beside the project", "they are in ../shared, which is not published"),
+        ("needs Chromium and playwright", "`make chromium` gets the one (with apt-get), the extra `dev` the other"),
         ("needs Python 2.7", "name one with numpy in SPLIT_SURGERY_PYTHON27"),
     ):
         count = sum(reason in str(report.longrepr) for report in skipped)
@@ -51,6 +52,12 @@ def caffe() -> tuple[Path, Path]:
     tools = caffe_tools()
     assert tools is not None, "SPLIT_SURGERY_REQUIRE_CAFFE is set, but there is no Caffe: run `make caffe`"
     return tools
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real files, which are not published."""
+    return SHARED
 
 
 @pytest.fixture

@@ -272,3 +272,5 @@ def demo(report: DemoReport, quiet: bool, verbose: bool) -> None:
         f"(standard error of an accuracy on {report.rows[0].images} images: {error:.3f}; smaller differences show nothing)"
     )
     say(f"the files are in {report.directory}")
+    if report.page:
+        say(f"all of it in pictures, for a browser: {report.page}")

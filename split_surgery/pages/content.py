@@ -21,7 +21,7 @@ from split_surgery.lineage import Derived
 from split_surgery.log_report import LogReport
 from split_surgery.logs import Log
 from split_surgery.opening import open_weights
-from split_surgery.pages.parts import Commands, Heading, Page, Part, Pictures, Section, Words, slug
+from split_surgery.pages.parts import Commands, Heading, Page, Part, Pictures, Section, Words, slugs
 from split_surgery.pictures.bars import score_bars
 from split_surgery.pictures.blocks import block_diagram
 from split_surgery.pictures.curves import Line, curves, lines_of
@@ -59,9 +59,9 @@ def content(
     if tables:
         sections.append(Section("Accuracy", (*tables, Words(MEANING), *(Words(text) for text in report.warnings))))
         sections.append(Section("Curves", tuple(_curves(trainings, wishes))))
-    for done, one in enumerate(splits):
+    for done, (one, place) in enumerate(zip(splits, slugs([one.name for one in splits]))):
         progress("drawing", done, len(splits))
-        sections.append(Section(one.name, tuple(_split(one, wishes))))
+        sections.append(Section(one.name, tuple(_split(one, place, wishes))))
     counts = [_many(len(trainings), "training"), _many(len(splits), "split")]
     return Page("split-surgery: " + " and ".join(text for text in counts if text), tuple(sections))
 
@@ -86,9 +86,8 @@ def _curves(trainings: Sequence[tuple[str, Log]], wishes: Wishes) -> Iterator[Pa
         )
 
 
-def _split(one: Derived, wishes: Wishes) -> Iterator[Part]:
+def _split(one: Derived, place: str, wishes: Wishes) -> Iterator[Part]:
     """All on one directory."""
-    place = slug(one.name)
     layers = ", ".join(plan.layer for plan in one.plan.layers)
     trained = f"trained: {one.trained.name}" if one.trained is not None else "not trained yet"
     yield Words(f"The {one.plan.layers[0].options.recipe} split of {layers}, {trained}.")
@@ -136,7 +135,8 @@ def _diagram(
     with ExitStack() as stack:
         model = open_weights(stack, weights) if weights is not None else None
         diagram = diagram_at(net, phase=phase, around=around, new=new, weights=model, input_shape=wishes.input_shape)
-    return block_diagram(diagram, f"{when} ({phase.upper()})", f"{place}-{when}")
+    name = net.message.text("name") or Path(net.document.name).name
+    return block_diagram(diagram, f"{name} {when} the split, {phase.upper()}", f"{place}-{when}")
 
 
 def _kernels(one: Derived, place: str) -> Iterator[Part]:
@@ -148,11 +148,9 @@ def _kernels(one: Derived, place: str) -> Iterator[Part]:
                 continue
             try:
                 weights = open_weights(stack, path)
-                for plan in one.plan.layers:
-                    drawing = _layer_kernels(weights, plan, one)
-                    found.append(
-                        replace(drawing, name=slug(f"{place}-{plan.layer}-{when}"), about=f"{when}: {drawing.about}")
-                    )
+                drawings = [_layer_kernels(weights, plan, one) for plan in one.plan.layers]
+                names = slugs([f"{place} {plan.layer} {when}" for plan in one.plan.layers])
+                found += [replace(d, name=name, about=f"{when}: {d.about}") for d, name in zip(drawings, names)]
             except SurgeryError as error:
                 yield Words(f"The kernels of {path.name} cannot be drawn: {error.message}")
     if found:

@@ -6,7 +6,7 @@ import re
 from html import escape
 from importlib.resources import files
 
-from split_surgery.pages.parts import Commands, Heading, Page, Part, Pictures, Section, Words, slug
+from split_surgery.pages.parts import Commands, Heading, Page, Part, Pictures, Section, Words, slugs
 from split_surgery.pictures.style import FAINT, GRID, INK, MARK, PAPER, Picture
 
 GENERATOR = '<meta name="generator" content="split-surgery report">'
@@ -27,7 +27,8 @@ def html(page: Page) -> str:
     colours = "; ".join(
         f"--{n}: {c}" for n, c in (("ink", INK), ("faint", FAINT), ("grid", GRID), ("paper", PAPER), ("mark", MARK))
     )
-    links = "\n".join(f'<li><a href="#{slug(one.title)}">{escape(one.title)}</a></li>' for one in page.sections)
+    places = slugs([one.title for one in page.sections])
+    links = "\n".join(f'<li><a href="#{at}">{escape(one.title)}</a></li>' for at, one in zip(places, page.sections))
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -48,7 +49,7 @@ def html(page: Page) -> str:
 </ul></nav>
 </header>
 <main>
-{"".join(map(_section, page.sections))}</main>
+{"".join(map(_section, places, page.sections))}</main>
 <script>
 {script}</script>
 </body>
@@ -56,9 +57,9 @@ def html(page: Page) -> str:
 """
 
 
-def _section(section: Section) -> str:
+def _section(place: str, section: Section) -> str:
     body = "\n".join(map(_part, section.parts))
-    return f'<section id="{slug(section.title)}">\n<h2>{escape(section.title)}</h2>\n{body}\n</section>\n'
+    return f'<section id="{place}">\n<h2>{escape(section.title)}</h2>\n{body}\n</section>\n'
 
 
 def _part(part: Part) -> str:
@@ -87,7 +88,8 @@ def _figure(drawing: Picture) -> str:
     size = f"width:100%;max-width:{1.3 * points:.0f}pt;min-width:{LEAST * points:.0f}pt"
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{about}" style="{size}" ', 1)
     toggles = _toggles(drawing) if drawing.legend else ""
-    return f'<figure id="{drawing.name}">\n{toggles}{_scrolled("Drawing", svg)}\n<figcaption>{about}</figcaption>\n</figure>'
+    inside = f"{toggles}{_scrolled('Drawing', svg)}\n<figcaption>{about}</figcaption>"
+    return f'<figure id="picture-{drawing.name}" style="flex: 1 1 {points:.0f}pt">\n{inside}\n</figure>'
 
 
 def _toggles(drawing: Picture) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
 
@@ -62,6 +63,11 @@ class Page:
         ]  # fmt: skip
 
 
-def slug(text: str) -> str:
-    """A word for links and files."""
-    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-") or "x"
+def slugs(texts: Sequence[str]) -> list[str]:
+    """A word for links and files for each of some texts, all of them different."""
+    found: list[str] = []
+    for text in texts:
+        word = re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-") or "x"
+        number = next(at for at in range(1, len(texts) + 2) if (f"{word}-{at}" if at > 1 else word) not in found)
+        found.append(f"{word}-{number}" if number > 1 else word)
+    return found

@@ -1,0 +1,317 @@
+"""The pages that `report -o` writes, as text and in a browser."""
+
+from __future__ import annotations
+
+import html.parser
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from split_surgery import demo, diff, fold, rank, report, residual, show, verify
+from split_surgery.errors import UsageError
+from split_surgery.planfile import read_plan
+from split_surgery.tables import Table
+from tests.conftest import EXAMPLE
+
+pytest.importorskip("matplotlib")
+
+SECTIONS = ["Accuracy", "Curves", "derived1", "derived1_old"]
+PARTS = ["The block", "Scores of the kernels", "Kernels", "Proof", "Made again"]
+
+
+class Reader(html.parser.HTMLParser):
+    """Tags, ids and texts; a tag that is closed by another is an error."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.references, self.texts, self.headings = [], [], [], [], []
+        self.feed(text)
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("src", "href", "xlink:href", "action"):
+                self.references.append(value)
+        if tag not in ("meta", "input"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in ("meta", "input"):
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("h2", "h3"):
+            self.headings.append(data)
+        self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The report on the example."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    found = report(EXAMPLE, path, input_shape={"data": (64, 1, 28, 28)})
+    assert (found.file, found.status, found.pictures) == (str(path), "written", ())
+    assert report(EXAMPLE, path, input_shape={"data": (64, 1, 28, 28)}).status == "unchanged"
+    return path
+
+
+def test_the_page_holds_everything(page):
+    text = page.read_text()
+    read = Reader(text)
+    assert [heading for heading in read.headings if heading in SECTIONS] == SECTIONS
+    assert [heading for heading in read.headings if heading in PARTS] == PARTS * 2
+    assert len(set(read.ids)) == len(read.ids)
+    assert all(reference.startswith(("#", "data:image/png;base64,")) for reference in read.references)
+    assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", text)
+    whole = " ".join(read.texts)
+    for digest in (read_plan(EXAMPLE / "derived1" / "split.yaml").net.sha256, "verify", "passed"):
+        assert digest in whole
+    assert "0.8965" in whole
+    assert "split-surgery fold " in whole
+    inside = set(read.ids)
+    assert all(reference[1:] in inside for reference in read.references if reference.startswith("#"))
+    assert set(re.findall(r"url\(#([^)]*)\)", text)) <= inside
+
+
+def test_the_commands_on_the_page_make_the_split_again(page, tmp_path, command):
+    lines = re.findall(r"split-surgery (?:apply|verify|fold) [^\n<]+", page.read_text())
+    assert len(lines) == 6
+    for at, line in enumerate(lines):
+        words = [str(tmp_path / f"{at}") if word in ("COPY", "FOLDED") else word for word in line.split()[1:]]
+        done = command(*words)
+        assert done.returncode == 0, line + done.stderr
+    for name in ("net.prototxt", "net.caffemodel", "split.yaml"):
+        assert (tmp_path / "0" / name).read_bytes() == (EXAMPLE / "derived1" / name).read_bytes()
+
+
+def test_markdown_with_pictures_beside_it(tmp_path, command):
+    done = command("report", EXAMPLE, "-o", tmp_path / "notes.md")
+    assert done.returncode == 0, done.stderr
+    assert "written, with 11 pictures beside it" in done.stdout
+    text = (tmp_path / "notes.md").read_text()
+    names = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert len(names) == 11
+    assert sorted(names) == sorted(f"notes_files/{path.name}" for path in (tmp_path / "notes_files").iterdir())
+    assert "| derived1 | 0.8915 | 0.0007 | 0.8965 | 0.8965 at 1000 | 1,000 |" in text
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == SECTIONS
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert ": unchanged" in command("report", EXAMPLE, "-o", tmp_path / "notes.md").stdout
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["notes.md", "page.html"])
+def test_somebodys_own_file_is_not_replaced(name, tmp_path):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UsageError, match="no report made it"):
+        report(EXAMPLE, tmp_path / name)
+    assert (tmp_path / name).read_text() == "mine"
+    assert report(EXAMPLE / "derived1", tmp_path / name, force=True).status == "written"
+
+
+def test_a_page_on_a_split_whose_baseline_is_elsewhere(tmp_path):
+    shutil.copytree(EXAMPLE / "derived1", tmp_path / "only" / "derived1")
+    for log in tmp_path.rglob("*.log"):
+        log.unlink()
+    found = report(tmp_path / "only", tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert "The prototxt that it was made from (train_val.prototxt) was not found" in text
+    assert "Accuracy" not in Reader(text).headings
+    assert found.groups[0].rows == ()
+    (tmp_path / "only" / "train_val.prototxt").write_bytes((EXAMPLE / "train_val.prototxt").read_bytes())
+    damaged = bytearray((EXAMPLE / "fashion_vgg.caffemodel").read_bytes())
+    at = damaged.index(b"conv1_1") + 200
+    damaged[at] ^= 1
+    (tmp_path / "only" / "fashion_vgg.caffemodel").write_bytes(damaged)
+    report(tmp_path / "only", tmp_path / "page.html")
+    assert (
+        "The weights that it was made from (fashion_vgg.caffemodel) were not found"
+        in (tmp_path / "page.html").read_text()
+    )
+
+
+def test_a_chain_of_splits_and_several_layers(tmp_path):
+    """derived2 of derived1: what it was made from is found in derived1."""
+    net, weights = EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel"
+    residual(net, weights, tmp_path / "derived1", layer=("conv1_1", "conv2_1"))
+    residual(tmp_path / "derived1", None, tmp_path / "derived2", layer="conv1_1_split2")
+    shutil.copy(net, tmp_path)
+    shutil.copy(weights, tmp_path)
+    report(tmp_path, tmp_path / "page.html")
+    read = Reader((tmp_path / "page.html").read_text())
+    assert [heading for heading in read.headings if heading.startswith("derived")] == ["derived1", "derived2"]
+    assert "was not found" not in " ".join(read.texts)
+    assert " ".join(read.texts).count("passed") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["-o", "x.txt"], 2, "must end in .html or .md"),
+        ([".", "-o", "x.html", "--avg", "0"], 2, "--avg 0"),
+        ([".", "-o", "x.html", "--input-shape", "data"], 2, "must be BLOB:N,C,H,W"),
+        (["snapshots", "-o", "x.html"], 3, "holds no log"),
+        (["-o", "x.html"], 2, "no log was given"),
+    ],
+)
+def test_errors(arguments, code, message, command):
+    done = command("report", *arguments, cwd=EXAMPLE)
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+    assert not list(EXAMPLE.glob("x.*"))
+
+
+def test_reports_and_plans_show_themselves_in_notebooks(tmp_path):
+    net, weights = EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel"
+    split = residual(net, weights, tmp_path / "d")
+    shown = {
+        "conv1_1_split2_residual_post": split,
+        "conv1_1": split.plan,
+        "num_output": rank(net, weights),
+        "fast": rank(net, weights, layer="conv1_1"),
+        "passed": verify(net, weights, tmp_path / "d", engine=None),
+        "folded from": fold(tmp_path / "d", None, tmp_path / "f"),
+        "derived1_old": report(EXAMPLE),
+        "conv2_1": show(net),
+        "removed": diff(net, tmp_path / "d" / "net.prototxt"),
+    }
+    for word, one in shown.items():
+        text = one._repr_html_()
+        assert word in text, one
+        assert Reader(text).texts
+
+
+def test_tables_escape_what_they_hold():
+    table = Table("<t>", ("a|b", "c"), (("<script>", "1|2"), ("x", "3.5")))
+    assert "<script>" not in table.html()
+    assert '<td class="n">3.5</td>' in table.html()
+    assert table.markdown().splitlines()[-2:] == ["| <script> | 1\\|2 |", "| x | 3.5 |"]
+
+
+def chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    if os.environ.get("SPLIT_SURGERY_REQUIRE_CHROMIUM") != "1":
+        pytest.importorskip("playwright", reason="needs Chromium and playwright")
+        if chromium() is None:
+            pytest.skip("needs Chromium and playwright")
+    from playwright.sync_api import sync_playwright
+
+    program = chromium()
+    assert program is not None, "SPLIT_SURGERY_REQUIRE_CHROMIUM is set, but there is no Chromium: run `make chromium`"
+    flags = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=flags)
+        yield running
+        running.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def opened(request, browser, page):
+    """The page, with what the browser complained of and what it asked for."""
+    context = browser.new_context(color_scheme=request.param, viewport={"width": 1280, "height": 900})
+    tab = context.new_page()
+    tab.complaints, tab.requests, tab.scheme = [], [], request.param
+    tab.on("console", lambda message: tab.complaints.append(message.text))
+    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    tab.on("request", lambda one: tab.requests.append(one.url))
+    tab.goto(Path(page).as_uri())
+    yield tab
+    context.close()
+
+
+def brightness(tab, selector, what):
+    colour = tab.evaluate("([s, w]) => getComputedStyle(document.querySelector(s))[w]", [selector, what])
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+
+@pytest.mark.chromium
+def test_the_page_in_a_browser(opened, page):
+    assert opened.complaints == []
+    assert opened.requests == [Path(page).as_uri()]
+    assert [one.inner_text() for one in opened.query_selector_all("h2")] == SECTIONS
+    for figure in opened.query_selector_all("figure svg"):
+        box = figure.bounding_box()
+        assert box["width"] > 200
+        assert box["height"] > 80
+    page_is_light = brightness(opened, "body", "backgroundColor") > 128
+    assert page_is_light == (opened.scheme == "light")
+    # Text stands out from what it is on, in the drawings too.
+    for selector, what in (
+        ("body", "color"),
+        ("#picture-curves svg text", "fill"),
+        ("#picture-derived1-after svg text", "fill"),
+    ):
+        assert (brightness(opened, selector, what) > 128) != page_is_light, selector
+    assert opened.query_selector_all('[aria-label="Sections"] a')[2].get_attribute("href") == "#derived1"
+
+
+def shown_lines(tab):
+    lines = tab.query_selector_all('#picture-curves [id^="curves-line-"]')
+    return sum(line.evaluate("one => getComputedStyle(one).display") != "none" for line in lines)
+
+
+@pytest.mark.chromium
+def test_lines_are_toggled_by_mouse_and_by_keyboard(opened):
+    boxes = opened.query_selector_all("#picture-curves input")
+    assert [box.is_checked() for box in boxes] == [True] * 4
+    assert shown_lines(opened) == 16
+    boxes[1].click()
+    assert shown_lines(opened) == 12
+    boxes[2].focus()
+    opened.keyboard.press("Space")
+    assert shown_lines(opened) == 8
+    opened.keyboard.press("Tab")
+    opened.keyboard.press("Space")
+    assert shown_lines(opened) == 4
+    opened.click("text=none")
+    assert shown_lines(opened) == 0
+    opened.keyboard.press("Shift+Tab")
+    opened.keyboard.press("Enter")
+    assert shown_lines(opened) == 16
+    assert opened.complaints == []
+
+
+@pytest.mark.chromium
+def test_a_narrow_screen_scrolls_only_what_is_wide(opened):
+    opened.set_viewport_size({"width": 360, "height": 740})
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 360
+    wide = opened.query_selector("#picture-curves .scroll")
+    assert wide.evaluate("one => one.scrollWidth > one.clientWidth")
+    wide.focus()
+    opened.keyboard.press("ArrowRight")
+    for _ in range(50):  # scrolling is smooth
+        opened.wait_for_timeout(20)
+        if wide.evaluate("one => one.scrollLeft") > 0:
+            break
+    assert wide.evaluate("one => one.scrollLeft") > 0
+
+
+@pytest.mark.chromium
+def test_the_demos_page_in_a_browser(browser, tmp_path):
+    found = demo(tmp_path / "demo")
+    tab = browser.new_page()
+    complaints = []
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.goto(Path(found.page).as_uri())
+    assert [one.inner_text() for one in tab.query_selector_all("h2")] == ["Accuracy", "Curves", "extension", "residual"]
+    assert complaints == []
+    tab.close()
