@@ -75,8 +75,15 @@ class LogReport(Notebook):
 
     def tables(self) -> tuple[Table, ...]:
         """Flows side by side, where there are several, then each of them."""
-        named = [Table(group.name, COLUMNS, tuple(map(_cells, group.rows))) for group in self.groups if group.rows]
+        named = [_table(group) for group in self.groups if group.rows]
         return (*([side_by_side(self.groups)] if len(self.groups) > 1 else []), *named)
+
+
+def _table(group: Group) -> Table:
+    """A row for each net; the column of remarks only where there are some."""
+    rows = list(map(_cells, group.rows))
+    width = len(COLUMNS) if any(row[-1] for row in rows) else len(COLUMNS) - 1
+    return Table(group.name, COLUMNS[:width], tuple(row[:width] for row in rows))
 
 
 def side_by_side(groups: Sequence[Group]) -> Table:
