@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint check bench caffe golden
+.PHONY: demo test lint check bench caffe chromium docs golden
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -29,6 +29,9 @@ check: lint test  ## ruff, mypy --strict, then the tests
 golden: $(STAMP)  ## write the golden derived nets anew, to be reviewed as a diff
 	$(BIN)/python -m tests.golden_cases
 
+docs: $(STAMP)  ## draw the pictures of docs/pictures.md again
+	$(BIN)/python docs/draw.py
+
 bench: $(STAMP)  ## time and memory beside cp and pycaffe, in one run; of a 2.5 GB file; of forward passes
 	$(BIN)/python benchmarks/bench_split.py
 	$(BIN)/python benchmarks/sparse.py
@@ -37,3 +40,6 @@ bench: $(STAMP)  ## time and memory beside cp and pycaffe, in one run; of a 2.5 
 
 caffe:  ## real Caffe 1.0 in a private root (Linux x86-64)
 	scripts/get-caffe
+
+chromium:  ## a browser for the tests of report.html, where there is none (Debian's)
+	scripts/get-chromium

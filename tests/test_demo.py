@@ -33,6 +33,8 @@ def test_the_demo(tmp_path, command):
     ]
     assert accuracy["the same, folded"] == accuracy["residual, trained"]
     assert "; 0 predictions differ" in report["accuracy"][-1]["remark"]
+    assert (tmp_path / "there" / "report.html").read_text().count("<h2>") == 4
+    assert report["page"] == "there/report.html"
     assert report["fold"]["parameters"]["after"] == report["splits"][0]["parameters"]["before"]
     assert all(proof["passed"] for proof in report["verify"])
     assert [split["plan"]["layers"][0]["measure"] for split in report["splits"]] == ["coherence"] * 2
@@ -106,6 +108,7 @@ def test_the_readmes_commands_exist(command):
             "demo",
         )
     )
+    helps += "".join(command("plot", kind, "--help").stdout for kind in ("loss", "tpm", "kernels", "net"))
     of_other_programs = {"--weights", "--snapshot", "--reflink"}
     assert options - of_other_programs <= set(re.findall(r"--[a-z-]+", helps))
     assert re.findall(r"^ {4}make (\w+)", text, re.MULTILINE) == ["demo", "test"]

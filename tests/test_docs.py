@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from split_surgery import rank
@@ -104,3 +108,58 @@ def test_the_tables_of_tpm_are_what_the_tool_gives():
 if __name__ == "__main__":
     print(measures_table())
     print(tpm_table())
+
+
+SAME, SIMILAR = 1.0, 8.0
+"""Root mean square differences of colours, of 255, drawn by one version of matplotlib and by two, which set letters and hatches elsewhere by
+some pixels (between 3.8 and 3.11 up to 6.6)."""
+
+
+def difference(first: Path, second: Path) -> tuple[float, bool]:
+    """How much two pictures of about one size differ once they are a twelfth as large, and whether one version drew both."""
+    from PIL import Image
+
+    images = [Image.open(path) for path in (first, second)]
+    assert all(abs(a - b) <= 0.02 * a for a, b in zip(images[0].size, images[1].size)), [image.size for image in images]
+    size = tuple(side // 12 for side in images[0].size)
+    small = [np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX), float) for image in images]
+    return float(np.sqrt(np.mean((small[0] - small[1]) ** 2))), images[0].info["Software"] == images[1].info["Software"]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The pictures of docs/pictures.md, drawn by the commands in it."""
+    pytest.importorskip("matplotlib")
+    folder = tmp_path_factory.mktemp("drawn")
+    subprocess.run([sys.executable, ROOT / "docs" / "draw.py", folder], check=True)
+    return folder
+
+
+def test_the_pictures_are_drawn_by_the_commands_beside_them(drawn):
+    text = (ROOT / "docs" / "pictures.md").read_text()
+    shown = re.findall(r"\]\(pictures/([^)]+)\)", text)
+    assert sorted(shown) == sorted(path.name for path in drawn.iterdir())
+    assert sorted(shown) == sorted(path.name for path in (ROOT / "docs" / "pictures").iterdir())
+    for name in shown:
+        found, same = difference(ROOT / "docs" / "pictures" / name, drawn / name)
+        assert found < (SAME if same else SIMILAR), name
+
+
+def test_a_picture_that_shows_something_else_is_told_apart(drawn, tmp_path):
+    """The comparison can fail: a line less, other kernels, one bar of another colour, nothing marked."""
+    from split_surgery import plot
+
+    trained = EXAMPLE / "derived1" / "grow_iter_1000.caffemodel"
+    net, weights, snapshots = (
+        EXAMPLE / name for name in ("train_val.prototxt", "fashion_vgg.caffemodel", "snapshots/*.caffemodel")
+    )
+    plot.loss([EXAMPLE / name for name in ("train.log", "derived1")], tmp_path / "curves.png")
+    plot.kernels(trained, "conv1_2", tmp_path / "kernels.png")
+    plot.kernels(trained, "conv1_1", tmp_path / "compared.png", compare=True)
+    plot.tpm(net, weights, tmp_path / "tpm.png", snapshots=str(snapshots), fast="15")
+    plot.net(EXAMPLE / "derived1", tmp_path / "after.png", around="conv1_1", base=EXAMPLE / "derived1" / "net.prototxt",
+             input_shape={"data": (64, 1, 28, 28)})  # fmt: skip
+    found = {path.name: difference(drawn / path.name, path)[0] for path in tmp_path.iterdir()}
+    assert len(found) == 5
+    assert min(found.values()) > SAME, found
+    assert found["after.png"] > SIMILAR

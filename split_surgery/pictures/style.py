@@ -87,7 +87,7 @@ class Picture:
 
     def saved(self, suffix: str) -> bytes:
         """The file of a suffix (png, svg, pdf): the same bytes for the same drawing and version of matplotlib."""
-        about = {"png": {"Software": "split-surgery", "Description": _latin(self.about)},
+        about = {"png": {"Software": f"split-surgery, matplotlib {matplotlib.__version__}", "Description": _latin(self.about)},
                  "svg": {"Date": None, "Creator": "split-surgery", "Title": self.about},
                  "pdf": {"CreationDate": None, "Producer": None, "Creator": "split-surgery", "Title": self.about}}  # fmt: skip
         dpi = min(DPI, MOST_PIXELS / max(self.figure.get_size_inches()))
