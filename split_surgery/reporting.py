@@ -8,14 +8,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from split_surgery.drawing import need_matplotlib
 from split_surgery.errors import UsageError
 from split_surgery.files import PathLike, Progress, no_progress
-from split_surgery.lineage import derived_in
 from split_surgery.log_report import Group, LogReport, LogRow
 from split_surgery.logs import Curve, Log
 from split_surgery.trainings import STDIN, in_order, net_names, read_all, told
+
+if TYPE_CHECKING:
+    from split_surgery.lineage import Derived
 
 
 def report(
@@ -44,13 +46,16 @@ def report(
     parted = [_parted(text) for text in group]
     if avg < 1:
         raise UsageError(f"--avg {avg}: must be at least 1")
+    splits: list[Derived] = []
     if output is not None:
+        from split_surgery.drawing import need_matplotlib
+        from split_surgery.lineage import derived_in
+
         need_matplotlib()
         from split_surgery.pages.written import check_name
 
         check_name(output, force)
-    paths = [path for path in (*given, *(path for _, path in parted if os.path.exists(path))) if path != STDIN]
-    splits = derived_in(paths) if output is not None else []
+        splits = derived_in([p for p in (*given, *(path for _, path in parted if os.path.exists(path))) if p != STDIN])
     groups = _groups(given, parted, bool(splits), progress)
     if not any(members for _, members in groups) and not splits:
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")

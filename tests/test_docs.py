@@ -111,8 +111,8 @@ if __name__ == "__main__":
 
 
 SAME, SIMILAR = 1.0, 8.0
-"""Root mean square differences of colours, of 255, drawn by one version of matplotlib and by two, which set letters and hatches elsewhere by
-some pixels (between 3.8 and 3.11 up to 6.6)."""
+"""Root mean square differences of colours, of 255, drawn by one version of matplotlib and by two, which set letters and hatches
+elsewhere by some pixels (between 3.8 and 3.11 up to 6.6)."""
 
 
 def difference(first: Path, second: Path) -> tuple[float, bool]:
