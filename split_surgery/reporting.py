@@ -67,7 +67,8 @@ def report(
     from split_surgery.pages.content import Wishes, content
     from split_surgery.pages.written import write_page
 
-    page = content(found, _trainings(groups), splits, Wishes(avg, test_output, engine, input_shape), progress)
+    wishes = Wishes(avg, test_output, engine, input_shape, legend=Path(output).suffix.lower() == ".md")
+    page = content(found, _trainings(groups), splits, wishes, progress)
     status, pictures = write_page(page, output, progress)
     return replace(found, file=os.fspath(output), pictures=pictures, status=status)
 

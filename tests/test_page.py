@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from split_surgery import demo, diff, fold, rank, report, residual, show, verify
+from split_surgery import demo, diff, fold, plot, rank, report, residual, show, verify
 from split_surgery.errors import UsageError
 from split_surgery.planfile import read_plan
 from split_surgery.tables import Table
@@ -103,6 +103,8 @@ def test_markdown_with_pictures_beside_it(tmp_path, command):
     assert sorted(names) == sorted(f"notes_files/{path.name}" for path in (tmp_path / "notes_files").iterdir())
     assert "| derived1 | 0.8915 | 0.0007 | 0.8965 | 0.8965 at 1000 | 1,000 |" in text
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == SECTIONS
+    plot.loss(EXAMPLE, tmp_path / "alone.png")  # with a legend: a page in Markdown has no check boxes
+    assert (tmp_path / "notes_files" / "curves.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert ": unchanged" in command("report", EXAMPLE, "-o", tmp_path / "notes.md").stdout
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}

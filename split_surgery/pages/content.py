@@ -38,12 +38,17 @@ MEANING = (
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user said of the page: values of the training loss to a point, and what verify and the diagrams need."""
+    """What the user said of the page: values of the training loss to a point, and what verify and the diagrams need.
+
+    Attributes:
+        legend: whether the curves need one of their own, as they do where a page has none to click on.
+    """
 
     avg: int = 5
     test_output: str | None = None
     engine: str | None = None
     input_shape: Mapping[str, tuple[int, ...]] | None = None
+    legend: bool = False
 
 
 def content(
@@ -79,7 +84,7 @@ def _curves(trainings: Sequence[tuple[str, Log]], wishes: Wishes) -> Iterator[Pa
         (names if drawn else silent).append(name)
         lines += drawn
     if lines:
-        yield Pictures((curves(names, lines, legend=False),))
+        yield Pictures((curves(names, lines, legend=wishes.legend),))
     if silent:
         yield Words(
             f"No value of {', '.join(silent)} has an iteration, as lines out of grep have none: there is no curve of them."
