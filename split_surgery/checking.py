@@ -22,7 +22,7 @@ from split_surgery.engines.prepare import Runnable, input_shapes, prepare, rando
 from split_surgery.equivalence import changes, split_blocks
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.files import PathLike, Progress, no_progress, read_file, snapshots_in
-from split_surgery.inputs import HDF5_SUFFIX, NET_FILE, SOLVER_FILE, WEIGHTS_FILE
+from split_surgery.names import NET_FILE, SOLVER_FILE, WEIGHTS_FILE, WEIGHTS_FILES
 from split_surgery.opening import open_weights
 from split_surgery.proof_reports import EngineOutput, VerifyReport
 
@@ -146,7 +146,7 @@ def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLi
             "or name two files: --derived NET WEIGHTS",
         )
     if not trained:
-        names = [name for name in (WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX) if os.path.exists(folder / name)]
+        names = [name for name in WEIGHTS_FILES if os.path.exists(folder / name)]
         return folder / NET_FILE, folder / (names or [WEIGHTS_FILE])[0]
     found = snapshots_in(folder, kind="caffemodel")
     if not found:

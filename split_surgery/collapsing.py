@@ -18,8 +18,9 @@ from split_surgery.edited import documents_of
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.files import Output, OutputDir, PathLike, Progress, no_progress, sha256
 from split_surgery.fold_search import Search
-from split_surgery.inputs import FOLD_FILE, PLAN_FILE, Inputs, open_inputs
+from split_surgery.inputs import Inputs, open_inputs
 from split_surgery.linear import Trust
+from split_surgery.names import FOLD_FILE, PLAN_FILE
 from split_surgery.placing import plain, stale_files, write
 from split_surgery.plan import InputFile, dumped
 from split_surgery.planfile import read_plan

@@ -14,14 +14,9 @@ from split_surgery.config import RUN_WORDS, Entry, Settings, read_config
 from split_surgery.directories import given
 from split_surgery.errors import UsageError
 from split_surgery.files import OutputDir, PathLike, Progress, no_progress
-from split_surgery.inputs import (
-    HDF5_SUFFIX,
-    SOLVER_FILE,
-    STATE_FILE,
-    WEIGHTS_FILE,
-    open_inputs,
-)
+from split_surgery.inputs import open_inputs
 from split_surgery.job import Job, work_out
+from split_surgery.names import HDF5_SUFFIX, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
 from split_surgery.placing import plain, stale_files, write
 from split_surgery.plan import Plan
 from split_surgery.planfile import is_plan, read_plan

@@ -35,7 +35,7 @@ from split_surgery.documents.weights import Blob, Record, Weights
 from split_surgery.equivalence import same_record
 from split_surgery.errors import UsageError
 from split_surgery.files import PathLike, Progress, no_progress
-from split_surgery.inputs import NET_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
+from split_surgery.names import NET_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
 from split_surgery.tables import Notebook, Table
 
 

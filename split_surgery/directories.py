@@ -10,7 +10,7 @@ from split_surgery.documents.net import TRAIN_NETS
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.files import PathLike, files_in, read_file, sha256, snapshots_in
-from split_surgery.inputs import FOLD_FILE, HDF5_SUFFIX, NET_FILE, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE
+from split_surgery.names import FOLD_FILE, NET_FILE, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE, WEIGHTS_FILES
 from split_surgery.plan import Plan
 from split_surgery.planfile import read_plan
 
@@ -97,7 +97,7 @@ def newest(folder: Path) -> tuple[PathLike, list[str]]:
         raise UsageError(f"{folder} holds snapshots of several runs ({', '.join(prefixes)}): name the weights")
     if found:
         return found[-1].path, []
-    for name in (WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX):
+    for name in WEIGHTS_FILES:
         if os.path.exists(folder / name):
             return folder / name, [f"{folder} holds no snapshot: taking {name}, which is untrained"]
     raise FileError(f"holds neither a snapshot nor {WEIGHTS_FILE}", FilePlace(os.fspath(folder)))

@@ -17,8 +17,8 @@ from split_surgery.documents.rules import State
 from split_surgery.documents.weights import Weights, finite
 from split_surgery.errors import FileError, FilePlace, UsageError, nearest
 from split_surgery.files import PathLike, read_file
-from split_surgery.inputs import NET_FILE, PLAN_FILE
 from split_surgery.kernels.partition import ranking
+from split_surgery.names import NET_FILE, PLAN_FILE
 from split_surgery.opening import open_weights
 from split_surgery.plan import LayerPlan, Plan
 from split_surgery.planfile import read_plan

@@ -17,6 +17,7 @@ from split_surgery.documents.weights import Array, Blob, finite
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.files import PathLike, Progress, Snapshot, no_progress, snapshot_of, snapshots_in
 from split_surgery.kernels.tpm import MEASURES, Measure, rounded
+from split_surgery.names import PLAN_FILE, WEIGHTS_FILES
 from split_surgery.opening import open_weights
 from split_surgery.scores import read_scores
 
@@ -127,15 +128,10 @@ def _of_same_run(weights: PathLike) -> list[Snapshot]:
     return _with_start([snapshot for snapshot in beside if snapshot.iteration <= own.iteration])
 
 
-SPLIT_FILES = ("split.yaml", "net.caffemodel")
-"""What tells a directory of a split, and the weights with which the training in it began."""
-
-
 def _with_start(snapshots: list[Snapshot]) -> list[Snapshot]:
     """The snapshots of a run in a split's directory, led by what the split wrote: the start of the run."""
     first = snapshots[0]
-    plan, start = (first.path.parent / name for name in SPLIT_FILES)
-    start = start.with_name(start.name + ".h5") if first.hdf5 else start
+    plan, start = first.path.parent / PLAN_FILE, first.path.parent / WEIGHTS_FILES[first.hdf5]
     if first.iteration == 0 or not plan.exists() or not start.exists():
         return snapshots
     return [Snapshot(start, first.prefix, 0, "caffemodel", first.hdf5), *snapshots]

@@ -15,13 +15,8 @@ from split_surgery.documents.solverstate import Hdf5Solverstate, Solverstate
 from split_surgery.documents.weights import Record, Weights
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.files import PathLike, Source, read_file, same_file, snapshot_of
+from split_surgery.names import HDF5_SUFFIX, NET_FILE, OWN_FILES, STATE_FILE, WEIGHTS_FILE
 from split_surgery.opening import open_solverstate, open_weights
-
-NET_FILE, WEIGHTS_FILE, SOLVER_FILE, PLAN_FILE = "net.prototxt", "net.caffemodel", "solver.prototxt", "split.yaml"
-STATE_FILE, FOLD_FILE = "net.solverstate", "fold.yaml"
-HDF5_SUFFIX = ".h5"
-BINARY_FILES = (WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX, STATE_FILE, STATE_FILE + HDF5_SUFFIX)
-OWN_FILES = (NET_FILE, *BINARY_FILES, SOLVER_FILE, PLAN_FILE, FOLD_FILE)
 
 
 class NoWeights:

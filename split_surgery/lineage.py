@@ -11,7 +11,7 @@ from pathlib import Path
 from split_surgery.directories import newest
 from split_surgery.errors import SurgeryError
 from split_surgery.files import PathLike, read_file, sha256, snapshots_in
-from split_surgery.inputs import HDF5_SUFFIX, NET_FILE, PLAN_FILE, WEIGHTS_FILE
+from split_surgery.names import NET_FILE, PLAN_FILE, WEIGHTS_FILES
 from split_surgery.opening import open_weights
 from split_surgery.plan import InputFile, Plan
 from split_surgery.planfile import read_plan
@@ -80,7 +80,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 def _derived(name: str, folder: Path, near: Iterable[Path]) -> Derived:
     plan = read_plan(folder / PLAN_FILE)
-    weights = next((folder / n for n in (WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX) if os.path.isfile(folder / n)), None)
+    weights = next((folder / n for n in WEIGHTS_FILES if os.path.isfile(folder / n)), None)
     trained = None
     if snapshots_in(folder, kind="caffemodel"):
         try:

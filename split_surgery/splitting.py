@@ -20,7 +20,8 @@ from split_surgery.errors import Defect, FileError, FilePlace, UsageError
 from split_surgery.evidence import Evidence, Request
 from split_surgery.files import Progress, no_progress
 from split_surgery.history import Starts, carried_over, laid_beside, prove_order, train_state
-from split_surgery.inputs import NET_FILE, Inputs, NetFile, NoWeights
+from split_surgery.inputs import Inputs, NetFile, NoWeights
+from split_surgery.names import NET_FILE
 from split_surgery.plan import LayerPlan, Member, Options, check_geometry, check_names_free, plan_layer
 from split_surgery.proof import prove_extent, prove_records, prove_text
 from split_surgery.ranked import rank_target, sentence

@@ -14,7 +14,8 @@ from split_surgery.documents.layer_edit import LayerEdit
 from split_surgery.documents.solverstate import BinarySolverstate, Hdf5Solverstate
 from split_surgery.documents.weights import Array, Record, Weights
 from split_surgery.files import Output, PathLike, Progress, has_magic, no_progress
-from split_surgery.inputs import NET_FILE, PLAN_FILE, SOLVER_FILE, Inputs, NoWeights, StateFile
+from split_surgery.inputs import Inputs, NoWeights, StateFile
+from split_surgery.names import NET_FILE, PLAN_FILE, SOLVER_FILE
 from split_surgery.plan import Plan
 from split_surgery.solver import solver_splices
 from split_surgery.spans import Splice, apply_splices, splice_chunks

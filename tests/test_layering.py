@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "split_surgery"
 
 ROWS = [
-    {"errors", "tables"},
+    {"errors", "names", "tables"},
     {"spans"},
     {"files"},
     {"logfiles", "logs", "log_report"},

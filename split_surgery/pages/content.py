@@ -15,11 +15,11 @@ from split_surgery.documents.weights import Weights
 from split_surgery.drawing import diagram_at, kernels_of, net_at, new_layers, scores_of
 from split_surgery.errors import SurgeryError
 from split_surgery.files import Progress, read_file, sha256
-from split_surgery.inputs import PLAN_FILE
 from split_surgery.kernels.tpm import entropy
 from split_surgery.lineage import Derived
 from split_surgery.log_report import LogReport
 from split_surgery.logs import Log
+from split_surgery.names import PLAN_FILE
 from split_surgery.opening import open_weights
 from split_surgery.pages.parts import Commands, Heading, Page, Part, Pictures, Section, Words, slugs
 from split_surgery.pictures.bars import score_bars
