@@ -11,7 +11,7 @@ from pathlib import Path
 from split_surgery.directories import newest
 from split_surgery.errors import SurgeryError
 from split_surgery.files import PathLike, read_file, sha256, snapshots_in
-from split_surgery.names import NET_FILE, PLAN_FILE, WEIGHTS_FILES
+from split_surgery.names import FOLD_FILE, NET_FILE, PLAN_FILE, WEIGHTS_FILES
 from split_surgery.opening import open_weights
 from split_surgery.plan import InputFile, Plan
 from split_surgery.planfile import read_plan
@@ -59,6 +59,32 @@ def derived_in(given: Sequence[PathLike]) -> list[Derived]:
     names = _names(found)
     order = sorted(range(len(found)), key=lambda at: natural(names[at]))
     return [_derived(names[at], found[at], near) for at in order]
+
+
+def parents(folders: Sequence[Path]) -> list[Path | None]:
+    """Of each directory the one among them that it was split from, as far as split.yaml tells: by the digest of the parent's own
+    split.yaml (or fold.yaml), or of the prototxt that NET was.
+
+    Raises:
+        SurgeryError: a split.yaml is damaged.
+    """
+    made_by = {folder: _digests(folder, (PLAN_FILE, FOLD_FILE)) for folder in dict.fromkeys(folders)}
+    found: dict[Path, Path | None] = {}
+    for folder in made_by:
+        found[folder] = None
+        if (folder / PLAN_FILE).is_file():
+            plan = read_plan(folder / PLAN_FILE)
+            others = [other for other in made_by if other != folder]
+            if plan.lineage:
+                fits = (other for other in others if plan.lineage[-1] in made_by[other])
+            else:
+                fits = (other for other in others if plan.net.sha256 in _digests(other, (plan.net.name,)))
+            found[folder] = next(fits, None)
+    return [found[folder] for folder in folders]
+
+
+def _digests(folder: Path, names: Iterable[str]) -> set[str]:
+    return {sha256(read_file(folder / name)) for name in names if (folder / name).is_file()}
 
 
 def _folders(path: Path) -> list[Path]:

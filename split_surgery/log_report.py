@@ -20,25 +20,37 @@ class LogRow:
 
     Attributes:
         net: its directory's name, or its own. source: the log. output: the test output that is told.
-        start, final, best: of that output, None where the log does not say; best_iteration: where the best was met, None if unknown.
-        parent: the net it was split from, as far as the names tell. drop: the parent's final less the start.
-        iterations: the last that was named, or None. seconds: wall time. done: whether it came to its end. runs: how often it began.
+        start, final, best: of that output, None where the log does not say; the best of a loss or an error is the lowest.
+        start_iteration, best_iteration: where they were met, None if unknown.
+        parent: the net it was split from, as split.yaml beside the log says, or as the names tell.
+        drop: the parent's final less the start; None where the first test came after the training had begun.
+        begin: the first iteration that was named, or None. iterations: the largest.
+        seconds: wall time, without what passed between two runs. done: whether the last came to its end, fatal: what it died of.
+        runs: how often it began. skipped: lines that are none of glog's.
     """
 
     net: str
     source: str
     output: str
     start: float | None
+    start_iteration: int | None
     final: float | None
     best: float | None
     best_iteration: int | None
     parent: str | None
     drop: float | None
+    begin: int | None
     iterations: int | None
     seconds: float
     done: bool
+    fatal: str
     runs: int
     skipped: int
+
+    @property
+    def late(self) -> bool:
+        """Whether the first test came after the training had begun, so that it does not tell how it started."""
+        return self.start_iteration is not None and self.begin is not None and self.start_iteration > self.begin
 
 
 @dataclass(frozen=True)
@@ -104,12 +116,17 @@ def _difference(first: float | None, second: float | None) -> str:
 
 
 def _cells(row: LogRow) -> tuple[str, ...]:
-    best = numbered(row.best) + (f" at {row.best_iteration}" if row.best_iteration is not None else "")
-    remarks = [] if row.done or row.iterations is None else ["not finished"]
+    start = _at(row.start, row.start_iteration if row.late else None)
+    remarks = [row.fatal and f"died: {row.fatal}"]
+    remarks += [] if row.done or row.fatal or row.iterations is None else ["not finished"]
     remarks += [f"{row.runs} runs in one log"] if row.runs > 1 else []
     iterations = "" if row.iterations is None else f"{row.iterations:,}"
-    start, drop, final = map(numbered, (row.start, row.drop, row.final))
-    return (row.net, start, drop, final, best, iterations, _time(row.seconds), ", ".join(remarks))
+    drop, final, best = numbered(row.drop), numbered(row.final), _at(row.best, row.best_iteration)
+    return (row.net, start, drop, final, best, iterations, _time(row.seconds), ", ".join(filter(None, remarks)))
+
+
+def _at(value: float | None, iteration: int | None) -> str:
+    return numbered(value) + (f" at {iteration}" if iteration is not None else "")
 
 
 def _time(seconds: float) -> str:

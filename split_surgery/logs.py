@@ -1,7 +1,8 @@
 """Caffe's logs: what a training said of itself, whichever version wrote it, whole, cut off, appended to or grepped.
 
 Understood are the lines of BVLC Caffe rc2 to 1.0 and of NVIDIA's fork, with glog's head (`I0213 23:02:27.650948 26554
-solver.cpp:408] `) and before it, where grep put one, the name of a file. Lines that say nothing of the training are skipped, and
+solver.cpp:408] `) and before it, where grep put one, the name of a file. From 0.17 on NVIDIA's fork says the device, too, in
+brackets for the trained net and in parentheses for the tested one. Lines that say nothing of the training are skipped, and
 counted where they have not even that head; memory is bounded by LIMIT points a curve.
 """
 
@@ -12,6 +13,9 @@ import re
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+Key = TypeVar("Key")
 
 LIMIT = 20_000
 """Points kept of one curve; beyond them neighbours are averaged two by two."""
@@ -19,17 +23,26 @@ LIMIT = 20_000
 LONGEST = 4096
 """Bytes of a line that are looked at: a log may hold anything, also a line without an end."""
 
+LONGEST_REASON = 200
+"""Bytes kept of what a training died of."""
+
 _HEAD = re.compile(
-    rb"(?:(?P<file>\S.*?)(?P<mark>[:-])(?:\d+(?P=mark))?)?[IWEF](?:\d{4})?(?P<month>\d\d)(?P<day>\d\d) "
+    rb"(?:(?P<file>\S.*?)(?P<mark>[:-])(?:\d+(?P=mark))?)?(?P<level>[IWEF])(?:\d{4})?(?P<month>\d\d)(?P<day>\d\d) "
     rb"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d(?:\.\d+)?)\s+\d+ [^\s:\]]+:\d+\] (?P<said>.*)"
 )
-_ITERATION = re.compile(rb"\s*(?:\[[\d.]+\]\s*)?Iteration (\d+)\b(.*)")
+_BEGIN, _END = b"Initializing solver from parameters", b"Optimization Done"
+_DEVICE = rb"\s*(?:[\[(][\d.]+[\])]\s*)?"
+_ITERATION = re.compile(_DEVICE + rb"Iteration (\d+)\b(.*)")
 _TESTING = re.compile(rb", Testing net \(#(\d+)\)")
 _LOSS = re.compile(rb"[, ]loss = ([^\s,]+)")
 _RATE = re.compile(rb", lr = ([^\s,]+)")
-_OUTPUT = re.compile(rb"\s*(Test|Train) net output #\d+: (.+?) = ([^\s,]+)")
+_OUTPUT = re.compile(_DEVICE + rb"(Test|Train) net output (?:mAP )?#(\d+): (.+?) = ([^\s,]+)")
+_TEST_LOSS = re.compile(rb"Test loss: ([^\s,]+)")
 _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 DAY, YEAR = 86400.0, 365 * 86400.0
+
+OUT_OF_ORDER = 60.0
+"""Seconds that one line may be before the line above it: threads write as they please. More is another run, or another clock."""
 
 
 @dataclass
@@ -38,7 +51,8 @@ class Curve:
 
     Attributes:
         every: how many values each point is the mean of.
-        count: values in all. first, last: of those. best, lowest: the largest and the smallest, each with its iteration.
+        count: values in all. first, last: of those. highest, lowest: the largest and the smallest, each with its iteration.
+        begin: the iteration of the first.
     """
 
     iterations: array[int] = field(default_factory=lambda: array("q"))
@@ -47,16 +61,18 @@ class Curve:
     count: int = 0
     first: float = math.nan
     last: float = math.nan
-    best: tuple[float, int] = (-math.inf, -1)
+    begin: int = -1
+    highest: tuple[float, int] = (-math.inf, -1)
     lowest: tuple[float, int] = (math.inf, -1)
     _sum: float = 0.0
 
     def add(self, iteration: int, value: float) -> None:
         """One more value."""
-        self.first = self.first if self.count else value
+        if not self.count:
+            self.first, self.begin = value, iteration
         self.last = value
         self.count += 1
-        self.best = max(self.best, (value, iteration), key=lambda pair: pair[0])
+        self.highest = max(self.highest, (value, iteration), key=lambda pair: pair[0])
         self.lowest = min(self.lowest, (value, iteration), key=lambda pair: pair[0])
         self._sum += value
         if self.count % self.every:
@@ -71,72 +87,135 @@ class Curve:
 
 
 @dataclass
+class Clock:
+    """The time that the runs of a log took. Glog says no year: time that runs back by months is a new one."""
+
+    seconds: float = 0.0
+    _now: float = -1.0
+    _told: float = 0.0
+
+    def tick(self, match: re.Match[bytes]) -> None:
+        """Go on to the time of a line."""
+        month, day = min(max(int(match["month"]), 1), 12), int(match["day"])
+        now = (_DAYS_BEFORE[month - 1] + day) * DAY
+        now += int(match["hour"]) * 3600 + int(match["minute"]) * 60 + float(match["second"])
+        passed = now - self._now if self._now >= 0 else 0.0
+        passed += YEAR if passed < -YEAR / 2 else 0.0
+        if not -OUT_OF_ORDER < passed < 0:
+            self.seconds += max(passed, 0.0)
+            self._now = now
+
+    def told(self) -> None:
+        """The line tells of the training."""
+        self._told = self.seconds
+
+    def another_run(self) -> None:
+        """A run begins: what has passed since the other one told something was nobody's."""
+        self.seconds = self._told
+
+
+@dataclass
 class Log:
     """What one log says.
 
     Attributes:
         name: its file's, or the one that grep put before its lines.
-        tests: by test net and output, the curve of what was tested. train: by output; `loss` and `lr` are the solver's own.
-        iterations: the last that was named, -1 for none. runs: how often it began (it may have been appended to).
-        done: whether the training came to its end. seconds: from the first line to the last. skipped: lines without a head.
+        tests: by test net and output, the curve of what was tested. Of outputs with several values the first bears the name alone,
+            the others are name[1] and so on; "test loss" is the sum of the losses, where the solver asks for it.
+        train: by output; `loss` and `lr` are the solver's own.
+        begin, iterations: the first and the largest iteration that was named, -1 for none. runs: how often it began (it may have
+            been appended to). done: whether the last run came to its end. fatal: what it died of, "" for nothing known.
+        clock: what the runs took. skipped: lines without a head.
     """
 
     name: str
     tests: dict[tuple[int, str], Curve] = field(default_factory=dict)
     train: dict[str, Curve] = field(default_factory=dict)
+    begin: int = -1
     iterations: int = -1
     runs: int = 1
     done: bool = False
-    seconds: float = 0.0
+    fatal: str = ""
+    clock: Clock = field(default_factory=Clock)
     skipped: int = 0
     _iteration: int = -1
     _testing: tuple[int, int] = (-1, 0)
-    _clock: float = -1.0
+    _at: int = -1
+    _seen: dict[bytes, int] = field(default_factory=dict)
+    _told: bool = False
 
     def read(self, match: re.Match[bytes]) -> None:
         """One line, as _HEAD has parted it."""
-        self._tick(match)
+        self.clock.tick(match)
         said = match["said"]
-        if b"Optimization Done" in said:
-            self.done = True
-        output = _OUTPUT.match(said)
-        number = _number(output[3]) if output is not None else None
-        if output is not None and number is not None:
-            name = output[2].decode("utf-8", "replace")
-            if output[1] == b"Test":
-                self.tests.setdefault((self._testing[1], name), Curve()).add(self._testing[0], number)
-            else:
-                self.train.setdefault(f"output {name}", Curve()).add(self._iteration, number)
-            return
-        found = _ITERATION.match(said)
-        if found is not None:
-            self._at(int(found[1][:18]), found[2])
+        if _BEGIN in said:
+            if self._told:
+                self._again()
+        elif self._output(said) or self._solver(said):
+            self._told = True
+            self.clock.told()
+        elif match["level"] == b"F":
+            self.fatal = said[:LONGEST_REASON].decode("utf-8", "replace").strip()
 
-    def _at(self, iteration: int, rest: bytes) -> None:
-        if iteration < self._iteration:
-            self.runs += 1
-            self.done = False
+    def _again(self) -> None:
+        self.clock.another_run()
+        self.runs += 1
+        self.done, self.fatal, self._told = False, "", False
+        self._iteration = -1
+
+    def _solver(self, said: bytes) -> bool:
+        """What the solver says of itself; whether it is understood."""
+        if _END in said:
+            self.done = True
+            return True
+        loss = _TEST_LOSS.match(said)
+        if loss is not None:
+            return self._add(self.tests, (self._testing[1], "test loss"), self._testing[0], loss[1])
+        found = _ITERATION.match(said)
+        if found is None:
+            return False
+        iteration, rest = int(found[1][:18]), found[2]
+        if (
+            iteration < self._iteration - 1
+        ):  # NVIDIA's fork says the rate of its last iteration after the loss of the next
+            self._again()
         self._iteration = iteration
+        self.begin = iteration if self.begin < 0 else self.begin
         self.iterations = max(self.iterations, iteration)
         testing = _TESTING.match(rest)
         if testing is not None:
             self._testing = (iteration, int(testing[1][:9]))
-            return
+            return True
         for name, pattern in (("loss", _LOSS), ("lr", _RATE)):
             value = pattern.search(rest)
-            number = _number(value[1]) if value is not None else None
-            if number is not None:
-                self.train.setdefault(name, Curve()).add(iteration, number)
+            if value is not None:
+                self._add(self.train, name, iteration, value[1])
+        return True
 
-    def _tick(self, match: re.Match[bytes]) -> None:
-        """Add the time since the line before; glog says no year, and time that runs back is a new year or another run."""
-        month, day = min(max(int(match["month"]), 1), 12), int(match["day"])
-        clock = (_DAYS_BEFORE[month - 1] + day) * DAY
-        clock += int(match["hour"]) * 3600 + int(match["minute"]) * 60 + float(match["second"])
-        if self._clock >= 0:
-            passed = clock - self._clock
-            self.seconds += passed if passed >= 0 else passed + YEAR if passed < -YEAR / 2 else 0.0
-        self._clock = clock
+    def _output(self, said: bytes) -> bool:
+        """A value of one of the nets' outputs; whether it is one."""
+        output = _OUTPUT.match(said)
+        if output is None:
+            return False
+        at = int(output[2][:9])
+        if at <= self._at:
+            self._seen.clear()
+        self._at = at
+        number = self._seen[output[3]] = self._seen.get(output[3], -1) + 1
+        name = output[3].decode("utf-8", "replace") + (f"[{number}]" if number else "")
+        if output[1] == b"Test":
+            return self._add(self.tests, (self._testing[1], name), self._testing[0], output[4])
+        return self._add(self.train, f"output {name}", self._iteration, output[4])
+
+    @staticmethod
+    def _add(curves: dict[Key, Curve], key: Key, iteration: int, text: bytes) -> bool:
+        """One more value of a curve; whether the text is a number."""
+        try:
+            number = float(text)
+        except ValueError:
+            return False
+        curves.setdefault(key, Curve()).add(iteration, number)
+        return True
 
 
 def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
@@ -160,10 +239,3 @@ def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
         found[name] = Log(name)
     next(iter(found.values())).skipped = skipped
     return list(found.values())
-
-
-def _number(text: bytes) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

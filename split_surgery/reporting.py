@@ -14,7 +14,8 @@ from split_surgery.errors import UsageError
 from split_surgery.files import PathLike, Progress, no_progress
 from split_surgery.log_report import Group, LogReport, LogRow
 from split_surgery.logs import Curve, Log
-from split_surgery.trainings import STDIN, in_order, net_names, read_all, told
+from split_surgery.names import PLAN_FILE
+from split_surgery.trainings import STDIN, falls, in_order, net_names, read_all, told
 
 if TYPE_CHECKING:
     from split_surgery.lineage import Derived
@@ -33,7 +34,7 @@ def report(
             before belong to those.
         output: an .html file, which holds everything it shows, or an .md file, with pictures beside it.
         group: NAME=PATH, a flow of its own: logs of its own or, where there is no such path, those of `logs` with PATH in their
-            names.
+            names. Of several paths with one name all; logs that are in no flow, such as a baseline's, belong to each.
         test_output: which test output to tell; by default the accuracy, else the first.
         avg: values of the training loss that each point of a curve is the mean of.
         engine: run the splits' nets against what they were made from, too (see verify).
@@ -76,15 +77,24 @@ def report(
 def _groups(
     given: Sequence[PathLike], parted: Sequence[tuple[str, str]], bare: bool, progress: Progress
 ) -> list[tuple[str, list[Log]]]:
-    """The logs by flow; one flow without a name, unless some were asked for."""
+    """The logs by flow, what is in no flow in each, as a baseline is; one flow without a name, unless some were asked for."""
     found = read_all(given, progress, bare)
-    groups: list[tuple[str, list[Log]]] = []
+    if not parted:
+        return [("", found)]
+    flows: dict[str, list[Log]] = {}
+    common = list(found)
     for name, path in parted:
-        there = Path(path).exists()
-        groups.append((name, read_all([path], progress, bare) if there else [log for log in found if path in log.name]))
-        if not groups[-1][1] and not there:
-            raise UsageError(f"--group {name}={path}: is no path, and no log has it in its name")
-    return groups or [("", found)]
+        if Path(path).exists():
+            logs = read_all([path], progress, bare)
+        else:
+            logs = [log for log in found if path in log.name]
+            common = [log for log in common if path not in log.name]
+            if not logs:
+                raise UsageError(f"--group {name}={path}: is no path, and no log has it in its name")
+        flows.setdefault(name, []).extend(logs)
+    own = {os.path.abspath(log.name) for logs in flows.values() for log in logs}
+    common = [log for log in common if os.path.abspath(log.name) not in own]
+    return [(name, [*common, *logs]) for name, logs in flows.items()]
 
 
 def _trainings(groups: Sequence[tuple[str, Sequence[Log]]]) -> list[tuple[str, Log]]:
@@ -105,40 +115,61 @@ def _parted(text: str) -> tuple[str, str]:
 
 
 def _rows(logs: Sequence[Log], output: str | None) -> tuple[LogRow, ...]:
+    """The rows of a flow in their order, each with its parent's end."""
     names = net_names([log.name for log in logs])
     order, first = in_order(names, [log.name for log in logs])
-    rows: list[LogRow] = []
-    for at in order:
-        log, net = logs[at], names[at]
-        key = told(log, output)
-        curve = log.tests[key] if key is not None else Curve()
-        parent = _parent(net, rows, {names[one] for one in first})
-        # A single value without an iteration is the end of a log that was grepped: it had another start.
-        start = _value(curve.first) if curve.count > 1 or log.iterations >= 0 else None
-        final = _value(curve.last)
-        drop = parent.final - start if parent is not None and parent.final is not None and start is not None else None
-        best = _value(curve.best[0])
-        rows.append(
-            LogRow(
-                net, log.name, key[1] if key is not None else "", start, final, best,
-                curve.best[1] if curve.best[1] >= 0 else None, parent.net if parent is not None else None, drop,
-                log.iterations if log.iterations >= 0 else None, log.seconds, log.done, log.runs, log.skipped,
-            )
-        )  # fmt: skip
-    return tuple(rows)
+    rows = [_row(names[at], logs[at], output) for at in order]
+    baselines = {names[at] for at in first}
+    found = []
+    for row, known in zip(rows, _known_parents(rows)):
+        parent = known or _named_parent(row.net, rows, baselines)
+        if parent is not None:
+            drop = None
+            if parent.final is not None and row.start is not None and not row.late:
+                drop = float(f"{parent.final - row.start:.9g}")  # Caffe prints six digits
+            row = replace(row, parent=parent.net, drop=drop)
+        found.append(row)
+    return tuple(found)
+
+
+def _row(net: str, log: Log, output: str | None) -> LogRow:
+    key = told(log, output)
+    curve = log.tests[key] if key is not None else Curve()
+    # A single value without an iteration is the end of a log that was grepped: it had another start.
+    start = _value(curve.first) if curve.count > 1 or log.iterations >= 0 else None
+    best, best_iteration = curve.lowest if key is not None and falls(key[1]) else curve.highest
+    return LogRow(
+        net, log.name, key[1] if key is not None else "", start, _known(curve.begin), _value(curve.last), _value(best),
+        _known(best_iteration), None, None, _known(log.begin), _known(log.iterations), log.clock.seconds, log.done, log.fatal,
+        log.runs, log.skipped,
+    )  # fmt: skip
 
 
 def _value(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _parent(net: str, before: Sequence[LogRow], baselines: set[str]) -> LogRow | None:
-    """The net that one was split from: derived3 from derived2, and derived1 from the baseline."""
+def _known(iteration: int) -> int | None:
+    return iteration if iteration >= 0 else None
+
+
+def _known_parents(rows: Sequence[LogRow]) -> list[LogRow | None]:
+    """Of each row the one that its net was split from, where split.yaml beside the log tells."""
+    folders = [Path(row.source).parent for row in rows]
+    if not any((folder / PLAN_FILE).is_file() for folder in folders):
+        return [None] * len(rows)
+    from split_surgery.lineage import parents
+
+    return [rows[folders.index(folder)] if folder is not None else None for folder in parents(folders)]
+
+
+def _named_parent(net: str, rows: Sequence[LogRow], baselines: set[str]) -> LogRow | None:
+    """The net that one was split from by their names: derived3 from derived2, and derived1 from the baseline."""
     match = re.fullmatch(r"(.*?)(\d+)(\D*)", net)
-    if match is None:
+    if match is None or net in baselines:
         return None
     parent = f"{match[1]}{int(match[2]) - 1}{match[3]}"
-    named = next((row for row in before if row.net == parent), None)
+    named = next((row for row in rows if row.net == parent), None)
     if named is None and int(match[2]) == 1:
-        named = next((row for row in before if row.net in baselines), None)
+        named = next((row for row in rows if row.net in baselines), None)
     return named

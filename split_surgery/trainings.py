@@ -90,3 +90,8 @@ def told(log: Log, output: str | None) -> tuple[int, str] | None:
             if fits(key[1].lower()):
                 return key
     return None
+
+
+def falls(output: str) -> bool:
+    """Whether an output is the better the lower it is."""
+    return "loss" in output.lower() or "error" in output.lower()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from split_surgery import report
+from split_surgery import report, residual
 from split_surgery.errors import FileError, UsageError
 from split_surgery.logs import LIMIT, Curve, read_logs
 from split_surgery.trainings import natural
@@ -57,9 +58,9 @@ def only(text, name="train.log"):
 def test_lines_of_rc2():
     log = only(RC2)
     assert log.tests[0, "accuracy"].last == 0.653201
-    assert log.tests[0, "accuracy"].best == (0.653201, 90000)
+    assert log.tests[0, "accuracy"].highest == (0.653201, 90000)
     assert (log.iterations, log.done, log.skipped) == (90000, True, 0)
-    assert log.seconds == pytest.approx(101.481176, abs=1e-3)
+    assert log.clock.seconds == pytest.approx(101.481176, abs=1e-3)
 
 
 def test_lines_of_caffe_1_and_of_nvidias_fork():
@@ -76,6 +77,93 @@ def test_lines_of_caffe_1_and_of_nvidias_fork():
     assert (log.iterations, log.done, log.runs, log.skipped) == (200, False, 1, 2)
 
 
+NVIDIA = """\
+I0612 10:00:00.000000 11 caffe.cpp:250] Starting Optimization
+I0612 10:00:00.100000 11 solver.cpp:494] Iteration 0, Testing net (#0)
+I0612 10:00:01.000000 11 solver.cpp:581]     (0)     Test net output #0: accuracy = 0.11
+I0612 10:00:01.000100 11 solver.cpp:581]     (0)     Test net output #1: loss = 2.3 (* 1 = 2.3 loss)
+I0612 10:00:01.200000 11 solver.cpp:241] Initial Test completed in 1.1s
+I0612 10:00:02.000000 21 solver.cpp:342]     [0] Iteration 0 (0.9 s), loss = 2.31
+I0612 10:00:02.000100 21 solver.cpp:358]     [0]     Train net output #0: loss = 2.31 (* 1 = 2.31 loss)
+I0612 10:00:02.000200 21 sgd_solver.cpp:180] [0] Iteration 0, lr = 0.01, m = 0.9, lrm = 0.1, wd = 0.0005, gs = 1
+I0612 10:00:09.000000 21 solver.cpp:337]     [1.0] Iteration 100 (14 iter/s, 7s/99 iter), 12.5/12.5ep, loss = 0.5
+I0612 10:00:09.000200 21 sgd_solver.cpp:180] [1.0] Iteration 99, lr = 0.001, m = 0.9, lrm = 0.01, wd = 0.0005, gs = 1
+I0612 10:00:09.100000 11 solver.cpp:494] Iteration 100, Testing net (#0)
+I0612 10:00:10.000000 11 solver.cpp:581]     (0)     Test net output #0: accuracy = 0.81
+I0612 10:00:10.500000 11 solver.cpp:722] Test net output mAP #0: mbox = 0.7
+I0612 10:00:11.000000 11 caffe.cpp:262] Optimization Done in 11s
+"""
+"""NVIDIA's fork from 0.17 on: a device before what the solver says, in parentheses for the tested net."""
+
+
+def test_lines_of_nvidias_fork_since_0_17():
+    log = only(NVIDIA)
+    assert {key: (curve.first, curve.last) for key, curve in log.tests.items()} == {
+        (0, "accuracy"): (0.11, 0.81), (0, "loss"): (2.3, 2.3), (0, "mbox"): (0.7, 0.7),
+    }  # fmt: skip
+    assert log.tests[0, "accuracy"].highest == (0.81, 100)
+    assert list(zip(log.train["loss"].iterations, log.train["loss"].values)) == [(0, 2.31), (100, 0.5)]
+    assert list(log.train["lr"].values) == [0.01, 0.001]
+    assert log.train["output loss"].last == 2.31
+    # The rate of iteration 99 comes after the loss of 100: that is no second run.
+    assert (log.runs, log.done, log.iterations, log.clock.seconds) == (1, True, 100, 11.0)
+
+
+def head(second, text, place="solver.cpp:1", level="I", hour=1):
+    return f"{level}0101 {hour:02}:00:{second:02}.000000 1 {place}] {text}\n"
+
+
+def test_outputs_of_several_values_and_the_sum_of_the_losses():
+    text = "".join(
+        head(10 + at, line)
+        for at, line in enumerate(
+            [
+                "Iteration 5, Testing net (#0)",
+                "Test loss: 1.25",
+                "    Test net output #0: accuracy = 0.5",
+                "    Test net output #1: by_class = 0.1",
+                "    Test net output #2: by_class = 0.2",
+                "    Test net output #3: by_class = 0.3",
+                "Iteration 10, Testing net (#0)",
+                "Test loss: 1.5",
+                "    Test net output #0: accuracy = 0.6",
+                "    Test net output #1: by_class = 0.4",
+                "    Test net output #2: by_class = 0.5",
+                "    Test net output #3: by_class = 0.6",
+            ]
+        )
+    )
+    assert {key[1]: list(curve.values) for key, curve in only(text).tests.items()} == {
+        "test loss": [1.25, 1.5], "accuracy": [0.5, 0.6], "by_class": [0.1, 0.4], "by_class[1]": [0.2, 0.5],
+        "by_class[2]": [0.3, 0.6],
+    }  # fmt: skip
+
+
+def run_of(first, last, hour, end="Optimization Done."):
+    return (
+        head(0, "Use CPU.", "caffe.cpp:197", hour=hour)
+        + head(1, "Initializing solver from parameters: ", hour=hour)
+        + head(3, f"Iteration {first}, loss = 2", hour=hour)
+        + head(13, f"Iteration {last}, loss = 1", hour=hour)
+        + head(14, "Snapshotting to binary proto file x", hour=hour)
+        + head(15, end, level="F" if end.startswith("Check") else "I", hour=hour)
+    )
+
+
+def test_what_passes_between_two_runs_is_not_counted():
+    died = "Check failed: error == cudaSuccess (2 vs. 0)  out of memory"
+    resumed = only(run_of(0, 500, 1, died) + run_of(500, 900, 9))  # no iteration runs back
+    assert (resumed.runs, resumed.done, resumed.fatal, resumed.clock.seconds) == (2, True, "", 13 + 14)
+    crashed = only(run_of(0, 500, 1) + run_of(300, 400, 23, died))
+    assert (crashed.runs, crashed.done, crashed.fatal) == (2, False, died)
+    assert crashed.iterations == 500
+
+
+def test_lines_that_threads_have_written_out_of_order():
+    text = head(10, "Iteration 1, loss = 2") + head(12, "x") + head(11, "y") + head(13, "Iteration 2, loss = 2")
+    assert only(text).clock.seconds == 3
+
+
 def test_a_new_year_and_an_appended_run():
     log = only(
         MIXED.replace(
@@ -83,7 +171,7 @@ def test_a_new_year_and_an_appended_run():
             "",
         )
     )
-    assert log.seconds == pytest.approx(23.1)
+    assert log.clock.seconds == pytest.approx(23.1)
     twice = only(RC2.replace("90000", "500") + RC2.replace("90000", "100").replace("Optimization Done", "x"))
     assert (twice.runs, twice.done, twice.iterations) == (2, False, 500)
 
@@ -178,6 +266,54 @@ def test_drops_against_parents_in_natural_order(tmp_path):
     assert (group.rows[1].best, group.rows[1].best_iteration) == (0.7, 100)
 
 
+def test_parents_that_split_yaml_tells_of(tmp_path):
+    """Names tell nothing here."""
+    net, weights = tmp_path / "first" / "a.prototxt", tmp_path / "first" / "a.caffemodel"
+    write(tmp_path / "first", (0.1, 0.65))
+    net.write_bytes((EXAMPLE / "train_val.prototxt").read_bytes())
+    weights.write_bytes((EXAMPLE / "fashion_vgg.caffemodel").read_bytes())
+    residual(net, weights, tmp_path / "second")
+    residual(tmp_path / "second", None, tmp_path / "another", layer="conv1_1_split2")
+    write(tmp_path / "second", (0.5, 0.7))
+    write(tmp_path / "another", (0.68, 0.72))
+    found = {row.net: (row.parent, row.drop) for row in report(tmp_path).groups[0].rows}
+    assert found == {"first": (None, None), "second": ("first", 0.15), "another": ("second", 0.02)}
+
+
+def test_a_first_test_after_the_start_tells_no_drop(tmp_path, command):
+    write(tmp_path / "baseline", (0.1, 0.65))
+    write(tmp_path / "derived1", (0.6, 0.7), (100, 200))
+    log = tmp_path / "derived1" / "train.log"
+    log.write_text(head(1, "Iteration 0, loss = 3") + log.read_text())
+    row = report(tmp_path).groups[0].rows[1]
+    assert (row.parent, row.start, row.start_iteration, row.begin, row.drop) == ("baseline", 0.6, 100, 0, None)
+    cells = re.split("  +", command("report", ".", cwd=tmp_path).stdout.splitlines()[2])
+    assert cells[:3] == ["derived1", "0.6 at 100", "0.7"]
+
+
+def test_the_best_loss_is_the_lowest_and_a_death_is_told(tmp_path, command):
+    text = head(1, "Iteration 0, Testing net (#0)") + head(2, "    Test net output #0: loss = 1.5 (* 1 = 1.5 loss)")
+    text += head(3, "Iteration 9, Testing net (#0)") + head(4, "    Test net output #0: loss = 2.5 (* 1 = 2.5 loss)")
+    (tmp_path / "train.log").write_text(text + head(5, "Check failed: x", level="F"))
+    row = report(tmp_path).groups[0].rows[0]
+    assert (row.best, row.best_iteration, row.final, row.fatal) == (1.5, 0, 2.5, "Check failed: x")
+    assert "died: Check failed: x" in command("report", ".", cwd=tmp_path).stdout
+
+
+def test_what_is_in_no_flow_belongs_to_each(tmp_path):
+    write(tmp_path / "baseline", (0.1, 0.65))
+    write(tmp_path / "a" / "derived1", (0.5, 0.7))
+    write(tmp_path / "b" / "derived1", (0.6, 0.8))
+    write(tmp_path / "c" / "derived2", (0.6, 0.9))
+    paths = [f"{name}={tmp_path / name}" for name in "ab"]
+    found = report(tmp_path / "baseline", group=[*paths, f"b={tmp_path / 'c'}"])
+    assert [(group.name, [(row.net, row.drop) for row in group.rows]) for group in found.groups] == [
+        ("a", [("baseline", None), ("derived1", 0.15)]),
+        ("b", [("baseline", None), ("derived1", 0.05), ("derived2", 0.2)]),
+    ]
+    assert found == report(tmp_path, group=[*paths, f"b={tmp_path / 'c'}"])
+
+
 def test_every_form_of_the_table(tmp_path, command):
     write(tmp_path / "baseline", (0.1, 0.6, 0.65))
     write(tmp_path / "derived1", (0.57, 0.7, 0.66))
@@ -187,7 +323,11 @@ def test_every_form_of_the_table(tmp_path, command):
     markdown = command("report", ".", "--markdown", cwd=tmp_path).stdout.splitlines()
     assert markdown[0] == "| net | start | drop | final | best | iterations | time |"
     assert markdown[3] == "| derived1 | 0.57 | 0.08 | 0.66 | 0.7 at 100 | 200 | 0:00:20 |"
-    assert command("report", ".", "--csv", cwd=tmp_path).stdout.splitlines()[2].startswith(",derived1,0.57,0.08")
+    assert (
+        command("report", ".", "--csv", cwd=tmp_path)
+        .stdout.splitlines()[2]
+        .startswith(",derived1,0.57,0,0.08,0.66,0.7,100,200,")
+    )
     tree = json.loads(command("report", ".", "--json", cwd=tmp_path).stdout)
     assert [net["net"] for net in tree["groups"][0]["nets"]] == ["baseline", "derived1"]
     both = command("report", "--group", "a=baseline", "--group", "b=derived1", cwd=tmp_path)
@@ -241,7 +381,7 @@ def test_only_our_errors_leave(tmp_path):
 )
 def test_any_bytes_are_read(lines, cut):
     for log in read_logs([line[cut:] if at % 3 == 0 else line for at, line in enumerate(lines)], "x"):
-        assert log.seconds >= 0
+        assert log.clock.seconds >= 0
         for curve in (*log.tests.values(), *log.train.values()):
             assert len(curve.values) == len(curve.iterations) <= curve.count
 
@@ -259,7 +399,7 @@ def test_curves_stay_bounded(values, limit):
         logs.LIMIT = kept
     assert len(curve.values) < max(2 * limit, 2)
     assert (curve.first, curve.last, curve.count) == (values[0], values[-1], len(values))
-    assert curve.best[0] == max(values)
+    assert curve.highest[0] == max(values)
     whole = len(values) - len(values) % curve.every
     means = [sum(values[at : at + curve.every]) / curve.every for at in range(0, whole, curve.every)]
     assert list(curve.values) == pytest.approx(means, abs=1e-6)

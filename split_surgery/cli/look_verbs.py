@@ -36,7 +36,7 @@ input_shape = click.option(
     "--group",
     multiple=True,
     metavar="NAME=PATH",
-    help="A flow of its own, set beside the others: logs in PATH. Repeatable.",
+    help="A flow of its own, set beside the others: logs in PATH. Repeatable; LOGS in no flow belong to each.",
 )
 @test_output
 @click.option(

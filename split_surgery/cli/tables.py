@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FIELDS = (
     "net",
     "start",
+    "start_iteration",
     "drop",
     "final",
     "best",
@@ -22,6 +23,8 @@ FIELDS = (
     "iterations",
     "seconds",
     "done",
+    "fatal",
+    "runs",
     "output",
     "source",
 )
