@@ -21,14 +21,15 @@ MAX_DEPTH = 100
 
 BOM = b"\xef\xbb\xbf"
 
-_SKIP = re.compile(rb"(?:[ \t\r\n\f\v]+|#[^\n]*)*")
-_TOKEN = re.compile(
-    rb"""(?P<name>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<number>(?:0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?)(?![A-Za-z0-9_.]))
-    | (?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*')
-    | (?P<symbol>[{}<>\[\]:;,/.-])""",
-    re.VERBOSE,
-)
+_BLANK = rb"(?:[ \t\r\n\f\v]+(?![ \t\r\n\f\v])|#[^\n]*(?:\n|\Z))*"  # parted in one way only: nothing to try again
+_NAME = rb"[A-Za-z_][A-Za-z0-9_]*"
+_NUMBER = rb"(?:0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?)(?![A-Za-z0-9_.])"
+_LITERAL = rb""""(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*'"""
+_KINDS = rb"(?P<name>%b)|(?P<number>%b)|(?P<string>%b)" % (_NAME, _NUMBER, _LITERAL)
+_SKIP = re.compile(_BLANK)
+_TOKEN = re.compile(_BLANK + rb"(?:%b|(?P<symbol>[{}<>\[\]:;,/.-])|(?P<end>\Z))" % _KINDS)
+_PLAIN = re.compile(rb"(?P<field>%b)[ \t]*:[ \t]*(?:%b)(?=[ \t\r\n]+[A-Za-z_}]|})" % (_NAME, _KINDS))
+"""The usual field, `name: value`, with a name or a brace after it: what follows can be no part of it. One match instead of four."""
 _STRING = re.compile(rb""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
@@ -164,17 +165,16 @@ class _Parser:
 
     def advance(self) -> None:
         self.last_stop = self.stop
-        skipped = _SKIP.match(self.data, self.stop)
-        self.start = skipped.end() if skipped else self.stop
-        if self.start == len(self.data):
-            self.kind, self.token, self.stop = "end", b"", self.start
-            return
-        match = _TOKEN.match(self.data, self.start)
+        match = _TOKEN.match(self.data, self.stop)
         if match is None:
             self.unreadable()
-        self.kind, self.token, self.stop = match.lastgroup or "", match[0], match.end()
+        self.kind = kind = match.lastgroup or ""
+        self.token = match[kind]
+        self.start, self.stop = match.span(kind)
 
     def unreadable(self) -> NoReturn:
+        skipped = _SKIP.match(self.data, self.stop)
+        self.start = skipped.end() if skipped else self.stop
         if _CONFLICT.match(self.data, self.start):
             self.fail("a merge-conflict marker: resolve the conflict first", self.start)
         byte = self.data[self.start : self.start + 1]
@@ -208,6 +208,9 @@ class _Parser:
 
     def field(self, depth: int) -> Field:
         start = self.start
+        plain = _PLAIN.match(self.data, start)
+        if plain is not None:
+            return self.plain_field(plain)
         if self.kind == "name":
             name = self.token.decode("ascii")
             self.advance()
@@ -228,6 +231,13 @@ class _Parser:
         if self.kind == "symbol" and self.token in (b";", b","):
             self.advance()
         return Field(name, Span(start, self.last_stop), value_span, values, is_list)
+
+    def plain_field(self, match: re.Match[bytes]) -> Field:
+        self.stop = match.end()
+        self.advance()
+        kind = match.lastgroup or ""
+        span = Span(*match.span(kind))
+        return Field(match["field"].decode("ascii"), Span(*match.span()), span, (Scalar(span, kind, match[kind]),))
 
     def extension_name(self) -> str:
         start = self.start
