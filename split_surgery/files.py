@@ -126,6 +126,19 @@ def reading(name: str) -> Iterator[None]:
         raise FileError(error.strerror or str(error), FilePlace(name)) from error
 
 
+def walk(path: PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
+    """A directory and those below it, each with its directories and files; links to directories are not followed.
+
+    Raises:
+        FileError: one of them cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise FileError(error.strerror or str(error), FilePlace(str(error.filename))) from error
+
+    return os.walk(path, onerror=refuse)
+
+
 def read_file(path: PathLike) -> bytes:
     """All bytes of a (text) file."""
     with Source(path) as source:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from split_surgery.directories import newest
 from split_surgery.errors import SurgeryError
-from split_surgery.files import PathLike, read_file, sha256, snapshots_in
+from split_surgery.files import PathLike, read_file, sha256, snapshots_in, walk
 from split_surgery.names import FOLD_FILE, NET_FILE, PLAN_FILE, WEIGHTS_FILES
 from split_surgery.opening import open_weights
 from split_surgery.plan import InputFile, Plan
@@ -48,7 +48,7 @@ def derived_in(given: Sequence[PathLike]) -> list[Derived]:
     folders: dict[Path, None] = {}
     for path in given:
         if os.path.isdir(path):
-            for folder, inner, _ in os.walk(path):
+            for folder, inner, _ in walk(path):
                 inner.sort()
                 folders.setdefault(Path(folder))
         elif os.path.exists(path):

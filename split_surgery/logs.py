@@ -1,7 +1,8 @@
 """Caffe's logs: what a training said of itself, whichever version wrote it, whole, cut off, appended to or grepped.
 
 Understood are the lines of BVLC Caffe rc2 to 1.0 and of NVIDIA's fork, with glog's head (`I0213 23:02:27.650948 26554
-solver.cpp:408] `) and before it, where grep put one, the name of a file. From 0.17 on NVIDIA's fork says the device, too, in
+solver.cpp:408] `) and before it, where grep put one, the name of a file; other things before it (a terminal's colours, the time
+that Docker adds) are passed over. From 0.17 on NVIDIA's fork says the device, too, in
 brackets for the trained net and in parentheses for the tested one. Lines that say nothing of the training are skipped, and
 counted where they have not even that head; memory is bounded by LIMIT points a curve.
 """
@@ -15,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-Key = TypeVar("Key")
+Key = TypeVar("Key", str, tuple[int, str])
 
 LIMIT = 20_000
 """Points kept of one curve; beyond them neighbours are averaged two by two."""
@@ -26,18 +27,27 @@ LONGEST = 4096
 LONGEST_REASON = 200
 """Bytes kept of what a training died of."""
 
+MOST_LOGS, MOST_OUTPUTS = 10_000, 1_000
+"""Logs in one stream and outputs of one log that are kept: a damaged file may name any number."""
+
+LARGEST = 3.5e38
+"""Caffe's numbers are single precision: what is beyond is infinite."""
+
 _HEAD = re.compile(
-    rb"(?:(?P<file>\S.*?)(?P<mark>[:-])(?:\d+(?P=mark))?)?(?P<level>[IWEF])(?:\d{4})?(?P<month>\d\d)(?P<day>\d\d) "
+    rb"(?P<level>[IWEF])(?:\d{4})?(?P<month>\d\d)(?P<day>\d\d) "
     rb"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d(?:\.\d+)?)\s+\d+ [^\s:\]]+:\d+\] (?P<said>.*)"
 )
-_BEGIN, _END = b"Initializing solver from parameters", b"Optimization Done"
+_GREPPED = re.compile(rb"(?P<file>(?=[^\0]*[A-Za-z/])\S.*?)(?P<mark>[:-])(?:\d+(?P=mark))?")
+"""What grep puts before a line: a name and, with -n, the line's number; a time has no letter."""
+
+_BEGIN, _END, _STOPPED = b"Initializing solver from parameters", b"Optimization Done", b"Optimization stopped early"
 _DEVICE = rb"\s*(?:[\[(][\d.]+[\])]\s*)?"
 _ITERATION = re.compile(_DEVICE + rb"Iteration (\d+)\b(.*)")
 _TESTING = re.compile(rb", Testing net \(#(\d+)\)")
-_LOSS = re.compile(rb"[, ]loss = ([^\s,]+)")
-_RATE = re.compile(rb", lr = ([^\s,]+)")
-_OUTPUT = re.compile(_DEVICE + rb"(Test|Train) net output (?:mAP )?#(\d+): (.+?) = ([^\s,]+)")
-_TEST_LOSS = re.compile(rb"Test loss: ([^\s,]+)")
+_LOSS = re.compile(rb"[, ]loss = ([^\s,\x1b]+)")
+_RATE = re.compile(rb", lr = ([^\s,\x1b]+)")
+_OUTPUT = re.compile(_DEVICE + rb"(Test|Train) net output (?:mAP )?#(\d+): (.+?) = ([^\s,\x1b]+)")
+_TEST_LOSS = re.compile(rb"Test loss: ([^\s,\x1b]+)")
 _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 DAY, YEAR = 86400.0, 365 * 86400.0
 
@@ -124,8 +134,9 @@ class Log:
             the others are name[1] and so on; "test loss" is the sum of the losses, where the solver asks for it.
         train: by output; `loss` and `lr` are the solver's own.
         begin, iterations: the first and the largest iteration that was named, -1 for none. runs: how often it began (it may have
-            been appended to). done: whether the last run came to its end. fatal: what it died of, "" for nothing known.
-        clock: what the runs took. skipped: lines without a head.
+            been appended to). end: of the last run: "done", "stopped early", "died: " and of what, or "" for none that is told.
+        odd: the first value that is no finite number, and its iteration. clock: what the runs took.
+        told: whether there is anything of a training in it. skipped: lines without a head.
     """
 
     name: str
@@ -134,39 +145,42 @@ class Log:
     begin: int = -1
     iterations: int = -1
     runs: int = 1
-    done: bool = False
-    fatal: str = ""
+    end: str = ""
+    odd: tuple[str, int] | None = None
     clock: Clock = field(default_factory=Clock)
+    told: bool = False
     skipped: int = 0
     _iteration: int = -1
     _testing: tuple[int, int] = (-1, 0)
     _at: int = -1
     _seen: dict[bytes, int] = field(default_factory=dict)
-    _told: bool = False
+    _began: bool = False
 
     def read(self, match: re.Match[bytes]) -> None:
         """One line, as _HEAD has parted it."""
         self.clock.tick(match)
         said = match["said"]
         if _BEGIN in said:
-            if self._told:
+            if self._began:
                 self._again()
         elif self._output(said) or self._solver(said):
-            self._told = True
+            self.told = self._began = True
             self.clock.told()
         elif match["level"] == b"F":
-            self.fatal = said[:LONGEST_REASON].decode("utf-8", "replace").strip()
+            self.end = "died: " + said[:LONGEST_REASON].decode("utf-8", "replace").strip()
 
     def _again(self) -> None:
         self.clock.another_run()
         self.runs += 1
-        self.done, self.fatal, self._told = False, "", False
-        self._iteration = -1
+        self.end, self._began, self._iteration = "", False, -1
 
     def _solver(self, said: bytes) -> bool:
         """What the solver says of itself; whether it is understood."""
+        if _STOPPED in said:
+            self.end = "stopped early"
+            return True
         if _END in said:
-            self.done = True
+            self.end = self.end or "done"  # caffe's last words, also after it was stopped
             return True
         loss = _TEST_LOSS.match(said)
         if loss is not None:
@@ -207,14 +221,18 @@ class Log:
             return self._add(self.tests, (self._testing[1], name), self._testing[0], output[4])
         return self._add(self.train, f"output {name}", self._iteration, output[4])
 
-    @staticmethod
-    def _add(curves: dict[Key, Curve], key: Key, iteration: int, text: bytes) -> bool:
+    def _add(self, curves: dict[Key, Curve], key: Key, iteration: int, text: bytes) -> bool:
         """One more value of a curve; whether the text is a number."""
         try:
             number = float(text)
         except ValueError:
             return False
-        curves.setdefault(key, Curve()).add(iteration, number)
+        if abs(number) > LARGEST:
+            number = math.copysign(math.inf, number)
+        if not math.isfinite(number) and self.odd is None:
+            self.odd = (key if isinstance(key, str) else key[1], iteration)
+        if key in curves or len(curves) < MOST_OUTPUTS:
+            curves.setdefault(key, Curve()).add(iteration, number)
         return True
 
 
@@ -227,14 +245,19 @@ def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
     found: dict[str, Log] = {}
     skipped = 0
     for line in lines:
-        match = _HEAD.match(line[:LONGEST].rstrip(b"\r\n"))
-        if match is None:
-            skipped += bool(line.strip())
-            continue
-        own = match["file"].decode("utf-8", "replace") if match["file"] is not None else name
-        if own not in found:
-            found[own] = Log(own)
-        found[own].read(match)
+        for part in line[:LONGEST].split(b"\r"):
+            match = _HEAD.search(part.rstrip(b"\n"))
+            if match is None:
+                skipped += bool(part.strip())
+                continue
+            grepped = _GREPPED.fullmatch(part, 0, match.start())
+            own = grepped["file"].decode("utf-8", "surrogateescape") if grepped is not None else name
+            if own not in found:
+                if len(found) == MOST_LOGS:
+                    skipped += 1
+                    continue
+                found[own] = Log(own)
+            found[own].read(match)
     if not found:
         found[name] = Log(name)
     next(iter(found.values())).skipped = skipped

@@ -23,11 +23,13 @@ from split_surgery.drawing import (
 from split_surgery.errors import FileError, UsageError
 from split_surgery.files import Output, OutputDir, PathLike, Progress, no_progress
 from split_surgery.kernels.tpm import entropy
+from split_surgery.logfiles import read_all
+from split_surgery.outputs import check_output
 from split_surgery.planfile import is_plan, read_plan
 from split_surgery.ranking import rank
 from split_surgery.reports import NetRankReport, RankReport
 from split_surgery.targets import DEFAULT_LAYER
-from split_surgery.trainings import in_order, net_names, read_all
+from split_surgery.trainings import arranged
 
 if TYPE_CHECKING:
     from split_surgery.pictures.bars import Scores
@@ -83,20 +85,19 @@ def loss(
     if not given:
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
     found = read_all(given, progress)
+    check_output(found, test_output)
     from split_surgery.pictures.curves import curves, lines_of
 
-    sources = [log.name for log in found]
-    names = net_names(sources)
     warnings: list[str] = []
     drawn: list[Line] = []
     shown: list[str] = []
-    for at in in_order(names, sources)[0]:
-        lines = lines_of(found[at], len(shown), avg, test_output)
+    for one in arranged(found):
+        lines = lines_of(one.log, len(shown), avg, test_output)
         if lines:
             drawn += lines
-            shown.append(names[at])
+            shown.append(one.net)
         else:
-            warnings.append(f"{found[at].name}: says no values with their iterations, so there is no curve to draw")
+            warnings.append(f"{one.log.name}: says no values with their iterations, so there is no curve to draw")
     if not drawn:
         raise FileError("there is no curve to draw: no value has an iteration (lines out of grep have none)")
     return _written("loss", curves(shown, drawn), output, suffix, warnings)

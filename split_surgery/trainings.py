@@ -1,40 +1,45 @@
-"""The logs that a user names, and what each training in them is called."""
+"""Trainings in the order in which people read them, each called by its directory, with the one that it went on from."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from pathlib import PurePath
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 
-from split_surgery.errors import FileError, FilePlace
-from split_surgery.files import PathLike, Progress
-from split_surgery.logfiles import log_files, log_lines
-from split_surgery.logs import Log, read_logs
-
-STDIN = "-"
+from split_surgery.logs import Log
 
 
-def read_all(given: Sequence[PathLike], progress: Progress, bare: bool = False) -> list[Log]:
-    """The logs of files, of directories and below them, and of standard input (`-`).
+@dataclass(frozen=True)
+class Training:
+    """A log and what its net is called: after the directory, and after the file where a directory holds several logs.
 
-    Args:
-        bare: whether a directory may hold none.
-
-    Raises:
-        FileError: a file cannot be read, or a directory holds no log.
+    Attributes:
+        baseline: whether it is called so, or its log is above all the others.
     """
-    found: list[Log] = []
-    for path in given:
-        name = os.fspath(path)
-        files = [name] if name == STDIN else log_files(name)
-        if not files and not bare:
-            raise FileError("holds no log (*.log, *.log.gz, *.INFO)", FilePlace(name))
-        for file in files:
-            with ExitStack() as stack:
-                found += read_logs(log_lines(stack, file, progress), "standard input" if file == STDIN else file)
-    return found
+
+    net: str
+    log: Log
+    baseline: bool
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.log.name).parent
+
+
+def arranged(logs: Sequence[Log]) -> list[Training]:
+    """Baselines first, then in natural order: derived2 before derived10."""
+    names = net_names([log.name for log in logs])
+    folders = [PurePath(log.name).parent for log in logs]
+    shortest = min(folders, key=lambda folder: len(folder.parts), default=PurePath())
+    top = shortest if all(shortest in folder.parents for folder in folders if folder != shortest) else None
+    found = []
+    for at, (name, log) in enumerate(zip(names, logs)):
+        above = len(logs) > 1 and folders[at] == top and folders.count(top) == 1
+        found.append(Training(name, log, above or "base" in PurePath(name).name.lower()))
+    return sorted(found, key=lambda one: (not one.baseline, natural(one.net)))
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -44,54 +49,66 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def net_names(sources: Sequence[str]) -> list[str]:
-    """Short names of logs that tell them apart: their directories', else with as much of the path as that needs."""
-    stems = [PurePath(source.removesuffix(".gz")).with_suffix("").parts for source in sources]
+    """Short names of logs that tell them apart: their directories', else with as much of the path as that needs.
+
+    Of a directory with several logs each has its own name added, or instead where there is no other directory.
+    """
+    places = [_place(source) for source in sources]
+    folders = [folder for folder, _ in places]
+    logs = Counter(folders)
+    alone = [logs[folder] == 1 for folder in folders]
+    if len(set(folders)) == 1 and not all(alone):
+        return _numbered([stem for _, stem in places])
     depth = 1
     while True:
-        found = []
-        for parts in stems:
-            folders = [part for part in parts[:-1] if part not in ("/", ".", "..")]
-            found.append("/".join(folders[-depth:]) or parts[-1])
-        alone = [name for name in found if found.count(name) == 1]
-        if len(alone) == len(found):
-            return found
-        if depth > max(map(len, stems)):
-            return ["/".join((name, parts[-1])) if found.count(name) > 1 else name for name, parts in zip(found, stems)]
+        found = [
+            "/".join((*folder[-depth:], *(() if single and folder else (stem,))))
+            for (folder, stem), single in zip(places, alone)
+        ]
+        if len(set(found)) == len(found) or depth > max(map(len, folders), default=0):
+            return _numbered(found)
         depth += 1
 
 
-def in_order(names: Sequence[str], sources: Sequence[str]) -> tuple[list[int], set[int]]:
-    """Where each training comes: baselines first, then in natural order; and which are baselines.
+def _place(source: str) -> tuple[tuple[str, ...], str]:
+    """The directories that a log is in, from the outermost, and its own name without suffixes."""
+    path = PurePath(os.path.abspath(source) if os.path.exists(source) else source)
+    folders = tuple(part for part in path.parts[:-1] if part not in (path.anchor, ".", ".."))
+    return folders, PurePath(path.name.removesuffix(".gz")).stem
 
-    A baseline is so called, or its log is above all the others.
+
+def _numbered(names: list[str]) -> list[str]:
+    """The names, those that come again with a number."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
+def named_parent(training: Training, among: Sequence[Training]) -> Training | None:
+    """The training that one went on from by their names: derived3 after derived2, and derived1 after a baseline.
+
+    It goes by the name of the directory or, where that has no number, of the log.
     """
-    folders = [PurePath(source).parent for source in sources]
-    first = {
-        at for at, name in enumerate(names)
-        if PurePath(name).name.startswith("base")
-        or (len(names) > 1 and all(folders[at] in other.parents for there, other in enumerate(folders) if there != at))
-    }  # fmt: skip
-    return sorted(range(len(names)), key=lambda at: (at not in first, natural(names[at]))), first
+    stem = PurePath(training.log.name).stem
 
+    def by_folder(name: str) -> list[Training]:
+        found = [one for one in among if one.folder.name == name]
+        beside = training.folder.parent
+        return sorted(found, key=lambda one: (one.folder.parent == beside, PurePath(one.log.name).stem == stem))
 
-def told(log: Log, output: str | None) -> tuple[int, str] | None:
-    """Which test net and output tell how good a training is: the one of that name, by default the accuracy, else the first."""
-    if output is not None:
-        return next((key for key in log.tests if key[1] == output), None)
-    ranks: list[Callable[[str], bool]] = [
-        lambda name: name == "accuracy",
-        lambda name: "acc" in name and "5" not in name,
-        lambda name: "acc" in name,
-        lambda name: "loss" not in name,
-        lambda name: True,
-    ]
-    for fits in ranks:
-        for key in log.tests:
-            if fits(key[1].lower()):
-                return key
+    def by_file(name: str) -> list[Training]:
+        return [one for one in among if one.folder == training.folder and PurePath(one.log.name).stem == name]
+
+    for name, named in ((training.folder.name, by_folder), (stem, by_file)):
+        match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
+        if match is None or training.baseline:
+            continue
+        found = named(f"{match[1]}{int(match[2]) - 1}{match[3]}")
+        if not found and int(match[2]) == 1:
+            found = [one for one in among if one.baseline]
+        if found:
+            return found[-1]
     return None
-
-
-def falls(output: str) -> bool:
-    """Whether an output is the better the lower it is."""
-    return "loss" in output.lower() or "error" in output.lower()

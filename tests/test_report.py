@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 
 from split_surgery import report, residual
 from split_surgery.errors import FileError, UsageError
-from split_surgery.logs import LIMIT, Curve, read_logs
-from split_surgery.trainings import natural
+from split_surgery.logs import LIMIT, MOST_LOGS, MOST_OUTPUTS, Curve, read_logs
+from split_surgery.outputs import told
+from split_surgery.trainings import natural, net_names
 from tests.conftest import EXAMPLE
 
 RC2 = """\
@@ -59,7 +61,7 @@ def test_lines_of_rc2():
     log = only(RC2)
     assert log.tests[0, "accuracy"].last == 0.653201
     assert log.tests[0, "accuracy"].highest == (0.653201, 90000)
-    assert (log.iterations, log.done, log.skipped) == (90000, True, 0)
+    assert (log.iterations, log.end, log.skipped) == (90000, "done", 0)
     assert log.clock.seconds == pytest.approx(101.481176, abs=1e-3)
 
 
@@ -74,7 +76,7 @@ def test_lines_of_caffe_1_and_of_nvidias_fork():
     assert math.isnan(log.train["loss"].last)
     assert list(log.train["lr"].values) == [0.02, 0.002]
     assert list(log.train["output loss"].values) == [2.5]
-    assert (log.iterations, log.done, log.runs, log.skipped) == (200, False, 1, 2)
+    assert (log.iterations, log.end, log.runs, log.skipped) == (200, "", 1, 2)
 
 
 NVIDIA = """\
@@ -106,7 +108,7 @@ def test_lines_of_nvidias_fork_since_0_17():
     assert list(log.train["lr"].values) == [0.01, 0.001]
     assert log.train["output loss"].last == 2.31
     # The rate of iteration 99 comes after the loss of 100: that is no second run.
-    assert (log.runs, log.done, log.iterations, log.clock.seconds) == (1, True, 100, 11.0)
+    assert (log.runs, log.end, log.iterations, log.clock.seconds) == (1, "done", 100, 11.0)
 
 
 def head(second, text, place="solver.cpp:1", level="I", hour=1):
@@ -153,10 +155,83 @@ def run_of(first, last, hour, end="Optimization Done."):
 def test_what_passes_between_two_runs_is_not_counted():
     died = "Check failed: error == cudaSuccess (2 vs. 0)  out of memory"
     resumed = only(run_of(0, 500, 1, died) + run_of(500, 900, 9))  # no iteration runs back
-    assert (resumed.runs, resumed.done, resumed.fatal, resumed.clock.seconds) == (2, True, "", 13 + 14)
+    assert (resumed.runs, resumed.end, resumed.clock.seconds) == (2, "done", 13 + 14)
     crashed = only(run_of(0, 500, 1) + run_of(300, 400, 23, died))
-    assert (crashed.runs, crashed.done, crashed.fatal) == (2, False, died)
+    assert (crashed.runs, crashed.end) == (2, f"died: {died}")
     assert crashed.iterations == 500
+
+
+def test_stopped_by_ctrl_c():
+    """Caffe says Optimization Done all the same."""
+    text = head(1, "Iteration 26, loss = 1") + head(2, "Optimization stopped early.") + head(3, "Optimization Done.")
+    assert only(text).end == "stopped early"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (b"\x1b[32m%s\x1b[0m", "x"),
+        (b"50%%\r%s", "x"),
+        (b"\xef\xbb\xbf%s", "x"),
+        (b"2020-02-13T23:02:27.65Z %s", "x"),
+        (b"12:30:45:%s", "x"),
+        (b"caffe_1  | %s", "x"),
+        (b"runs/a b.log:%s", "runs/a b.log"),
+        (b"runs/a.log-12-%s", "runs/a.log"),
+    ],
+)
+def test_what_stands_before_a_line(line, name):
+    (log,) = read_logs([line % head(1, "Iteration 5, loss = 1.5").strip().encode()], "x")
+    assert (log.name, log.train["loss"].last) == (name, 1.5)
+
+
+def test_no_number_of_names_fills_the_memory():
+    lines = [head(1, f"    Test net output #0: a{at} = 1").encode() for at in range(MOST_OUTPUTS + 9)]
+    assert len(read_logs(lines, "x")[0].tests) == MOST_OUTPUTS
+    lines = [b"a%d.log:" % at + head(1, "Iteration 5, loss = 1.5").encode() for at in range(MOST_LOGS + 9)]
+    logs = read_logs(lines, "x")
+    assert (len(logs), logs[0].skipped) == (MOST_LOGS, 9)
+    assert net_names([log.name for log in logs])[-1] == f"a{MOST_LOGS - 1}"
+
+
+@pytest.mark.parametrize(
+    ("names", "told_one"),
+    [
+        (
+            "loss1/loss1 loss1/top-1 loss1/top-5 loss2/loss1 loss2/top-1 loss3/loss3 loss3/top-1 loss3/top-5",
+            "loss3/top-1",
+        ),
+        ("accuracy/top1 accuracy/top5 loss", "accuracy/top1"),
+        ("Accuracy5 Accuracy1 loss", "Accuracy1"),
+        ("loss accuracy", "accuracy"),
+        ("mbox_loss detection_eval", "detection_eval"),
+        ("loss", "loss"),
+    ],
+)
+def test_which_output_is_told(names, told_one):
+    lines = [head(1, f"    Test net output #{at}: {name} = 1") for at, name in enumerate(names.split())]
+    lines += [head(2, "Iteration 0, Testing net (#1)"), head(3, "    Test net output #0: accuracy = 1")]
+    assert told(only("".join(lines)), None) == (0, told_one)
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        (["a/train.log", "b/train.log"], ["a", "b"]),
+        (["x/a/train.log", "y/a/train.log.gz"], ["x/a", "y/a"]),
+        (["c/base.log", "c/derived1.log"], ["base", "derived1"]),
+        (
+            ["d/base/train.log", "d/derived1/train.log", "d/derived1/train_lr2.log"],
+            ["base", "derived1/train", "derived1/train_lr2"],
+        ),
+        (["", ".", "/"], ["", "", ""]),
+        (["standard input"], ["standard input"]),
+    ],
+)
+def test_names_of_nets(sources, names):
+    found = net_names(sources)
+    assert found == names or names == ["", "", ""]
+    assert len(set(found)) == len(found)
 
 
 def test_lines_that_threads_have_written_out_of_order():
@@ -173,7 +248,7 @@ def test_a_new_year_and_an_appended_run():
     )
     assert log.clock.seconds == pytest.approx(23.1)
     twice = only(RC2.replace("90000", "500") + RC2.replace("90000", "100").replace("Optimization Done", "x"))
-    assert (twice.runs, twice.done, twice.iterations) == (2, False, 500)
+    assert (twice.runs, twice.end, twice.iterations) == (2, "", 500)
 
 
 def grepped(flow, values):
@@ -236,10 +311,10 @@ def test_the_examples_logs_parse_completely(command):
             assert list(log.tests[0, name].values) == values
         assert log.train["lr"].count == text.count(", lr = ")
         assert log.train["loss"].count == text.count(", loss = ")
-        assert log.done
+        assert log.end == "done"
     done = command("report", ".", cwd=EXAMPLE)
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
-    assert list(rows) == ["net", "train", "control", "derived1", "derived1_old"]
+    assert list(rows) == ["net", "fashion_vgg", "control", "derived1", "derived1_old"]
     assert rows["derived1"][1:5] == ["0.8915", "0.0007", "0.8965", "0.8965"]
     assert rows["control"][1:3] == ["0.8922", "0.8946"]
 
@@ -263,7 +338,7 @@ def test_drops_against_parents_in_natural_order(tmp_path):
     assert [row.net for row in group.rows] == ["baseline", "derived1", "derived2", "derived10"]
     assert [row.parent for row in group.rows] == [None, "baseline", "derived1", None]
     assert [row.drop for row in group.rows] == [None, pytest.approx(0.08), pytest.approx(0.06), None]
-    assert (group.rows[1].best, group.rows[1].best_iteration) == (0.7, 100)
+    assert (group.rows[1].told.best, group.rows[1].told.best_iteration) == (0.7, 100)
 
 
 def test_parents_that_split_yaml_tells_of(tmp_path):
@@ -286,7 +361,13 @@ def test_a_first_test_after_the_start_tells_no_drop(tmp_path, command):
     log = tmp_path / "derived1" / "train.log"
     log.write_text(head(1, "Iteration 0, loss = 3") + log.read_text())
     row = report(tmp_path).groups[0].rows[1]
-    assert (row.parent, row.start, row.start_iteration, row.begin, row.drop) == ("baseline", 0.6, 100, 0, None)
+    assert (row.parent, row.told.start, row.told.start_iteration, row.begin, row.drop) == (
+        "baseline",
+        0.6,
+        100,
+        0,
+        None,
+    )
     cells = re.split("  +", command("report", ".", cwd=tmp_path).stdout.splitlines()[2])
     assert cells[:3] == ["derived1", "0.6 at 100", "0.7"]
 
@@ -296,8 +377,61 @@ def test_the_best_loss_is_the_lowest_and_a_death_is_told(tmp_path, command):
     text += head(3, "Iteration 9, Testing net (#0)") + head(4, "    Test net output #0: loss = 2.5 (* 1 = 2.5 loss)")
     (tmp_path / "train.log").write_text(text + head(5, "Check failed: x", level="F"))
     row = report(tmp_path).groups[0].rows[0]
-    assert (row.best, row.best_iteration, row.final, row.fatal) == (1.5, 0, 2.5, "Check failed: x")
+    assert (row.told.best, row.told.best_iteration, row.told.final, row.end) == (1.5, 0, 2.5, "died: Check failed: x")
     assert "died: Check failed: x" in command("report", ".", cwd=tmp_path).stdout
+
+
+def test_a_drop_is_one_of_the_same_output(tmp_path, command):
+    for net, output in (("base", "top-1"), ("derived1", "top-5"), ("derived2", "top-5")):
+        write(tmp_path / net, (0.5, 0.6))
+        log = tmp_path / net / "train.log"
+        log.write_text(log.read_text().replace("accuracy", output))
+    assert [row.drop for row in report(tmp_path).groups[0].rows] == [None, None, pytest.approx(0.1)]
+    assert command("report", ".", cwd=tmp_path).stdout.splitlines()[2].split()[:2] == ["derived1", "top-5"]
+
+
+def test_two_logs_in_one_directory_went_on_from_the_same_net(tmp_path):
+    write(tmp_path / "my baseline", (0.1, 0.65))
+    write(tmp_path / "derived1", (0.5, 0.7))
+    shutil.copy(tmp_path / "derived1" / "train.log", tmp_path / "derived1" / "train_lr2.log")
+    write(tmp_path / "derived2", (0.6, 0.72))
+    found = {row.net: (row.parent, row.drop) for row in report(tmp_path).groups[0].rows}
+    assert found == {
+        "my baseline": (None, None), "derived1/train": ("my baseline", 0.15), "derived1/train_lr2": ("my baseline", 0.15),
+        "derived2": ("derived1/train", 0.1),
+    }  # fmt: skip
+
+
+def test_each_file_is_read_once(tmp_path):
+    """Glog's caffe.INFO is a link to the newest log, or to one that is gone."""
+    write(tmp_path, (0.1, 0.65))
+    (tmp_path / "train.log").rename(tmp_path / "caffe.host.me.log.INFO.20200213-230227.26554")
+    (tmp_path / "caffe.INFO").symlink_to("caffe.host.me.log.INFO.20200213-230227.26554")
+    (tmp_path / "other.INFO").symlink_to("gone")
+    found = report([tmp_path, tmp_path / "caffe.INFO"])
+    assert [row.net for row in found.groups[0].rows] == [tmp_path.name]
+
+
+def test_what_powershell_writes(tmp_path):
+    write(tmp_path, (0.1, 0.65))
+    log = tmp_path / "train.log"
+    log.write_bytes(log.read_text().encode("utf-16"))
+    assert report(log).groups[0].rows[0].told.final == 0.65
+
+
+def test_values_that_are_no_numbers_are_told(tmp_path, command):
+    (tmp_path / "train.log").write_text(head(1, "Iteration 5, loss = 1e400") + head(2, "Iteration 6, loss = -nan"))
+    row = report(tmp_path).groups[0].rows[0]
+    assert (row.odd, row.told) == ("loss is no number at 5", None)
+    done = command("report", ".", cwd=tmp_path)
+    assert "not finished, loss is no number at 5" in done.stdout
+    assert "tells no test output" in done.stderr
+
+
+def test_a_test_output_that_is_nowhere(tmp_path, command):
+    write(tmp_path, (0.1, 0.65))
+    done = command("report", ".", "--test-output", "acuracy", cwd=tmp_path)
+    assert (done.returncode, "nearest: accuracy" in done.stderr) == (2, True), done.stderr
 
 
 def test_what_is_in_no_flow_belongs_to_each(tmp_path):
@@ -340,7 +474,7 @@ def test_gzip_and_standard_input(tmp_path, command):
     (tmp_path / "zipped" / "derived1").mkdir(parents=True)
     packed = gzip.compress(text)
     (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed)
-    assert report(tmp_path / "zipped").groups[0].rows[0].final == 0.6
+    assert report(tmp_path / "zipped").groups[0].rows[0].told.final == 0.6
     (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed[: len(packed) // 2])
     assert len(report(tmp_path / "zipped").groups[0].rows) == 1
     program = Path(sys.executable).with_name("split-surgery")
@@ -358,7 +492,7 @@ def test_gzip_and_standard_input(tmp_path, command):
         (["report", "--group", "x"], 2, "must be NAME=PATH"),
         (["report", "a.txt", "--group", "x=nosuch"], 2, "is no path, and no log has it in its name"),
         (["report", "a.txt", "--csv", "--markdown"], 2, "exclude each other"),
-        (["report", "a.txt"], 0, "tells no test output"),
+        (["report", "a.txt"], 3, "a.txt: no line of it is one that Caffe writes of a training"),
     ],
 )
 def test_errors(tmp_path, command, arguments, code, message):

@@ -12,37 +12,22 @@ if TYPE_CHECKING:
     from split_surgery.log_report import LogReport
     from split_surgery.plot import PlotReport
 
-FIELDS = (
-    "net",
-    "start",
-    "start_iteration",
-    "drop",
-    "final",
-    "best",
-    "best_iteration",
-    "iterations",
-    "seconds",
-    "done",
-    "fatal",
-    "runs",
-    "output",
-    "source",
-)
+FIELDS = "net start start_iteration drop final best best_iteration iterations seconds end runs odd output parent source".split()
 """Columns of the CSV."""
 
 
 def report(found: LogReport, quiet: bool, verbose: bool) -> None:
     several = len(found.groups) > 1
-    for at, one in enumerate(found.tables()):
+    for at, shown in enumerate(found.tables()):
         if at and quiet:
             break
         if at:
             say()
-        if one.title:
-            say(f"{one.title}:")
-        say(table([one.columns, *one.rows], ""))
-    for row in (row for group in found.groups for row in group.rows) if verbose and not (several and quiet) else ():
-        say(f"  {row.net}: {row.source}, {row.output or 'no test output'}, {row.skipped} lines skipped")
+        if shown.title:
+            say(f"{shown.title}:")
+        say(table([shown.columns, *shown.rows], ""))
+    for line in found.details() if verbose and not (several and quiet) else ():
+        say(f"  {line}")
     if found.file:
         beside = f", with {len(found.pictures)} pictures beside it" if found.pictures else ""
         say(f"{found.file}: {found.status}{beside}")
@@ -59,7 +44,8 @@ def as_csv(found: LogReport, quiet: bool, verbose: bool) -> None:
     out.writerow(("group", *FIELDS))
     for group in found.groups:
         for row in group.rows:
-            out.writerow((group.name, *("" if getattr(row, name) is None else getattr(row, name) for name in FIELDS)))
+            values = row.to_dict()
+            out.writerow((group.name, *("" if values[name] is None else values[name] for name in FIELDS)))
 
 
 def plot(found: PlotReport, quiet: bool, verbose: bool) -> None:

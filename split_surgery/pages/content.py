@@ -18,7 +18,6 @@ from split_surgery.files import Progress, read_file, sha256
 from split_surgery.kernels.tpm import entropy
 from split_surgery.lineage import Derived
 from split_surgery.log_report import LogReport
-from split_surgery.logs import Log
 from split_surgery.names import PLAN_FILE
 from split_surgery.opening import open_weights
 from split_surgery.pages.parts import Commands, Heading, Page, Part, Pictures, Section, Words, slugs
@@ -29,6 +28,7 @@ from split_surgery.pictures.grids import compared, kernel_grid
 from split_surgery.pictures.style import Picture
 from split_surgery.plan import LayerPlan
 from split_surgery.tables import Table
+from split_surgery.trainings import Training
 
 MEANING = (
     "start: the first test; drop: the final value of the net it was split from, less its own start; final: the last test; "
@@ -53,7 +53,7 @@ class Wishes:
 
 def content(
     report: LogReport,
-    trainings: Sequence[tuple[str, Log]],
+    trainings: Sequence[tuple[str, Training]],
     splits: Sequence[Derived],
     wishes: Wishes,
     progress: Progress,
@@ -75,12 +75,12 @@ def _many(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}" if count else ""
 
 
-def _curves(trainings: Sequence[tuple[str, Log]], wishes: Wishes) -> Iterator[Part]:
+def _curves(trainings: Sequence[tuple[str, Training]], wishes: Wishes) -> Iterator[Part]:
     lines: list[Line] = []
     names: list[str] = []
     silent: list[str] = []
-    for name, log in trainings:
-        drawn = lines_of(log, len(names), wishes.avg, wishes.test_output)
+    for name, one in trainings:
+        drawn = lines_of(one.log, len(names), wishes.avg, wishes.test_output)
         (names if drawn else silent).append(name)
         lines += drawn
     if lines:

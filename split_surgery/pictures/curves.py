@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from split_surgery.logs import Curve, Log
+from split_surgery.outputs import told
 from split_surgery.pictures.style import Picture, line_style, style
-from split_surgery.trainings import told
 
 Points = npt.NDArray[np.float64]
 

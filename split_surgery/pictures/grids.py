@@ -124,7 +124,7 @@ def _tiles(kernels: Kernels, bgr: bool) -> tuple[Numbers, int, int, tuple[int, i
     if kernels.in_colour or channels == 1:
         count = min(count, across * across)
         rows, columns = rows_and_columns(count, 2.4)
-        images = weight[:count, 0] if channels == 1 else _coloured(weight[:count], float(np.abs(weight).max()), bgr)
+        images = weight[:count, 0] if channels == 1 else _coloured(weight[:count], _largest(kernels), bgr)
     else:
         rows, columns = min(count, across), min(channels, across)
         count, channels = rows, columns
@@ -134,7 +134,7 @@ def _tiles(kernels: Kernels, bgr: bool) -> tuple[Numbers, int, int, tuple[int, i
 
 def _coloured(weight: Numbers, largest: float, bgr: bool) -> Numbers:
     """Kernels (n, 3, height, width) as colours (n, height, width, 3) in [0, 1]; 0 becomes grey."""
-    found: Numbers = 0.5 + weight[:, :: -1 if bgr else 1].transpose(0, 2, 3, 1) / (2 * (largest or 1.0))
+    found: Numbers = 0.5 + weight[:, :: -1 if bgr else 1].transpose(0, 2, 3, 1) / (2 * largest)
     return found
 
 
@@ -180,9 +180,8 @@ def compared(first: Kernels, second: Kernels, bgr: bool = False) -> Picture:
             x = 0.02 + 0.4 * at
             figure.text(x, 1 - 0.47 / height, "■", va="center", fontsize=9, color=colour)
             where = ("left, above", "right, below")[at]
-            figure.text(
-                x + 0.02, 1 - 0.47 / height, f"{one.layer} ({where})", va="center", fontsize=8, parse_math=False
-            )
+            text = f"{one.layer} ({where}; colours to ±{_largest(one):.3g})"
+            figure.text(x + 0.02, 1 - 0.47 / height, text, va="center", fontsize=8, parse_math=False)
         note = "sum of each kernel; its response to an edge (the largest step); its outputs across an edge from 0 to 1"
         figure.text(0.01, 1 - 0.72 / height, note, va="center", fontsize=7.5, color=FAINT)
         for at in range(pairs):
@@ -222,8 +221,13 @@ def _pair(
         across.step(range(len(profile)), profile, where="mid", color=colour, linewidth=1.3)
 
 
+def _largest(kernels: Kernels) -> float:
+    """What is drawn in full colour."""
+    return float(np.abs(kernels.weight).max()) or 1.0
+
+
 def _image(axes: Axes, kernels: Kernels, at: int, bgr: bool) -> None:
-    largest = float(np.abs(kernels.weight).max()) or 1.0
+    largest = _largest(kernels)
     kernel = np.asarray(kernels.weight[at : at + 1], np.float64)
     if kernels.in_colour:
         axes.imshow(_coloured(kernel, largest, bgr)[0], interpolation="nearest")
