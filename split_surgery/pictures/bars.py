@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from split_surgery.pictures.style import FAINT, FAST, PAPER, SLOW, Picture, style
+from split_surgery.pictures.style import FAINT, FAST, PAPER, SLOW, Picture, short, style
 
 MOST_NAMED = 72
 """Kernels whose channels are written below their bars."""
@@ -51,12 +51,13 @@ def _sizes(scores: Scores) -> str:
 
 
 def _kernels(axes: Axes, scores: Scores) -> None:
-    axes.set_title(f"{scores.layer}: {_sizes(scores)}, by {scores.measure}")
+    axes.set_title(f"{short(scores.layer)}: {_sizes(scores)}, by {scores.measure}")
+    named = len(scores.kernels) <= MOST_NAMED  # gaps between narrower bars would make stripes of their own
     for fast in (True, False):
         places = [(at, score) for at, (_, score, is_fast) in enumerate(scores.kernels) if is_fast == fast]
         axes.bar(
-            [at for at, _ in places], [score for _, score in places], width=0.84, color=FAST if fast else SLOW,
-            hatch=None if fast else "////", edgecolor=PAPER, linewidth=0,
+            [at for at, _ in places], [score for _, score in places], width=0.84 if named else 1.0,
+            color=FAST if fast else SLOW, hatch=None if fast else "////", edgecolor=PAPER, linewidth=0,
         )  # fmt: skip
     patches = [Patch(facecolor=FAST, label="fast"), Patch(facecolor=SLOW, hatch="////", edgecolor=PAPER, label="slow")]
     axes.legend(handles=patches, loc="lower left", bbox_to_anchor=(0.86, 1.0), ncols=2, frameon=False, borderaxespad=0.1,
@@ -64,9 +65,10 @@ def _kernels(axes: Axes, scores: Scores) -> None:
     axes.set_xlim(-0.7, len(scores.kernels) - 0.3)
     axes.grid(False, axis="x")
     axes.set_ylabel("score")
-    if len(scores.kernels) <= MOST_NAMED:
-        size = 8 if len(scores.kernels) <= 40 else 6
-        axes.set_xticks(range(len(scores.kernels)), [str(channel) for channel, _, _ in scores.kernels], fontsize=size)
+    if named:
+        turned = 90 if len(scores.kernels) > 40 else 0
+        texts = [str(channel) for channel, _, _ in scores.kernels]
+        axes.set_xticks(range(len(texts)), texts, fontsize=7 if turned else 8, rotation=turned)
         axes.tick_params(axis="x", length=0)
         axes.set_xlabel("channel, in the order of the ranking")
     else:
@@ -75,7 +77,7 @@ def _kernels(axes: Axes, scores: Scores) -> None:
 
 def _entropies(axes: Axes, entropies: Sequence[tuple[str, float]]) -> None:
     axes.set_title("entropy of the scores over ten bins")
-    names, values = [name for name, _ in entropies], [value for _, value in entropies]
+    names, values = [short(name, 32) for name, _ in entropies], [value for _, value in entropies]
     axes.barh(range(len(values)), values, height=0.7, color=FAINT)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)

@@ -15,7 +15,7 @@ from matplotlib.textpath import TextPath
 
 from split_surgery.diagram import Arrow, Box, Diagram
 from split_surgery.pictures.layout import Places, place
-from split_surgery.pictures.style import FAINT, FAST, INK, MARK, PAPER, Picture, style
+from split_surgery.pictures.style import FAINT, FAST, INK, MARK, PAPER, Picture, short, style
 
 TITLE, BODY, SMALL = 9.0, 8.0, 7.0
 LEADING = 1.3
@@ -23,14 +23,11 @@ PADDING, MARGIN, GAP = 7.0, 10.0, 32.0
 POINTS = 72.0
 Route = tuple[tuple[float, float], ...]
 
-LONGEST = 48
-"""Letters of a name before its middle is left out."""
-
 
 def block_diagram(diagram: Diagram, title: str, name: str = "net") -> Picture:
     """The boxes in rows from top to bottom; new layers are marked, what is folded away is dashed, shapes are on the arrows."""
     with style():
-        boxes = [(_short(box.title), *map(_short, box.lines)) for box in diagram.boxes]
+        boxes = [(short(box.title), *map(short, box.lines)) for box in diagram.boxes]
         sizes = [_size(texts, box) for texts, box in zip(boxes, diagram.boxes)]
         lines = max((arrow.label.count("\n") + 1 for arrow in diagram.arrows), default=1)
         places = place(
@@ -47,22 +44,17 @@ def block_diagram(diagram: Diagram, title: str, name: str = "net") -> Picture:
         axes.set_axis_off()
         axes.set_xlim(-MARGIN, width - MARGIN)
         axes.set_ylim(height - heading - MARGIN, -heading - MARGIN)
-        axes.text(0, -heading, title, fontsize=TITLE + 0.5, va="center", parse_math=False)
+        axes.text(0, -heading, title, fontsize=TITLE + 0.5, va="center")
         for route in routes:
             _arrow(axes, route)
         for x, y, text in labels:
-            axes.text(x, y, text, fontsize=SMALL, color=INK, ha="left", va="center", parse_math=False,
+            axes.text(x, y, text, fontsize=SMALL, color=INK, ha="left", va="center",
                       bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6, "alpha": 0.85})  # fmt: skip
         for texts, box, (x, y), (wide, high) in zip(boxes, diagram.boxes, places.boxes, sizes):
             _box(axes, texts, box, x, y, wide, high)
     new = [box.title for box in diagram.boxes if box.new]
     about = f"block diagram of {title}: {len(diagram.boxes)} boxes" + (f"; new: {', '.join(new)}" if new else "")
     return Picture(name, about, figure)
-
-
-def _short(text: str) -> str:
-    half = (LONGEST - 1) // 2
-    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
 
 
 @lru_cache(maxsize=4096)
@@ -86,7 +78,7 @@ def _box(axes: Axes, texts: tuple[str, ...], box: Box, x: float, y: float, wide:
         edgecolor=FAST if box.new else FAINT, linewidth=1.8 if box.new else 0.9, linestyle="--" if box.folded else "-",
     ))  # fmt: skip
     top = y - high / 2 + PADDING / 2 + TITLE * LEADING / 2
-    plain: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False}
+    plain: dict[str, Any] = {"ha": "center", "va": "center"}
     axes.text(x, top, texts[0], fontsize=TITLE, color=INK, **plain)
     for line, text in enumerate(texts[1:]):
         axes.text(

@@ -11,16 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from split_surgery.logs import Curve, Log
 from split_surgery.outputs import told
-from split_surgery.pictures.style import Picture, line_style, style
+from split_surgery.pictures.style import Picture, line_style, short, style
 
 Points = npt.NDArray[np.float64]
 
 POINTS = 2000
 """Points drawn of one line: more than a screen has columns."""
+
+BEYOND = 1e6
+"""Values of so many times the median are left out of the picture."""
 
 RATE = "learning rate"
 ORDER = ("training loss", "test loss", "", RATE)
@@ -63,8 +66,9 @@ def moving_average(curve: Curve, count: int) -> list[tuple[int, float]]:
     found: list[tuple[int, float]] = []
     window: list[float] = []
     last = -1
+    length = max(1, round(count / curve.every))  # of a long log each point is the mean of several already
     for at, value in _points(curve):
-        window = [value] if at < last else [*window, value][-count:]
+        window = [value] if at < last else [*window, value][-length:]
         found.append((at, math.fsum(window) / len(window)))
         last = at
     return found
@@ -82,28 +86,45 @@ def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True) -> P
     """
     panels = sorted({line.panel for line in lines}, key=_place)
     with style():
-        figure = Figure(figsize=(8.0, 0.6 + 1.75 * len(panels)), layout="constrained")
+        texts = [short(name) for name in nets]
+        columns = max(1, min(5, len(nets), int(100 / (max(map(len, texts)) + 8))))
+        rows = -(-len(nets) // columns) if legend else 0
+        figure = Figure(figsize=(8.0, 0.4 + 0.2 * rows + 1.75 * len(panels)), layout="constrained")
         grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
         for axes, panel in zip(grid, panels):
-            axes.set_title(panel)
+            axes.set_title(short(panel))
             shown = [line for line in lines if line.panel == panel]
             for line in shown:
                 colour, dash = line_style(line.net)
                 for part, (x, y) in enumerate(_parts(line)):
                     gid = f"line-{line.net}-{panels.index(panel)}-{part}"
                     steps = "steps-post" if panel == RATE else "default"
-                    axes.plot(x, y, color=colour, linestyle=dash, linewidth=_width(line.net), drawstyle=steps, gid=gid)
+                    axes.plot(x, y, color=colour, linestyle=dash, linewidth=_width(line.net), drawstyle=steps, gid=gid,
+                              marker="o" if len(x) == 1 else None, markersize=4)  # fmt: skip
             values = [value for line in shown for value in line.values]
-            if panel == RATE and min(values) > 0 and max(values) > 10 * min(values):
+            low, high = min(values), max(values)
+            shown_high = max(
+                value for value in values if value <= BEYOND * abs(float(np.median(values))) or value == low
+            )
+            if shown_high < high:  # it diverged, and would flatten all the others
+                axes.set_title(f"{short(panel)} (the highest, {high:.3g}, is beyond the top)")
+                axes.set_ylim(top=1.05 * shown_high, bottom=low - 0.05 * (shown_high - low or 1.0))
+                high = shown_high
+            if low > 0 and high > low * (
+                10 if panel == RATE else 1000
+            ):  # one that diverged must not flatten the others
                 axes.set_yscale("log")
-                axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
-                axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+                axes.yaxis.set_major_locator(
+                    LogLocator(subs=(1.0, 2.0, 5.0) if high < 1e4 * low else (1.0,), numticks=8)
+                )
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
                 axes.yaxis.set_minor_locator(NullLocator())
         grid[-1].set_xlabel("iteration")
+        grid[-1].xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
         grid[-1].xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,.0f}"))
         if legend:
             handles = [_handle(net) for net in range(len(nets))]
-            figure.legend(handles, nets, loc="outside upper left", ncols=min(len(nets), 5), frameon=False)
+            figure.legend(handles, texts, loc="outside upper left", ncols=columns, frameon=False)
     entries = tuple((name, line_style(net)[0], line_style(net)[1]) for net, name in enumerate(nets))
     return Picture("curves", f"{', '.join(panels)} over iterations, of {', '.join(nets)}", figure, entries)
 

@@ -99,7 +99,7 @@ def _grid_picture(kernels: Kernels, title: str, mosaic: Numbers, span: tuple[flo
     with style():
         figure = Figure(figsize=size)
         text = f"{title}\n{how}; from {span[0]:.3g} to {span[1]:.3g}"
-        figure.text(0.1 / size[0], 1 - 0.1 / size[1], text, va="top", fontsize=9.5, parse_math=False)
+        figure.text(0.1 / size[0], 1 - 0.1 / size[1], text, va="top", fontsize=9.5)
         axes = figure.add_axes((0.1 / size[0], below / size[1], wide * scale / size[0], high * scale / size[1]))
         plain_axes(axes)
         image = axes.imshow(mosaic, cmap=SIGNED, vmin=-largest, vmax=largest, interpolation="nearest", aspect="auto")
@@ -175,13 +175,13 @@ def compared(first: Kernels, second: Kernels, bgr: bool = False) -> Picture:
             rows, 6 * columns, left=0.01, right=0.99, top=1 - HEAD / height, bottom=0.08 / height, hspace=0.3, wspace=0.1,
             width_ratios=[0.45, 0.9, 0.9, 2.3, 1.1, 0.2] * columns,
         )  # fmt: skip
-        figure.text(0.01, 1 - 0.12 / height, title, va="top", fontsize=9.5, parse_math=False)
+        figure.text(0.01, 1 - 0.12 / height, title, va="top", fontsize=9.5)
         for at, (one, colour) in enumerate(zip(both, (FAST, SLOW))):
             x = 0.02 + 0.4 * at
             figure.text(x, 1 - 0.47 / height, "■", va="center", fontsize=9, color=colour)
             where = ("left, above", "right, below")[at]
             text = f"{one.layer} ({where}; colours to ±{_largest(one):.3g})"
-            figure.text(x + 0.02, 1 - 0.47 / height, text, va="center", fontsize=8, parse_math=False)
+            figure.text(x + 0.02, 1 - 0.47 / height, text, va="center", fontsize=8)
         note = "sum of each kernel; its response to an edge (the largest step); its outputs across an edge from 0 to 1"
         figure.text(0.01, 1 - 0.72 / height, note, va="center", fontsize=7.5, color=FAINT)
         for at in range(pairs):
