@@ -19,6 +19,10 @@ REACH = 2
 """How many boxes away from what is looked at a layer may be before it is folded away."""
 
 
+MOST_NAMED = 4
+"""Blobs from one box to another of which only the number is said."""
+
+
 @dataclass(frozen=True)
 class Box:
     """One layer with those that work in place on its top, an input of the net, or several layers folded away.
@@ -36,11 +40,12 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """From one box to another, by their numbers, which rise along it; `label` says what flows."""
+    """From one box to another, by their numbers, which rise along it; `label` says what flows, or of a bundle how much."""
 
     start: int
     end: int
     label: str
+    bundle: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,11 @@ class Diagram:
                 runs.append([at])
         place = {at: number for number, run in enumerate(runs) for at in run}
         boxes = tuple(self._folded(run) for run in runs)
-        arrows = {replace(a, start=place[a.start], end=place[a.end]): None for a in self.arrows}
-        return Diagram(boxes, tuple(arrow for arrow in arrows if arrow.start != arrow.end))
+        flows: dict[tuple[int, int], dict[tuple[int, str], None]] = {}
+        for arrow in self.arrows:
+            if place[arrow.start] != place[arrow.end]:
+                flows.setdefault((place[arrow.start], place[arrow.end]), {})[arrow.start, arrow.label] = None
+        return Diagram(boxes, tuple(_bundle(*ends, [label for _, label in made]) for ends, made in flows.items()))
 
     def _folded(self, run: list[int]) -> Box:
         boxes = [self.boxes[at] for at in run]
@@ -84,6 +92,13 @@ class Diagram:
         layers = tuple(name for box in boxes for name in box.layers)
         title = f"{len(layers)} layers" if layers else f"{len(boxes)} inputs"
         return Box(title, (f"{boxes[0].title} ... {boxes[-1].title}",), layers, any(box.new for box in boxes), True)
+
+
+def _bundle(start: int, end: int, labels: list[str]) -> Arrow:
+    """One arrow that stands for several."""
+    if len(labels) < MOST_NAMED:
+        return Arrow(start, end, "\n".join(filter(None, dict.fromkeys(labels))))
+    return Arrow(start, end, f"{len(labels)} blobs", bundle=True)
 
 
 def diagram_of(

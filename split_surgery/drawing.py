@@ -39,9 +39,7 @@ def need_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise FileError(
-            "drawing needs matplotlib, which is not installed", hint='pip install "split-surgery[plot]"'
-        ) from error
+        raise FileError("drawing needs matplotlib, which is not installed", hint="pip install matplotlib") from error
 
 
 def scores_of(plan: LayerPlan) -> Scores:
@@ -80,16 +78,22 @@ def kernels_of(weights: Weights, layer: str, plan: Plan | None = None) -> Kernel
         UsageError: there is no such layer, or its weights are no kernels.
         FileError: they hold NaN or infinity.
     """
-    from split_surgery.pictures.grids import Kernels
+    from split_surgery.pictures.grids import LARGEST, Kernels
 
     records = weights.named(layer)
     names = [record.name for record in weights.layers if record.blob(0) is not None and len(record.blobs[0].shape) == 4]
     if not records:
-        raise UsageError(f'{weights.name} has no layer "{layer}"', hint=nearest(layer, list(dict.fromkeys(names))))
+        made = [name for name in dict.fromkeys(names) if name.startswith(f"{layer}_")]
+        hint = f"it was split: {', '.join(made)}" if made else nearest(layer, list(dict.fromkeys(names)))
+        raise UsageError(f'{weights.name} has no layer "{layer}"', hint=hint)
     blob = records[0].blob(0)
     if blob is None or len(blob.shape) != 4 or not blob.count:
         shape = "has no weights" if blob is None else f"has weights of shape {blob.shape}"
         raise UsageError(f'layer "{layer}" of {weights.name} {shape}: it has no kernels', hint=nearest(layer, names))
+    if max(blob.shape[2:]) > LARGEST:
+        raise UsageError(
+            f'layer "{layer}" of {weights.name} has weights of shape {blob.shape}: too large for a kernel to draw'
+        )
     channels: tuple[int, ...] = ()
     for one in plan.layers if plan is not None else ():
         for member in one.members:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from split_surgery.documents.shapes import net_inputs
 from split_surgery.drawing import (
     diagram_at,
     kernels_of,
@@ -20,7 +21,7 @@ from split_surgery.drawing import (
     scores_of,
     weights_at,
 )
-from split_surgery.errors import FileError, UsageError
+from split_surgery.errors import FileError, UsageError, nearest
 from split_surgery.files import Output, OutputDir, PathLike, Progress, no_progress
 from split_surgery.kernels.tpm import entropy
 from split_surgery.logfiles import read_all
@@ -100,7 +101,7 @@ def loss(
             warnings.append(f"{one.log.name}: says no values with their iterations, so there is no curve to draw")
     if not drawn:
         raise FileError("there is no curve to draw: no value has an iteration (lines out of grep have none)")
-    return _written("loss", curves(shown, drawn), output, suffix, warnings)
+    return _written("loss", curves(shown, drawn), output, suffix, [log.name for log in found], warnings)
 
 
 def tpm(
@@ -144,7 +145,7 @@ def tpm(
         warnings = list(whole.warnings)
     from split_surgery.pictures.bars import score_bars
 
-    return _written("tpm", score_bars(shown, entropies), output, suffix, warnings)
+    return _written("tpm", score_bars(shown, entropies), output, suffix, [net, weights], warnings)
 
 
 def _scores(report: RankReport) -> Scores:
@@ -169,7 +170,8 @@ def kernels(
         SurgeryError: with the exit code that the command line gives.
     """
     suffix = _begin(output)
-    from split_surgery.pictures.grids import compared, kernel_grid
+    from split_surgery.pictures.grids import kernel_grid
+    from split_surgery.pictures.pairs import compared
 
     plan = plan_beside(weights)
     with ExitStack() as stack:
@@ -179,7 +181,7 @@ def kernels(
             picture = compared(kernels_of(opened, first, plan), kernels_of(opened, second, plan), bgr)
         else:
             picture = kernel_grid(kernels_of(opened, layer, plan), bgr)
-    return _written("kernels", picture, output, suffix)
+    return _written("kernels", picture, output, suffix, [weights])
 
 
 def net(
@@ -198,11 +200,19 @@ def net(
         SurgeryError: with the exit code that the command line gives.
     """
     suffix = _begin(output)
+    if isinstance(input_shape, str):
+        raise UsageError(f"input_shape {input_shape}: must be a mapping of blobs to shapes")
     if phase not in ("train", "test"):
         raise UsageError(f"--phase {phase}: must be train or test")
     from split_surgery.pictures.blocks import block_diagram
 
     opened = net_at(net)
+    blobs = list(dict.fromkeys([*net_inputs(opened), *(top for layer in opened.layers for top in layer.tops)]))
+    for blob in input_shape or ():
+        if blob not in blobs:
+            raise UsageError(
+                f'--input-shape {blob}: {opened.document.name} has no blob "{blob}"', hint=nearest(blob, blobs)
+            )
     if base is not None:
         before = net_at(base)
         new = {layer.name for layer in opened.layers if not before.named(layer.name)}
@@ -213,7 +223,7 @@ def net(
         model = weights_at(stack, weights) if weights is not None else None
         diagram = diagram_at(opened, phase=phase, around=names, new=new, weights=model, input_shape=input_shape)
     title = f"{opened.message.text('name') or Path(net).name}, {phase.upper()}"
-    return _written("net", block_diagram(diagram, title), output, suffix)
+    return _written("net", block_diagram(diagram, title), output, suffix, [net, base, weights])
 
 
 def _begin(output: PathLike | None) -> str:
@@ -230,9 +240,12 @@ def _begin(output: PathLike | None) -> str:
 
 
 def _written(
-    kind: str, picture: Picture, output: PathLike | None, suffix: str, warnings: Sequence[str] = ()
-) -> PlotReport:
+    kind: str, picture: Picture, output: PathLike | None, suffix: str, inputs: Iterable[PathLike | None],
+    warnings: Sequence[str] = (),
+) -> PlotReport:  # fmt: skip
     if output is not None:
         path = Path(output)
-        OutputDir(path.parent).create([Output(path.name, [picture.saved(suffix)])])
+        files = [Output(path.name, [picture.saved(suffix)])]
+        OutputDir(path.parent).refuse_inputs(files, [one for one in inputs if one is not None])
+        OutputDir(path.parent).create(files)
     return PlotReport(kind, os.fspath(output) if output is not None else "", picture.about, tuple(warnings), picture)

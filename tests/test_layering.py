@@ -25,6 +25,7 @@ ROWS = [
     {"pictures"},
     {"pictures.style", "pictures.layout"},
     {"pictures.bars", "pictures.blocks", "pictures.curves", "pictures.grids"},
+    {"pictures.pairs"},
     {"kernels.partition", "kernels.tpm"},
     {"kernels.algebra"},
     {"kernels.sliding"},

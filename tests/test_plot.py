@@ -21,13 +21,17 @@ from split_surgery.kernels.tpm import entropy
 from split_surgery.logs import Curve, read_logs
 from split_surgery.planfile import read_plan
 from tests.conftest import EXAMPLE
+from tests.nets import weights
 
 pytest.importorskip("matplotlib")
 
-from split_surgery.diagram import diagram_of
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from split_surgery.diagram import Arrow, Box, Diagram, diagram_of
 from split_surgery.pictures.curves import lines_of, moving_average
-from split_surgery.pictures.grids import edge_profile, edge_response
+from split_surgery.pictures.grids import GAP, LARGEST, LEAST, TALL, WIDE, Kernels, layout
 from split_surgery.pictures.layout import place
+from split_surgery.pictures.pairs import edge_profile, edge_response
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 KINDS = {
@@ -171,14 +175,52 @@ def test_responses_of_known_kernels():
 
 def test_colours_of_three_channels(tmp_path):
     """One red pixel: in RGB it is red, in BGR blue, and 0 is grey."""
-    from split_surgery.pictures.grids import Kernels, kernel_grid
+    from split_surgery.pictures.grids import kernel_grid
 
     weight = np.zeros((1, 3, 3, 3), np.float32)
     weight[0, 0, 0, 0] = 1
     for bgr, strong in ((False, 0), (True, 2)):
         image = np.asarray(kernel_grid(Kernels("conv1", weight), bgr).figure.axes[0].get_images()[0].get_array())
-        assert image[0, 0, :3] == pytest.approx([1.0 if channel == strong else 0.5 for channel in range(3)])
-        assert image[-1, -1, :3] == pytest.approx([0.5] * 3)
+        shown = image[image[..., 3] == 1]  # what is between kernels is transparent
+        assert shown[0, :3] == pytest.approx([1.0 if channel == strong else 0.5 for channel in range(3)])
+        assert shown[-1, :3] == pytest.approx([0.5] * 3)
+
+
+@given(st.tuples(st.integers(1, 5000), st.integers(1, 3000), st.integers(1, LARGEST), st.integers(1, LARGEST)))
+def test_kernels_fit_and_can_be_seen(shape):
+    found = layout(shape)
+    count, channels, high, wide = shape
+    assert found.fine >= LEAST
+    assert 0 < found.columns * (wide * found.fine + GAP) <= WIDE + GAP
+    assert 0 < found.rows * (high * found.fine + found.gap) <= TALL + found.gap
+    assert found.count <= count
+    assert found.channels <= channels
+    if channels in (1, 3):
+        assert (found.rows - 1) * found.columns < found.count <= found.rows * found.columns
+    else:
+        assert (found.count, found.channels) == (found.rows, found.columns)
+
+
+def test_kernels_have_their_numbers():
+    from split_surgery.pictures.grids import kernel_grid
+
+    plan = read_plan(EXAMPLE / "derived1" / "split.yaml").layers[0]
+    tiles = plot.kernels(EXAMPLE / "derived1", "conv1_1_split2").picture.figure.axes[0]
+    assert [int(text.get_text()) for text in tiles.texts] == list(plan.slow)
+    rows = plot.kernels(EXAMPLE / "fashion_vgg.caffemodel", "conv1_2").picture.figure.axes[0]
+    assert [int(text.get_text()) for text in rows.texts] == list(range(32))
+    many = kernel_grid(Kernels("x", np.ones((512, 512, 3, 3), np.float32)))
+    assert "512 kernels of 512 x 3 x 3 (the first 218 kernels and 101 channels)" in many.about
+    assert min(np.diff([int(text.get_text()) for text in many.figure.axes[0].texts])) == 2  # room for letters
+
+
+def test_what_is_no_kernel_is_refused(tmp_path):
+    model = tmp_path / "old.caffemodel"
+    model.write_bytes(weights([("fc6", "InnerProduct", ["x"], ["y"], [np.ones((1, 1, 16, 4096))], None)], legacy=True))
+    with pytest.raises(UsageError, match="too large for a kernel to draw"):
+        plot.kernels(model, "fc6")
+    with pytest.raises(UsageError, match="it was split: conv1_1_split1"):
+        plot.kernels(EXAMPLE / "derived1", "conv1_1")
 
 
 def test_other_channels_are_on_a_symmetric_scale():
@@ -320,6 +362,113 @@ def test_the_report_of_a_picture(tmp_path, command):
     assert "<svg" in plot.net(EXAMPLE / "derived1")._repr_html_()
 
 
+ODD = ["a$\\frac$", "b_$x_1$", "\x1b[31mred", "\udcff\udc80", "漢字", "<&>\"'", "x" * 300]
+
+
+@pytest.mark.parametrize("suffix", MAGIC)
+@pytest.mark.parametrize("name", ODD)
+def test_anything_may_be_called_anything(name, suffix):
+    from xml.etree import ElementTree
+
+    from split_surgery.pictures.bars import Scores, score_bars
+    from split_surgery.pictures.blocks import block_diagram
+    from split_surgery.pictures.curves import Line, curves
+    from split_surgery.pictures.grids import kernel_grid
+    from split_surgery.pictures.pairs import compared
+
+    ones = Kernels(name, np.ones((2, 1, 3, 3), np.float32))
+    lines = [Line(name, at, (0, 5), (1.0, 0.5)) for at in range(9)]
+    boxes = Diagram((Box(name, (name,), ()), Box("b", (), ())), (Arrow(0, 1, name),))
+    for picture in (
+        curves([f"{name}{at}" for at in range(9)], lines),
+        score_bars([Scores(name, name, ((0, 1.0, True), (1, 0.5, False)))], [(name, 1.0)]),
+        kernel_grid(ones),
+        compared(ones, ones),
+        block_diagram(boxes, name),
+    ):
+        data = picture.saved(suffix)
+        assert data.startswith(MAGIC[suffix])
+        if suffix == "svg":
+            ElementTree.fromstring(data)
+        assert "<svg" in picture.inline()
+
+
+def test_a_legend_of_many_long_names_fits():
+    from split_surgery.pictures.curves import Line, curves
+
+    for count, length in ((5, 23), (14, 102), (30, 4), (1, 1)):
+        names = [f"{'n' * length}{at}" for at in range(count)]
+        figure = curves(names, [Line("loss", at, (0, 5), (1.0, 0.5)) for at in range(count)]).figure
+        FigureCanvasAgg(figure).draw()
+        box = figure.legends[0].get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width, (count, length)
+        panels = figure.axes[0].get_window_extent()
+        assert panels.y1 < box.y0
+        assert panels.height > 60
+
+
+def test_one_point_is_seen_and_a_divergence_flattens_nothing():
+    from split_surgery.pictures.curves import Line, curves
+
+    (axes,) = curves(["a"], [Line("loss", 0, (0,), (1.0,))]).figure.axes
+    assert axes.get_lines()[0].get_marker() == "o"
+    (axes,) = curves(
+        ["a", "b"], [Line("loss", 0, (0, 1), (2.0, 1e30)), Line("loss", 1, (0, 1), (2.0, 1.0))]
+    ).figure.axes
+    assert axes.get_ylim()[1] < 3
+    assert "1e+30, is beyond the top" in axes.get_title(loc="left")
+
+
+def test_texts_beside_arrows_lie_on_nothing():
+    from split_surgery.pictures import blocks
+    from split_surgery.pictures.layout import place as placed
+
+    texts = ["label", "64×112×112", "2 blobs"]
+    arrows = [Arrow(0, to, texts[at % 3]) for at, to in enumerate((1, 2, 3, 4, 4))] + [
+        Arrow(to, 4, "x") for to in (1, 2, 3)
+    ]
+    boxes = tuple(Box(f"box{at}", ("Convolution 3×3, 64",), ()) for at in range(5))
+    sizes = [blocks._size((box.title, *box.lines), box) for box in boxes]
+    places = placed(sizes, [(one.start, one.end) for one in arrows], 40.0)
+    routes = [blocks._points(one, route, places, sizes) for one, route in zip(arrows, places.routes)]
+    labels = blocks._labels(Diagram(boxes, tuple(arrows)), routes, places.boxes, sizes)
+    for at, one in enumerate(labels):
+        assert not any(one.meets(o.left, o.top, o.right, o.bottom) for o in labels[:at]), one
+        for (x, y), (wide, high) in zip(places.boxes, sizes):
+            assert not one.meets(x - wide / 2, y - high / 2, x + wide / 2, y + high / 2), one
+
+
+def test_arrows_of_what_is_folded_away_become_one():
+    boxes = tuple(Box(f"b{at}", (), (f"b{at}",)) for at in range(12))
+    arrows = (*(Arrow(at, 11, "8") for at in range(5)), Arrow(5, 11, "9"), Arrow(6, 11, "9"), Arrow(7, 11, "label"))
+    found = Diagram(boxes, arrows).around({"b11"}, reach=0)
+    assert found.arrows == (Arrow(0, 1, "8 blobs", bundle=True),)
+    few = Diagram(boxes, arrows[5:]).around({"b11"}, reach=0)
+    assert few.arrows == (Arrow(0, 1, "9\nlabel"),)
+
+
+def test_a_diagram_that_nobody_could_read_is_refused():
+    count = 60
+    arrows = [(a, b) for a in range(count) for b in range(a + 1, count)]
+    with pytest.raises(UsageError, match="name the layers to look at with --around"):
+        place([(50.0, 20.0)] * count, arrows, 30.0)
+    dense = [(a, b) for a in range(25) for b in range(a + 1, 25)]
+    assert len(place([(50.0, 20.0)] * 25, dense, 30.0).boxes) == 25
+
+
+def test_an_input_is_not_replaced(tmp_path):
+    log = tmp_path / "train.svg"
+    log.write_bytes((EXAMPLE / "train.log").read_bytes())
+    with pytest.raises(UsageError, match="would replace the input"):
+        plot.loss(log, log)
+    assert log.read_bytes() == (EXAMPLE / "train.log").read_bytes()
+
+
+def test_shapes_of_blobs_that_are_not_there(tmp_path):
+    with pytest.raises(UsageError, match='has no blob "dta"(?s:.*)nearest: data'):
+        plot.net(EXAMPLE / "derived1", input_shape={"dta": (1, 1, 28, 28)})
+
+
 def test_names_with_markup_are_only_names(tmp_path):
     """A layer may be called anything: matplotlib takes $ for mathematics, and SVG has its own special letters."""
     text = NET.replace('"b"', '"$b^{<&>_$"')
@@ -364,7 +513,7 @@ def test_without_matplotlib(tmp_path, command):
     ):
         done = command(*arguments, cwd=EXAMPLE, **hidden)
         assert done.returncode == 3
-        assert 'pip install "split-surgery[plot]"' in done.stderr
+        assert "pip install matplotlib" in done.stderr
     assert command("report", ".", cwd=EXAMPLE, **hidden).returncode == 0
     done = command("demo", tmp_path / "demo", "-q", **hidden)
     assert done.returncode == 0

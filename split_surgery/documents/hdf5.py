@@ -31,7 +31,7 @@ def library(name: str) -> Any:
     try:
         import h5py
     except ImportError as error:
-        hint = 'pip install "split-surgery[hdf5]"'
+        hint = "pip install h5py"
         raise FileError("is HDF5, and h5py is not installed", FilePlace(name), hint) from error
     return h5py
 

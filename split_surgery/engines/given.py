@@ -101,7 +101,7 @@ def _image(data: bytes, place: FilePlace, net: Net, blob: str, shape: tuple[int,
         import cv2
     except ImportError as error:
         raise FileError(
-            "is read as an image by OpenCV, which is not installed", place, 'pip install "split-surgery[opencv]"'
+            "is read as an image by OpenCV, which is not installed", place, 'pip install "opencv-python-headless<5"'
         ) from error
     grey = shape[1] == 1
     found = (

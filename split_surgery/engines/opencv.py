@@ -27,7 +27,7 @@ def run(
     try:
         import cv2
     except ImportError as error:
-        raise FileError("OpenCV is not installed", hint='pip install "split-surgery[opencv]"') from error
+        raise FileError("OpenCV is not installed", hint='pip install "opencv-python-headless<5"') from error
     read = getattr(cv2.dnn, "readNetFromCaffe", None)
     if read is None:
         hint = 'pip install "opencv-python-headless<5"'

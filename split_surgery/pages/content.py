@@ -24,7 +24,8 @@ from split_surgery.pages.parts import Commands, Heading, Page, Part, Pictures, S
 from split_surgery.pictures.bars import score_bars
 from split_surgery.pictures.blocks import block_diagram
 from split_surgery.pictures.curves import Line, curves, lines_of
-from split_surgery.pictures.grids import compared, kernel_grid
+from split_surgery.pictures.grids import kernel_grid
+from split_surgery.pictures.pairs import compared
 from split_surgery.pictures.style import Picture
 from split_surgery.plan import LayerPlan
 from split_surgery.tables import Table

@@ -51,7 +51,7 @@ def _sizes(scores: Scores) -> str:
 
 
 def _kernels(axes: Axes, scores: Scores) -> None:
-    axes.set_title(f"{short(scores.layer)}: {_sizes(scores)}, by {scores.measure}")
+    axes.set_title(f"{short(scores.layer)}: {_sizes(scores)}, by {short(scores.measure)}")
     named = len(scores.kernels) <= MOST_NAMED  # gaps between narrower bars would make stripes of their own
     for fast in (True, False):
         places = [(at, score) for at, (_, score, is_fast) in enumerate(scores.kernels) if is_fast == fast]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from split_surgery.diagram import Arrow, Box, Diagram
 from split_surgery.pictures.layout import Places, place
@@ -22,6 +23,12 @@ LEADING = 1.3
 PADDING, MARGIN, GAP = 7.0, 10.0, 32.0
 POINTS = 72.0
 Route = tuple[tuple[float, float], ...]
+
+BESIDE = 4.0
+"""Points between an arrow and its text, and between two texts."""
+
+PARTS = (0.4, 0.5, 0.6, 0.3, 0.7, 0.8, 0.2)
+"""Of an arrow, where its text may stand: the first that is free."""
 
 
 def block_diagram(diagram: Diagram, title: str, name: str = "net") -> Picture:
@@ -34,8 +41,9 @@ def block_diagram(diagram: Diagram, title: str, name: str = "net") -> Picture:
             sizes, [(arrow.start, arrow.end) for arrow in diagram.arrows], GAP + SMALL * LEADING * (lines - 1)
         )
         routes = [_points(arrow, route, places, sizes) for arrow, route in zip(diagram.arrows, places.routes)]
-        labels = _labels(diagram, routes)
-        right = max((x + _width(line, SMALL) for x, _, text in labels for line in text.split("\n")), default=0.0)
+        labels = _labels(diagram, routes, places.boxes, sizes)
+        right = max((label.right for label in labels), default=0.0)
+        title = short(title)
         heading = TITLE * 2.2
         width = max(places.width, right, _width(title, TITLE + 0.5)) + 2 * MARGIN
         height = places.height + 2 * MARGIN + heading
@@ -47,8 +55,8 @@ def block_diagram(diagram: Diagram, title: str, name: str = "net") -> Picture:
         axes.text(0, -heading, title, fontsize=TITLE + 0.5, va="center")
         for route in routes:
             _arrow(axes, route)
-        for x, y, text in labels:
-            axes.text(x, y, text, fontsize=SMALL, color=INK, ha="left", va="center",
+        for label in labels:
+            axes.text(label.left, label.middle, label.text, fontsize=SMALL, color=INK, ha="left", va="center",
                       bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6, "alpha": 0.85})  # fmt: skip
         for texts, box, (x, y), (wide, high) in zip(boxes, diagram.boxes, places.boxes, sizes):
             _box(axes, texts, box, x, y, wide, high)
@@ -62,8 +70,8 @@ def _width(text: str, size: float) -> float:
     """The width of a text in points."""
     if not text.strip():
         return 0.0
-    path = TextPath((0, 0), text.replace("$", r"\$"), size=size, prop=FontProperties(family="DejaVu Sans"))
-    return float(path.get_extents().x1)
+    font = FontProperties(family="DejaVu Sans", size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def _size(texts: tuple[str, ...], box: Box) -> tuple[float, float]:
@@ -95,16 +103,51 @@ def _points(arrow: Arrow, route: Route, places: Places, sizes: list[tuple[float,
     return (*points, (route[-1][0], route[-1][1] - sizes[arrow.end][1] / 2))
 
 
-def _labels(diagram: Diagram, routes: list[Route]) -> list[tuple[float, float, str]]:
-    """What flows, where it leaves its box: once, however many read it."""
-    found: dict[tuple[int, str], tuple[float, float, str]] = {}
+@dataclass(frozen=True)
+class Label:
+    """A text beside an arrow, and the room that it takes."""
+
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+    def meets(self, left: float, top: float, right: float, bottom: float) -> bool:
+        return left < self.right + BESIDE and self.left < right + BESIDE and top < self.bottom and self.top < bottom
+
+
+def _labels(diagram: Diagram, routes: list[Route], boxes: Route, sizes: list[tuple[float, float]]) -> list[Label]:
+    """What flows, once however many read it: beside the first arrow that has room, as near to the box that it leaves as there is
+    room, on no other text and no box."""
+    found: dict[tuple[int, int, str], list[Route]] = {}
     for arrow, route in zip(diagram.arrows, routes):
         if arrow.label:
-            (x0, y0), (x1, y1) = route[:2]
-            found.setdefault(
-                (arrow.start, arrow.label), (0.62 * x0 + 0.38 * x1 + 4, 0.62 * y0 + 0.38 * y1, arrow.label)
-            )
-    return list(found.values())
+            text = "\n".join(map(short, arrow.label.split("\n")))
+            found.setdefault((arrow.start, arrow.end if arrow.bundle else -1, text), []).append(route)
+    taken = [(x - wide / 2, y - high / 2, x + wide / 2, y + high / 2) for (x, y), (wide, high) in zip(boxes, sizes)]
+    labels: list[Label] = []
+    for (_, _, text), own in found.items():
+        places = [_beside(route, part, text) for route in own for part in PARTS]
+        free = (one for one in places if not any(one.meets(*room) for room in taken))
+        best = next(free, places[0])
+        labels.append(best)
+        taken.append((best.left, best.top, best.right, best.bottom))
+    return labels
+
+
+def _beside(route: Route, part: float, text: str) -> Label:
+    """A text to the right of a route, so far down its first curve; curves leave and enter vertically."""
+    (x0, y0), (x1, y1) = route[:2]
+    lines = text.split("\n")
+    sideways = part * part * (3 - 2 * part)  # of a curve whose ends are vertical
+    x, y = x0 + sideways * (x1 - x0) + BESIDE, y0 + part * (y1 - y0)
+    high = SMALL * LEADING * len(lines)
+    return Label(text, x, y - high / 2, x + max(_width(line, SMALL) for line in lines), y + high / 2)
 
 
 def _arrow(axes: Axes, route: Route) -> None:

@@ -3,9 +3,12 @@ between them."""
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+
+from split_surgery.errors import UsageError
 
 SWEEPS = 12
 """How often rows are reordered, and then how often boxes are moved; diagrams of nets settle in fewer."""
@@ -15,6 +18,10 @@ BESIDE, LANE = 18.0, 10.0
 
 STRAIGHT = 6.0
 """How much more a passing arrow's wish to stay straight weighs than a box's to be in the middle."""
+
+
+MOST_BOXES, MOST_PASSED = 1500, 6000
+"""Boxes, and passings of rows, of a diagram: the largest of the public nets that we know have a third of that."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,18 @@ class Places:
 
 
 def place(sizes: Sequence[tuple[float, float]], arrows: Sequence[tuple[int, int]], gap: float) -> Places:
-    """Boxes of those sizes (width, height), each arrow from a box to a later one, in rows `gap` apart."""
+    """Boxes of those sizes (width, height), each arrow from a box to a later one, in rows `gap` apart.
+
+    Raises:
+        UsageError: there are too many.
+    """
     ranks = _ranks(len(sizes), arrows)
+    passed = sum(ranks[end] - ranks[start] - 1 for start, end in arrows)
+    if passed > MOST_PASSED or len(sizes) > MOST_BOXES:
+        raise UsageError(
+            f"the diagram has {len(sizes):,} boxes, and {passed:,} arrows to be led past others: it could not be read",
+            hint="name the layers to look at with --around",
+        )
     widths = [width for width, _ in sizes]
     # An arrow that passes rows has a place of its own in each of them.
     chains: list[list[int]] = []
@@ -110,11 +127,12 @@ def _crossings(rows: list[list[int]], below: list[list[int]]) -> int:
     found = 0
     for upper, lower in pairwise(rows):
         at = {one: place for place, one in enumerate(lower)}
-        ends: list[int] = []
+        ends: list[int] = []  # of all arrows further left, sorted
         for one in upper:
-            new = sorted(at[other] for other in below[one])
-            found += sum(end > other for other in new for end in ends)
-            ends += new
+            new = [at[other] for other in below[one]]
+            found += sum(len(ends) - bisect_right(ends, end) for end in new)
+            for end in new:
+                insort(ends, end)
     return found
 
 
