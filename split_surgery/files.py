@@ -153,6 +153,12 @@ def has_magic(path: PathLike, magic: bytes) -> bool:
         return source.read(0, min(len(magic), source.size)) == magic
 
 
+def remove(path: PathLike) -> None:
+    """Remove a file of our own that may be gone already."""
+    with suppress(FileNotFoundError), reading(os.fspath(path)):
+        os.remove(path)
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

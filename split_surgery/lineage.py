@@ -17,6 +17,8 @@ from split_surgery.plan import InputFile, Plan
 from split_surgery.planfile import read_plan
 from split_surgery.trainings import natural
 
+MADE_BY = f"whose {PLAN_FILE} or {FOLD_FILE} has the"
+
 
 @dataclass(frozen=True)
 class Derived:
@@ -119,6 +121,13 @@ def _derived(name: str, folder: Path, near: Iterable[Path]) -> Derived:
 
 def _base(plan: Plan, near: Sequence[Path]) -> tuple[tuple[Path, Path] | None, str]:
     """The prototxt and the weights that a plan names, by name, size and digest; or why they were not found."""
+    if plan.lineage:  # it was made from a directory of a split or a fold: of those with the same files it was that one
+        near = [folder for folder in near if plan.lineage[-1] in _digests(folder, (PLAN_FILE, FOLD_FILE))]
+        if not near:
+            return (
+                None,
+                f"the directory that it was made from ({MADE_BY} SHA-256 {plan.lineage[-1]}) was not found: name it too",
+            )
     net = next((path for path in _called(plan.net, near) if sha256(read_file(path)) == plan.net.sha256), None)
     if net is None:
         return None, f"the prototxt that it was made from ({plan.net.name}) was not found: name its directory too"

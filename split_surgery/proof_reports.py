@@ -68,13 +68,20 @@ class VerifyReport(Notebook):
         facts = [("verify", "FAILED" if self.problems else "passed")]
         facts += [("problem", problem) for problem in self.problems]
         facts.append(
-            ("coverage", f"{sum(row.blobs for row in copied)} blobs of {len(copied)} layers are in the weights file")
+            (
+                "coverage",
+                f"{sum(row.blobs for row in copied)} blobs of {len(copied)} layers are copied from the weights file",
+            )
         )
         facts += [(block.layer, _block(block)) for block in self.blocks]
         facts += [
-            (change.layer, f"weights changed by {change.drift:.4g}")
+            (change.layer, f"relative weight change {change.drift:.4g}")
             for change in self.changed if self.trained and change.part == "weights" and change.drift is not None
         ]  # fmt: skip
+        if self.outputs and not all(block.sound for block in self.blocks):
+            facts.append(
+                ("engine", "for information: the block does not equal the layer, so the outputs need not agree")
+            )
         found = [Table("", ("", ""), tuple(facts))]
         if self.outputs:
             rows = tuple((o.blob, counted(o.size), f"{o.difference:.3g}", f"{o.tolerance:.3g}") for o in self.outputs)

@@ -26,7 +26,7 @@ Groups = Union[str, Sequence[str], Mapping[str, PathLike]]
 def report(
     logs: PathLike | Sequence[PathLike] = (), output: PathLike | None = None, *, group: Groups = (),
     test_output: str | None = None, avg: int = 5, engine: str | None = None,
-    input_shape: Mapping[str, tuple[int, ...]] | None = None, force: bool = False,
+    input_shape: Mapping[str, tuple[int, ...]] | None = None, bgr: bool = False, force: bool = False,
     progress: Progress = no_progress,
 ) -> LogReport:  # fmt: skip
     """Accuracy by net from Caffe's logs; with `output` also a page with curves, and all on the splits in the directories.
@@ -40,7 +40,8 @@ def report(
         test_output: which test output to tell; by default the accuracy, else the first.
         avg: values of the training loss that each point of a curve is the mean of.
         engine: run the splits' nets against what they were made from, too (see verify).
-        input_shape: shapes of blobs that prototxts do not say. force: replace a page that no report has made.
+        input_shape: shapes of blobs that prototxts do not say.
+        bgr: whether the three channels of images are blue, green and red. force: replace a page that no report has made.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
@@ -80,7 +81,7 @@ def report(
     from split_surgery.pages.content import Wishes, content
     from split_surgery.pages.written import write_page
 
-    wishes = Wishes(avg, test_output, engine, input_shape, legend=Path(output).suffix.lower() == ".md")
+    wishes = Wishes(avg, test_output, engine, input_shape, bgr, legend=Path(output).suffix.lower() == ".md")
     named: dict[str, tuple[str, Training]] = {}
     for flow, members in trainings.items():
         for one in members:
@@ -88,7 +89,7 @@ def report(
             shared = sum(place == os.path.realpath(log.name) for logs in flows.values() for log in logs) > 1
             named.setdefault(place, (one.net if shared or not flow else f"{flow}/{one.net}", one))
     page = content(found, list(named.values()), splits, wishes, progress)
-    status, pictures = write_page(page, output, progress)
+    status, pictures = write_page(page, output, [log.name for log in every], progress)
     return replace(found, file=os.fspath(output), pictures=pictures, status=status)
 
 

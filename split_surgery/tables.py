@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Protocol
 
-NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?%?( at [\d,]+)?")
+NUMBER = re.compile(r"[+-]?\d[\d.,]*(e[+-]?\d+)?%?( at [\d,]+)?|\d+:\d\d:\d\d")
 """What stands on the right of its column."""
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -29,24 +31,32 @@ class Table:
                 for row in self.rows
             )
             return f"<table>{caption}<tbody>\n" + "\n".join(f"<tr>{fact}</tr>" for fact in facts) + "\n</tbody></table>"
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.columns)
+        right = [any(column) and all(map(NUMBER.fullmatch, filter(None, column))) for column in zip(*self.rows)]
+        right = [any(column) and all(map(NUMBER.fullmatch, filter(None, column))) for column in zip(*self.rows)]
+        kinds = [' class="n"' if number else "" for number in right] or [""] * len(self.columns)
+        head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for kind, name in zip(kinds, self.columns))
         body = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
         return f"<table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
 
     def markdown(self) -> str:
         """A table of GitHub's Markdown, below its title."""
-        lines = [f"**{self.title}**", ""] if self.title else []
+        lines = [f"**{_escaped(self.title)}**", ""] if self.title else []
         lines += [_line(self.columns), "|" + " --- |" * len(self.columns), *map(_line, self.rows)]
         return "\n".join(lines)
 
 
 def _cell(text: str) -> str:
-    kind = ' class="n"' if NUMBER.fullmatch(text) else ""
-    return f"<td{kind}>{escape(text)}</td>"
+    kind = "n" if NUMBER.fullmatch(text) else "digest" if DIGEST.fullmatch(text) else ""
+    return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    return "| " + " | ".join(map(_escaped, cells)) + " |"
+
+
+def _escaped(text: str) -> str:
+    """What Markdown would take for a cell's end, HTML, code, emphasis or a link (an underscore inside a word is none)."""
+    return re.sub(r"([\\|<`*\[])", r"\\\1", " ".join(text.split()))
 
 
 class Tabled(Protocol):

@@ -7,10 +7,11 @@ import os
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
-from split_surgery import demo, diff, fold, plot, rank, report, residual, show, verify
+from split_surgery import apply, demo, diff, fold, plot, rank, report, residual, show, skip, verify
 from split_surgery.errors import UsageError
 from split_surgery.planfile import read_plan
 from split_surgery.tables import Table
@@ -18,7 +19,7 @@ from tests.conftest import EXAMPLE
 
 pytest.importorskip("matplotlib")
 
-SECTIONS = ["Accuracy", "Curves", "derived1", "derived1_old"]
+SECTIONS = ["Accuracy", "Curves", "Splits", "derived1", "derived1_old"]
 PARTS = ["The block", "Scores of the kernels", "Kernels", "Proof", "Made again"]
 
 
@@ -96,18 +97,75 @@ def test_the_commands_on_the_page_make_the_split_again(page, tmp_path, command):
 def test_markdown_with_pictures_beside_it(tmp_path, command):
     done = command("report", EXAMPLE, "-o", tmp_path / "notes.md")
     assert done.returncode == 0, done.stderr
-    assert "written, with 11 pictures beside it" in done.stdout
+    assert "written, with 12 pictures beside it" in done.stdout
     text = (tmp_path / "notes.md").read_text()
     names = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert len(names) == 11
+    assert len(names) == 12
     assert sorted(names) == sorted(f"notes_files/{path.name}" for path in (tmp_path / "notes_files").iterdir())
     assert "| derived1 | 0.8915 | 0.0007 | 0.8965 | 0.8965 at 1000 | 1,000 |" in text
-    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == SECTIONS
+    assert [line[3:].replace("\\_", "_") for line in text.splitlines() if line.startswith("## ")] == SECTIONS
     plot.loss(EXAMPLE, tmp_path / "alone.png")  # with a legend: a page in Markdown has no check boxes
     assert (tmp_path / "notes_files" / "curves.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert ": unchanged" in command("report", EXAMPLE, "-o", tmp_path / "notes.md").stdout
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+
+
+def one_log(folder, name="derived1"):
+    (folder / name).mkdir(parents=True)
+    return shutil.copy(EXAMPLE / "derived1" / "train.log", folder / name)
+
+
+def test_pictures_that_a_page_no_longer_shows_are_removed(tmp_path):
+    first = report(EXAMPLE, tmp_path / "notes.md")
+    (tmp_path / "notes_files" / "mine.png").write_bytes(b"mine")
+    second = report(EXAMPLE / "train.log", tmp_path / "notes.md")
+    assert len(second.pictures) == 1 < len(first.pictures)
+    assert sorted(path.name for path in (tmp_path / "notes_files").iterdir()) == ["curves.png", "mine.png"]
+
+
+def test_somebodys_own_pictures_are_not_replaced(tmp_path):
+    log = one_log(tmp_path)
+    (tmp_path / "notes_files").mkdir()
+    (tmp_path / "notes_files" / "curves.png").write_bytes(b"mine")
+    with pytest.raises(UsageError, match="notes_files is there, and no report made it"):
+        report(log, tmp_path / "notes.md")
+    assert (tmp_path / "notes_files" / "curves.png").read_bytes() == b"mine"
+    assert not (tmp_path / "notes.md").exists()
+    (tmp_path / "page.md").mkdir()
+    with pytest.raises(UsageError, match="is a directory"):
+        report(log, tmp_path / "page.md")
+    assert not (tmp_path / "page_files").exists()
+
+
+@pytest.mark.parametrize("suffix", ["html", "md"])
+def test_a_log_is_not_replaced_by_its_page(suffix, tmp_path):
+    log = Path(shutil.copy(EXAMPLE / "train.log", tmp_path / f"train.{suffix}"))
+    with pytest.raises(UsageError, match="would replace the input"):
+        report(log, log, force=True)
+    assert log.read_bytes() == (EXAMPLE / "train.log").read_bytes()
+    assert list(tmp_path.iterdir()) == [log]
+
+
+@pytest.mark.parametrize(
+    "name", ["<img src=x onerror=alert(1)>", "a|b`c`\\", "x\n\n<b>y", "\udcff", "$\\frac$", "a b#(1)"]
+)
+def test_a_directory_may_be_called_anything(name, tmp_path):
+    folder = tmp_path / name
+    shutil.copytree(EXAMPLE / "derived1", folder)
+    report(folder, tmp_path / "page.html")
+    read = Reader((tmp_path / "page.html").read_text())
+    assert "Curves" in read.headings
+    report(folder, tmp_path / f"{name.replace(chr(10), '')}.md")
+    text = next(tmp_path.glob("*.md")).read_text()
+    outside = [line for line in text.splitlines()[1:] if not line.startswith("    ")]
+    assert not [line for line in outside if re.search(r"(?<!\\)<", line)]
+    for line in outside:
+        if line.startswith("| "):
+            assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) in (3, 4, 5, 8), line
+    for link in re.findall(r"\]\((.*)\)", text):
+        assert (tmp_path / unquote(link, errors="surrogateescape")).is_file(), link
+        assert " " not in link
 
 
 @pytest.mark.parametrize("name", ["notes.md", "page.html"])
@@ -151,7 +209,37 @@ def test_a_chain_of_splits_and_several_layers(tmp_path):
     read = Reader((tmp_path / "page.html").read_text())
     assert [heading for heading in read.headings if heading.startswith("derived")] == ["derived1", "derived2"]
     assert "was not found" not in " ".join(read.texts)
-    assert " ".join(read.texts).count("passed") == 2
+    assert " ".join(read.texts).count("passed") == 4  # each split, and in the list of them
+
+
+def test_of_two_parents_with_one_prototxt_the_page_takes_the_right_one(tmp_path):
+    net, weights = EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel"
+    for at in range(2):
+        residual(net, weights, tmp_path / f"p{at}", seed=at)
+    skip(tmp_path / "p1", None, tmp_path / "child", layer="conv1_2")
+    report(tmp_path, tmp_path / "page.html")
+    text = " ".join(Reader((tmp_path / "page.html").read_text()).texts)
+    assert "FAILED" not in text
+    assert f"apply {tmp_path}/child/split.yaml {tmp_path}/p1/net.prototxt {tmp_path}/p1/net.caffemodel" in text
+    shutil.rmtree(tmp_path / "p1")
+    report(tmp_path / "child", tmp_path / "page.html")
+    assert "The directory that it was made from" in (tmp_path / "page.html").read_text()
+
+
+def test_several_recipes_and_what_was_split_again(tmp_path):
+    config = tmp_path / "several.yaml"
+    config.write_text(
+        "layers:\n- {layer: conv1_1, recipe: residual}\n- {layer: conv1_2, recipe: extension}\n"
+        "- {layer: conv1_1_split2, recipe: extension}\n"
+    )
+    apply(config, EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel", tmp_path / "d")
+    report(tmp_path / "d", tmp_path / "page.html")
+    read = Reader((tmp_path / "page.html").read_text())
+    assert "residual split of conv1_1; extension split of conv1_2, conv1_1_split2; not trained yet." in read.texts
+    kernels = [text for text in read.texts if text.startswith("before training: ") and " of " in text]
+    assert list(dict.fromkeys(text.split(":")[1].strip() for text in kernels)) == [
+        "conv1_1_split2_residual_pre", "conv1_2_split2", "conv1_1_split2_split2",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -194,7 +282,7 @@ def test_tables_escape_what_they_hold():
     table = Table("<t>", ("a|b", "c"), (("<script>", "1|2"), ("x", "3.5")))
     assert "<script>" not in table.html()
     assert '<td class="n">3.5</td>' in table.html()
-    assert table.markdown().splitlines()[-2:] == ["| <script> | 1\\|2 |", "| x | 3.5 |"]
+    assert table.markdown().splitlines()[-2:] == ["| \\<script> | 1\\|2 |", "| x | 3.5 |"]
 
 
 def chromium() -> str | None:
@@ -249,7 +337,7 @@ def test_the_page_in_a_browser(opened, page):
     assert opened.complaints == []
     assert opened.requests == [Path(page).as_uri()]
     assert [one.inner_text() for one in opened.query_selector_all("h2")] == SECTIONS
-    for figure in opened.query_selector_all("figure svg"):
+    for figure in opened.query_selector_all('figure svg[role="img"]'):
         box = figure.bounding_box()
         assert box["width"] > 200
         assert box["height"] > 80
@@ -259,10 +347,10 @@ def test_the_page_in_a_browser(opened, page):
     for selector, what in (
         ("body", "color"),
         ("#picture-curves svg text", "fill"),
-        ("#picture-derived1-after svg text", "fill"),
+        ("#picture-derived1--after svg text", "fill"),
     ):
         assert (brightness(opened, selector, what) > 128) != page_is_light, selector
-    assert opened.query_selector_all('[aria-label="Sections"] a')[2].get_attribute("href") == "#derived1"
+    assert opened.query_selector_all('[aria-label="Sections"] a')[3].get_attribute("href") == "#derived1"
 
 
 def shown_lines(tab):
@@ -292,6 +380,55 @@ def test_lines_are_toggled_by_mouse_and_by_keyboard(opened):
 
 
 @pytest.mark.chromium
+def test_a_printed_page_and_one_without_scripts_say_which_line_is_which(browser, opened, page):
+    key = opened.query_selector("#picture-curves .key")
+    assert not key.is_visible()
+    opened.emulate_media(media="print")
+    assert key.is_visible()
+    assert not opened.query_selector("#picture-curves fieldset").is_visible()
+    assert brightness(opened, "body", "color") < 128
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(Path(page).as_uri())
+    assert tab.query_selector("#picture-curves .key").inner_text().split() == [
+        "fashion_vgg",
+        "control",
+        "derived1",
+        "derived1_old",
+    ]
+    context.close()
+
+
+@pytest.mark.chromium
+def test_the_keyboard_stops_where_there_is_something_to_do(opened):
+    opened.keyboard.press("Tab")
+    assert opened.evaluate("document.activeElement.className") == "skip"
+    opened.keyboard.press("Enter")
+    assert opened.evaluate("document.activeElement.tagName") == "MAIN"
+    stops = opened.evaluate(
+        "[...document.querySelectorAll('.scroll[tabindex]')].map(one => one.scrollWidth > one.clientWidth)"
+    )
+    assert all(stops)
+    assert len(stops) < 4
+    opened.set_viewport_size({"width": 360, "height": 740})
+    opened.wait_for_function("document.querySelectorAll('.scroll[tabindex]').length > 3")
+
+
+@pytest.mark.chromium
+def test_long_names_do_not_widen_the_page(browser, tmp_path):
+    for at in range(3):
+        one_log(tmp_path, f"{'a_long_name_of_a_net_' * 5}{at}")
+    report(tmp_path, tmp_path / "page.html")
+    for width in (1280, 360):
+        tab = browser.new_page(viewport={"width": width, "height": 800})
+        tab.goto((tmp_path / "page.html").as_uri())
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        cell = tab.query_selector("td")
+        assert cell.evaluate("one => one.scrollWidth <= one.clientWidth + 1")
+        tab.close()
+
+
+@pytest.mark.chromium
 def test_a_narrow_screen_scrolls_only_what_is_wide(opened):
     opened.set_viewport_size({"width": 360, "height": 740})
     assert opened.evaluate("document.documentElement.scrollWidth") <= 360
@@ -314,6 +451,12 @@ def test_the_demos_page_in_a_browser(browser, tmp_path):
     tab.on("console", lambda message: complaints.append(message.text))
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.goto(Path(found.page).as_uri())
-    assert [one.inner_text() for one in tab.query_selector_all("h2")] == ["Accuracy", "Curves", "extension", "residual"]
+    assert [one.inner_text() for one in tab.query_selector_all("h2")] == [
+        "Accuracy",
+        "Curves",
+        "Splits",
+        "extension",
+        "residual",
+    ]
     assert complaints == []
     tab.close()

@@ -30,6 +30,9 @@ input_shape = click.option(
 )
 
 
+bgr = click.option("--bgr", is_flag=True, help="Three channels are blue, green, red, as Caffe's own tools read images.")
+
+
 @cli.command(short_help="Accuracy tables out of Caffe's logs.")
 @click.argument("logs", nargs=-1)
 @click.option(
@@ -45,6 +48,7 @@ input_shape = click.option(
 @average
 @click.option("--engine", type=click.Choice(["opencv", "caffe"]), help="On the page, run the nets of splits too.")
 @input_shape
+@bgr
 @click.option("--force", is_flag=True, help="Replace a FILE that no report has made.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables in Markdown.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a row for each log as CSV.")
@@ -65,8 +69,11 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     """
     from split_surgery.cli import tables
 
-    if as_markdown and as_csv:
-        raise UsageError("--markdown and --csv exclude each other")
+    forms = [
+        name for name, given in (("--markdown", as_markdown), ("--csv", as_csv), ("--json", flags["as_json"])) if given
+    ]
+    if len(forms) > 1:
+        raise UsageError(f"{' and '.join(forms)} exclude each other")
     given = library(flags)
     if flags["input_shape"]:
         given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
@@ -123,7 +130,7 @@ def tpm(net: str, weights: str | None, output: str, **flags: Any) -> None:
 @click.option(
     "--compare", is_flag=True, help="Set split2 of LAYER beside residual_pre, with sums and responses to an edge."
 )
-@click.option("--bgr", is_flag=True, help="The three channels are blue, green, red, as Caffe's own tools read images.")
+@bgr
 @drawn
 def kernels(weights: str, layer: str, output: str, **flags: Any) -> None:
     """The kernels of LAYER in WEIGHTS (or in the directory of a split): in colour where they have three channels.

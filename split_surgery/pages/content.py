@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from split_surgery.checking import verify
@@ -18,7 +20,7 @@ from split_surgery.files import Progress, read_file, sha256
 from split_surgery.kernels.tpm import entropy
 from split_surgery.lineage import Derived
 from split_surgery.log_report import LogReport
-from split_surgery.names import PLAN_FILE
+from split_surgery.names import PLAN_FILE, SOLVER_FILE
 from split_surgery.opening import open_weights
 from split_surgery.pages.parts import Commands, Heading, Page, Part, Pictures, Section, Words, slugs
 from split_surgery.pictures.bars import score_bars
@@ -42,6 +44,7 @@ class Wishes:
     """What the user said of the page: values of the training loss to a point, and what verify and the diagrams need.
 
     Attributes:
+        bgr: whether the three channels of images are blue, green and red.
         legend: whether the curves need one of their own, as they do where a page has none to click on.
     """
 
@@ -49,6 +52,7 @@ class Wishes:
     test_output: str | None = None
     engine: str | None = None
     input_shape: Mapping[str, tuple[int, ...]] | None = None
+    bgr: bool = False
     legend: bool = False
 
 
@@ -65,9 +69,23 @@ def content(
     if tables:
         sections.append(Section("Accuracy", (*tables, Words(MEANING), *(Words(text) for text in report.warnings))))
         sections.append(Section("Curves", tuple(_curves(trainings, wishes))))
+    rows: list[tuple[str, ...]] = []
     for done, (one, place) in enumerate(zip(splits, slugs([one.name for one in splits]))):
         progress("drawing", done, len(splits))
-        sections.append(Section(one.name, tuple(_split(one, place, wishes))))
+        proof, verdict = _proof(one, wishes)
+        rows.append(
+            (
+                one.name,
+                _recipes(one),
+                _base(one),
+                verdict,
+                _state(one),
+            )
+        )
+        sections.append(Section(one.name, tuple(_split(one, place, proof, wishes))))
+    if len(rows) > 1:
+        overview = Table("", ("directory", "split", "made from", "verify", ""), tuple(rows))
+        sections.insert(len(sections) - len(rows), Section("Splits", (overview,)))
     counts = [_many(len(trainings), "training"), _many(len(splits), "split")]
     return Page("split-surgery: " + " and ".join(text for text in counts if text), tuple(sections))
 
@@ -86,17 +104,35 @@ def _curves(trainings: Sequence[tuple[str, Training]], wishes: Wishes) -> Iterat
         lines += drawn
     if lines:
         yield Pictures((curves(names, lines, legend=wishes.legend),))
+    baselines = {name for name, one in trainings if one.baseline}
+    others = [line for line in lines if names[line.net] not in baselines]
+    if len(others) < len(lines) and len({line.net for line in others}) > 1:
+        yield Words("The same without the baseline, beside which the others can hardly be told apart:")
+        yield Pictures((curves(names, others, legend=wishes.legend, name="curves-of-derived"),))
     if silent:
         yield Words(
             f"No value of {', '.join(silent)} has an iteration, as lines out of grep have none: there is no curve of them."
         )
 
 
-def _split(one: Derived, place: str, wishes: Wishes) -> Iterator[Part]:
+def _recipes(one: Derived) -> str:
+    """Which splits were made, in their order: "residual split of conv1_1, conv2_1; extension split of conv1_2"."""
+    runs = groupby(one.plan.layers, key=lambda plan: plan.options.recipe)
+    return "; ".join(f"{recipe} split of {', '.join(plan.layer for plan in plans)}" for recipe, plans in runs)
+
+
+def _base(one: Derived) -> str:
+    """The name of the directory that it was made from."""
+    return Path(os.path.abspath(one.base[1])).parent.name if one.base is not None else "not found"
+
+
+def _state(one: Derived) -> str:
+    return f"trained: {one.trained.name}" if one.trained is not None else "not trained yet"
+
+
+def _split(one: Derived, place: str, proof: Sequence[Part], wishes: Wishes) -> Iterator[Part]:
     """All on one directory."""
-    layers = ", ".join(plan.layer for plan in one.plan.layers)
-    trained = f"trained: {one.trained.name}" if one.trained is not None else "not trained yet"
-    yield Words(f"The {one.plan.layers[0].options.recipe} split of {layers}, {trained}.")
+    yield Words(f"{_recipes(one)}; {_state(one)}.")
     yield from one.plan.tables()
     if one.missing:
         yield Words(one.missing[0].upper() + one.missing[1:] + ".")
@@ -105,13 +141,13 @@ def _split(one: Derived, place: str, wishes: Wishes) -> Iterator[Part]:
     yield Heading("Scores of the kernels")
     alike = all(plan.measure == "coherence" for plan in one.plan.layers)
     entropies = [(plan.layer, entropy(plan.scores)) for plan in one.plan.layers] if alike else []
-    yield Pictures((replace(score_bars(list(map(scores_of, one.plan.layers)), entropies), name=f"{place}-tpm"),))
+    yield Pictures((replace(score_bars(list(map(scores_of, one.plan.layers)), entropies), name=f"{place}--tpm"),))
     yield Heading("Kernels")
-    yield from _kernels(one, place)
+    yield from _kernels(one, place, wishes.bgr)
     yield Heading("Proof")
-    yield from _proof(one, wishes)
+    yield from proof
     yield Heading("Made again")
-    yield from _commands(one)
+    yield from _commands(one, wishes)
 
 
 def _diagrams(one: Derived, place: str, wishes: Wishes) -> Iterator[Part]:
@@ -142,10 +178,10 @@ def _diagram(
         model = open_weights(stack, weights) if weights is not None else None
         diagram = diagram_at(net, phase=phase, around=around, new=new, weights=model, input_shape=wishes.input_shape)
     name = net.message.text("name") or Path(net.document.name).name
-    return block_diagram(diagram, f"{name} {when} the split, {phase.upper()}", f"{place}-{when}")
+    return block_diagram(diagram, f"{name} {when} the split, {phase.upper()}", f"{place}--{when}")
 
 
-def _kernels(one: Derived, place: str) -> Iterator[Part]:
+def _kernels(one: Derived, place: str, bgr: bool) -> Iterator[Part]:
     """What the slow kernels started as beside residual_pre, and what training made of them; else the kernels of the layer."""
     found: list[Picture] = []
     with ExitStack() as stack:
@@ -154,37 +190,34 @@ def _kernels(one: Derived, place: str) -> Iterator[Part]:
                 continue
             try:
                 weights = open_weights(stack, path)
-                drawings = [_layer_kernels(weights, plan, one) for plan in one.plan.layers]
-                names = slugs([f"{place} {plan.layer} {when}" for plan in one.plan.layers])
-                found += [replace(d, name=name, about=f"{when}: {d.about}") for d, name in zip(drawings, names)]
+                drawings = [_layer_kernels(weights, plan, one, bgr, f"{when}: ") for plan in one.plan.layers]
+                names = slugs([f"{plan.layer} {when}" for plan in one.plan.layers])
+                found += [replace(drawing, name=f"{place}--{name}") for drawing, name in zip(drawings, names)]
             except SurgeryError as error:
                 yield Words(f"The kernels of {path.name} cannot be drawn: {error.message}")
     if found:
         yield Pictures(tuple(found))
 
 
-def _layer_kernels(weights: Weights, plan: LayerPlan, one: Derived) -> Picture:
-    names = plan.names
-    slow, pre = names["split2"], names.get("split2_residual_pre")
-    while not weights.named(slow) and slow in (inner := _splits_of(one)):  # split again by a later entry
-        slow = inner[slow]
-    if pre is not None and weights.named(pre) and weights.named(slow):
-        first, second = kernels_of(weights, slow, one.plan), kernels_of(weights, pre, one.plan)
-        if len(first.weight) == len(second.weight):
-            return compared(first, second)
-    return kernel_grid(kernels_of(weights, slow, one.plan))
+def _layer_kernels(weights: Weights, plan: LayerPlan, one: Derived, bgr: bool, when: str) -> Picture:
+    """split2 beside residual_pre; alone what there is of them, where there is no other, or a later entry split it again."""
+    layers = [
+        name for role in ("split2", "split2_residual_pre") if (name := plan.names.get(role)) and weights.named(name)
+    ]
+    if not layers:
+        layers = [plan.names["split1"] if weights.named(plan.names["split1"]) else plan.names["reorder"]]
+    shown = [kernels_of(weights, name, one.plan) for name in layers]
+    if len(shown) == 2 and len(shown[0].weight) == len(shown[1].weight):
+        return compared(shown[0], shown[1], bgr, when)
+    return kernel_grid(shown[0], bgr, when)
 
 
-def _splits_of(one: Derived) -> dict[str, str]:
-    """Layers that a plan splits, with their own split2."""
-    return {member.layer: member.names["split2"] for plan in one.plan.layers for member in plan.members}
-
-
-def _proof(one: Derived, wishes: Wishes) -> Iterator[Part]:
-    """What verify says of what the split wrote, and of the newest snapshot."""
+def _proof(one: Derived, wishes: Wishes) -> tuple[list[Part], str]:
+    """What verify says of what the split wrote, and of the newest snapshot; and both in a word."""
     if one.base is None:
-        yield Words("It cannot be held against what it was made from, which was not found.")
-        return
+        return [Words("It cannot be held against what it was made from, which was not found.")], "not held against it"
+    parts: list[Part] = []
+    verdicts: list[str] = []
     for when, weights in (("as it was split", one.weights), ("trained", one.trained)):
         if weights is None:
             continue
@@ -194,21 +227,33 @@ def _proof(one: Derived, wishes: Wishes) -> Iterator[Part]:
                 input_shape=wishes.input_shape if wishes.engine else None,
             )  # fmt: skip
         except SurgeryError as error:
-            yield Words(f"{weights.name}, {when}: {error}")
+            parts.append(Words(f"{weights.name}, {when}: {error}"))
+            verdicts.append("FAILED")
             continue
         first, *others = report.tables()
-        yield Table(f"{weights.name}, {when}", first.columns, first.rows)
-        yield from others
+        parts += [Table(f"{weights.name}, {when}", first.columns, first.rows), *others]
+        verdicts.append("FAILED" if report.problems else "passed")
+    return parts, "FAILED" if "FAILED" in verdicts else "passed" if verdicts else "no weights"
 
 
-def _commands(one: Derived) -> Iterator[Part]:
+def _commands(one: Derived, wishes: Wishes) -> Iterator[Part]:
+    """How to make it again, prove it and fold it."""
     net, weights = one.base or (Path(one.plan.net.name), Path(one.plan.weights.name))
-    texts = [shlex.quote(str(path)) for path in (one.folder / PLAN_FILE, net, weights, one.folder)]
-    plan, base, model, folder = texts
+    plan, base, model, folder = (shlex.quote(str(path)) for path in (one.folder / PLAN_FILE, net, weights, one.folder))
     options = "".join(f" --also {shlex.quote(file.name)}" for file in one.plan.also)
+    run = " --trained" if one.trained is not None else ""
+    run += f" --engine {wishes.engine}" if wishes.engine else ""
+    for blob, shape in (wishes.input_shape or {}).items() if wishes.engine else ():
+        run += " --input-shape " + shlex.quote(f"{blob}:{','.join(map(str, shape))}")
     yield Commands((
         f"split-surgery apply {plan} {base} {model} -o COPY{options}",
-        f"split-surgery verify {base} {model} {folder}" + (" --trained" if one.trained is not None else ""),
+        f"split-surgery verify {base} {model} {folder}{run}",
         f"split-surgery fold {folder} -o FOLDED",
     ))  # fmt: skip
+    more = ["--solver"] if (one.folder / SOLVER_FILE).is_file() and net.name != SOLVER_FILE else []
+    more += ["--solverstate"] if one.plan.solverstate is not None else []
+    if more:
+        yield Words(
+            f"Name the files of {' and '.join(more)} again to have those, too: {PLAN_FILE} keeps no copy of them."
+        )
     yield Words(f"SHA-256 of {PLAN_FILE}: {sha256(read_file(one.folder / PLAN_FILE))}")

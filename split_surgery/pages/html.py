@@ -18,7 +18,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 LEAST = 0.8
 """How far a drawing shrinks before it is scrolled instead: its letters stay readable."""
 
-_BORDERS = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dashed"}
+_DASHES = {"-": "none", "--": "7 3", ":": "2 2.5", "-.": "7 2.5 2 2.5"}
 
 
 def html(page: Page) -> str:
@@ -42,13 +42,14 @@ def html(page: Page) -> str:
 {style}</style>
 </head>
 <body>
+<a class="skip" href="#main">Skip to the content</a>
 <header>
 <h1>{escape(page.title)}</h1>
 <nav aria-label="Sections"><ul>
 {links}
 </ul></nav>
 </header>
-<main>
+<main id="main" tabindex="-1">
 {"".join(map(_section, places, page.sections))}</main>
 <script>
 {script}</script>
@@ -71,12 +72,12 @@ def _part(part: Part) -> str:
         return _scrolled("Commands", f"<pre><code>{escape(chr(10).join(part.lines))}</code></pre>")
     if isinstance(part, Pictures):
         return '<div class="beside">\n' + "\n".join(map(_figure, part.drawings)) + "\n</div>"
-    return _scrolled(part.title or "Table", part.html())
+    return _scrolled(part.title or f"Table of {', '.join(filter(None, part.columns)) or 'facts'}", part.html())
 
 
 def _scrolled(label: str, body: str) -> str:
-    """What is wider than a narrow screen; it can be scrolled by keyboard, too."""
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">\n{body}\n</div>'
+    """What is wider than a narrow screen; it can be scrolled by keyboard, too (the script takes away what is no use)."""
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(label)}">\n{body}\n</div>'
 
 
 def _figure(drawing: Picture) -> str:
@@ -88,25 +89,24 @@ def _figure(drawing: Picture) -> str:
     size = f"width:100%;max-width:{1.3 * points:.0f}pt;min-width:{LEAST * points:.0f}pt"
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{about}" style="{size}" ', 1)
     toggles = _toggles(drawing) if drawing.legend else ""
-    inside = f"{toggles}{_scrolled('Drawing', svg)}\n<figcaption>{about}</figcaption>"
+    inside = f"{toggles}{_scrolled(f'Drawing {drawing.name}', svg)}\n<figcaption>{about}</figcaption>"
     return f'<figure id="picture-{drawing.name}" style="flex: 1 1 {points:.0f}pt">\n{inside}\n</figure>'
 
 
 def _toggles(drawing: Picture) -> str:
-    """A check box for each line; they do nothing without scripts, and are hidden then."""
+    """A check box for each line; and what the lines are for those who print, or have no scripts."""
+    entries = [(f"{_swatch(colour, dash)}{escape(name)}", at) for at, (name, colour, dash) in enumerate(drawing.legend)]
     boxes = "\n".join(
-        f'<label><input type="checkbox" checked data-lines="{drawing.name}-line-{at}-"> '
-        f'<span class="swatch" style="border-top:3px {_BORDERS.get(dash, "solid")} {colour}"></span>{escape(name)}</label>'
-        for at, (name, colour, dash) in enumerate(drawing.legend)
+        f'<label><input type="checkbox" checked data-lines="{drawing.name}-line-{at}-"> <span>{text}</span></label>'
+        for text, at in entries
     )
     buttons = '<button type="button" data-all="on">all</button> <button type="button" data-all="off">none</button>'
-    return f"<fieldset hidden><legend>Lines</legend>\n{boxes}\n{buttons}\n</fieldset>\n{_legend(drawing)}"
+    key = "\n".join(f"<span>{text}</span>" for text, _ in entries)
+    return f'<fieldset hidden><legend>Lines</legend>\n{boxes}\n{buttons}\n</fieldset>\n<p class="key">{key}</p>\n'
 
 
-def _legend(drawing: Picture) -> str:
-    """The same for those who have no scripts."""
-    names = ", ".join(
-        f'<span class="swatch" style="border-top:3px {_BORDERS.get(dash, "solid")} {colour}"></span>{escape(name)}'
-        for name, colour, dash in drawing.legend
+def _swatch(colour: str, dash: str) -> str:
+    line = (
+        f'<line x1="0" y1="4" x2="28" y2="4" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{_DASHES[dash]}"/>'
     )
-    return f"<noscript><p>{names}</p></noscript>\n"
+    return f'<svg class="swatch" width="28" height="8" aria-hidden="true">{line}</svg>'

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+from urllib.parse import quote
+
 from split_surgery.pages.parts import Commands, Heading, Page, Part, Pictures, Words
 
 MARK = "<!-- made by split-surgery report; made again, this file is replaced -->"
@@ -12,7 +16,7 @@ def markdown(page: Page, folder: str) -> str:
     """The text of the page; a drawing is `folder`/NAME.png."""
     lines = [MARK, "", f"# {page.title}"]
     for section in page.sections:
-        lines += ["", f"## {section.title}"]
+        lines += ["", f"## {_plain(section.title)}"]
         for part in section.parts:
             lines += ["", _part(part, folder)]
     return "\n".join(lines) + "\n"
@@ -24,12 +28,21 @@ def _part(part: Part, folder: str) -> str:
     if isinstance(part, Heading):
         return f"### {_plain(part.text)}"
     if isinstance(part, Commands):
-        return "\n".join(f"    {line}" for line in part.lines)
+        return "\n".join(f"    {line}" for text in part.lines for line in text.splitlines())
     if isinstance(part, Pictures):
-        return "\n\n".join(f"![{_plain(drawing.about)}]({folder}/{drawing.name}.png)" for drawing in part.drawings)
+        return "\n\n".join(
+            f"![{_plain(drawing.about)}]({quote(os.fsencode(folder))}/{drawing.name}.png)" for drawing in part.drawings
+        )
     return part.markdown()
 
 
 def _plain(text: str) -> str:
     """Names of layers are full of what Markdown takes for emphasis."""
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>#" else letter for letter in text)
+    return "".join(f"\\{letter}" if letter in "\\`*_[]<>#" else letter for letter in " ".join(text.split()))
+
+
+def pictures(text: bytes) -> set[str]:
+    """The names of the pictures that a page of ours shows."""
+    if not text.startswith(MARK.encode()):
+        return set()
+    return {name.decode() for name in re.findall(rb"(?m)^!\[.*\]\([^()]*/([a-z0-9_-]+\.png)\)$", text)}

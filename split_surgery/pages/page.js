@@ -1,4 +1,16 @@
 "use strict";
+// A stop for the keyboard only where there is something to scroll.
+const scrolled = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const box = target.closest(".scroll");
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+});
+for (const box of document.querySelectorAll(".scroll")) {
+  scrolled.observe(box);
+  if (box.firstElementChild) scrolled.observe(box.firstElementChild);
+}
 // Each check box shows and hides the lines whose ids begin as it says.
 for (const group of document.querySelectorAll("fieldset")) {
   const boxes = [...group.querySelectorAll("input[data-lines]")];
@@ -20,4 +32,5 @@ for (const group of document.querySelectorAll("fieldset")) {
     });
   }
   group.hidden = false;
+  group.parentElement.querySelector(".key").classList.add("printed");
 }

@@ -78,17 +78,18 @@ def _points(curve: Curve) -> list[tuple[int, float]]:
     return [(at, value) for at, value in zip(curve.iterations, curve.values) if at >= 0 and math.isfinite(value)]
 
 
-def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True) -> Picture:
-    """Panels one below the other, a line for each net.
+def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True, name: str = "curves") -> Picture:
+    """Panels one below the other, a line for each net that has one; nets keep their colours whichever others are drawn.
 
     Args:
-        legend: whether the drawing has one; a page has its own.
+        legend: whether the drawing has one; a page has its own. name: the picture's.
     """
+    drawn = sorted({line.net for line in lines})
     panels = sorted({line.panel for line in lines}, key=_place)
     with style():
-        texts = [short(name) for name in nets]
-        columns = max(1, min(5, len(nets), int(100 / (max(map(len, texts)) + 8))))
-        rows = -(-len(nets) // columns) if legend else 0
+        texts = [short(nets[net]) for net in drawn]
+        columns = max(1, min(5, len(drawn), int(100 / (max(map(len, texts)) + 8))))
+        rows = -(-len(drawn) // columns) if legend else 0
         figure = Figure(figsize=(8.0, 0.4 + 0.2 * rows + 1.75 * len(panels)), layout="constrained")
         grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
         for axes, panel in zip(grid, panels):
@@ -97,7 +98,7 @@ def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True) -> P
             for line in shown:
                 colour, dash = line_style(line.net)
                 for part, (x, y) in enumerate(_parts(line)):
-                    gid = f"line-{line.net}-{panels.index(panel)}-{part}"
+                    gid = f"line-{drawn.index(line.net)}-{panels.index(panel)}-{part}"
                     steps = "steps-post" if panel == RATE else "default"
                     axes.plot(x, y, color=colour, linestyle=dash, linewidth=_width(line.net), drawstyle=steps, gid=gid,
                               marker="o" if len(x) == 1 else None, markersize=4)  # fmt: skip
@@ -123,10 +124,11 @@ def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True) -> P
         grid[-1].xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
         grid[-1].xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,.0f}"))
         if legend:
-            handles = [_handle(net) for net in range(len(nets))]
+            handles = [_handle(net) for net in drawn]
             figure.legend(handles, texts, loc="outside upper left", ncols=columns, frameon=False)
-    entries = tuple((name, line_style(net)[0], line_style(net)[1]) for net, name in enumerate(nets))
-    return Picture("curves", f"{', '.join(panels)} over iterations, of {', '.join(nets)}", figure, entries)
+    entries = tuple((nets[net], *line_style(net)) for net in drawn)
+    about = f"{', '.join(panels)} over iterations, of {', '.join(nets[net] for net in drawn)}"
+    return Picture(name, about, figure, entries)
 
 
 def _handle(net: int) -> Line2D:
