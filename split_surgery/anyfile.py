@@ -22,9 +22,10 @@ from split_surgery.documents.prototxt import Document
 from split_surgery.documents.solverstate import ITER, BinarySolverstate, Hdf5Solverstate, Solverstate
 from split_surgery.documents.weights import Record, Weights
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.files import PathLike, Source, files_in, has_magic, read_file, snapshots_in
+from split_surgery.files import PathLike, Source, files_in, has_magic, read_file
 from split_surgery.names import FOLD_FILE, HDF5_SUFFIX, NET_FILE, PLAN_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
 from split_surgery.opening import open_solverstate, open_weights
+from split_surgery.snapshots import snapshots_in
 
 NET, SOLVER, WEIGHTS, STATE, DIRECTORY = "net", "solver", "weights", "solver state", "directory"
 

@@ -21,10 +21,11 @@ from split_surgery.engines.given import read_inputs
 from split_surgery.engines.prepare import Runnable, input_shapes, prepare, random_inputs
 from split_surgery.equivalence import changes, split_blocks
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.files import PathLike, Progress, no_progress, read_file, snapshots_in
+from split_surgery.files import PathLike, Progress, no_progress, read_file
 from split_surgery.names import NET_FILE, SOLVER_FILE, WEIGHTS_FILE, WEIGHTS_FILES
 from split_surgery.opening import open_weights
 from split_surgery.proof_reports import EngineOutput, VerifyReport
+from split_surgery.snapshots import snapshots_in
 
 
 def verify(

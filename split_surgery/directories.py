@@ -9,10 +9,11 @@ from pathlib import Path
 from split_surgery.documents.net import TRAIN_NETS
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.files import PathLike, files_in, read_file, sha256, snapshots_in
+from split_surgery.files import PathLike, files_in, read_file, sha256
 from split_surgery.names import FOLD_FILE, NET_FILE, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE, WEIGHTS_FILES
 from split_surgery.plan import Plan
 from split_surgery.planfile import read_plan
+from split_surgery.snapshots import snapshots_in
 
 
 @dataclass(frozen=True)

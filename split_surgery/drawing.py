@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from split_surgery.diagram import Diagram, diagram_of
 from split_surgery.directories import newest
 from split_surgery.documents.net import Net
@@ -26,6 +28,9 @@ from split_surgery.planfile import read_plan
 if TYPE_CHECKING:
     from split_surgery.pictures.bars import Scores
     from split_surgery.pictures.grids import Kernels
+
+SINGLE = float(np.finfo(np.float32).max)
+"""Caffe computes in single precision: what is beyond only spoils the scale of a picture."""
 
 FULL = 30
 """Boxes of a net that is drawn whole unless something is asked for; of a larger one what is near new layers."""
@@ -100,7 +105,7 @@ def kernels_of(weights: Weights, layer: str, plan: Plan | None = None) -> Kernel
             role = next((role for role, name in member.names.items() if name == layer), None)
             if role is not None and role.startswith("split"):
                 channels = one.fast if role == "split1" else one.slow
-    weight = finite(blob, layer)
+    weight = np.clip(finite(blob, layer), -SINGLE, SINGLE)
     return Kernels(layer, weight, channels if len(channels) == len(weight) else ())
 
 

@@ -15,11 +15,12 @@ import numpy as np
 
 from split_surgery.documents.weights import Array, Blob, finite
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.files import PathLike, Progress, Snapshot, no_progress, snapshot_of, snapshots_in
+from split_surgery.files import PathLike, Progress, no_progress
 from split_surgery.kernels.tpm import MEASURES, Measure, rounded
 from split_surgery.names import PLAN_FILE, WEIGHTS_FILES
 from split_surgery.opening import open_weights
 from split_surgery.scores import read_scores
+from split_surgery.snapshots import Snapshot, snapshot_of, snapshots_in
 
 BEST_REAL = "tpm"
 """The `--measure` that takes the best real measure the evidence allows, or fails."""

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import io
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -37,8 +36,6 @@ BLOCK = 8 * 1024 * 1024
 
 PIECE = 64 * 1024
 """Bytes compared at a time: few enough to stay in the processor's cache."""
-
-SNAPSHOT = re.compile(r"(?P<prefix>.*)_iter_(?P<iteration>\d+)\.(?P<kind>caffemodel|solverstate)(?P<h5>\.h5)?")
 
 
 def no_progress(_label: str, _done: int, _total: int) -> None:
@@ -126,6 +123,18 @@ def reading(name: str) -> Iterator[None]:
         raise FileError(error.strerror or str(error), FilePlace(name)) from error
 
 
+def named(path: PathLike) -> str:
+    """A path as text.
+
+    Raises:
+        FileError: no file can be called so.
+    """
+    name = os.fspath(path)
+    if "\0" in name:
+        raise FileError("no file can have a zero byte in its name", FilePlace(name))
+    return name
+
+
 def walk(path: PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
     """A directory and those below it, each with its directories and files; links to directories are not followed.
 
@@ -171,42 +180,12 @@ def same_file(a: PathLike, b: PathLike) -> bool:
         return False
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A file named as Caffe names snapshots: `<prefix>_iter_<N>.caffemodel`, or a `.solverstate`; HDF5 ends in `.h5`."""
-
-    path: Path
-    prefix: str
-    iteration: int
-    kind: str
-    hdf5: bool = False
-
-
-def snapshot_of(path: PathLike) -> Snapshot | None:
-    """What the name of a file says, if it is a snapshot's."""
-    match = SNAPSHOT.fullmatch(Path(path).name)
-    if match is None:
-        return None
-    return Snapshot(Path(path), match["prefix"], int(match["iteration"]), match["kind"], match["h5"] is not None)
-
-
 def files_in(folder: PathLike, suffix: str) -> list[str]:
     """Names of the files in a folder that end so, sorted; none where it cannot be read."""
     try:
         return sorted(name for name in os.listdir(folder) if name.endswith(suffix))
     except OSError:
         return []
-
-
-def snapshots_in(folder: PathLike, prefix: str | None = None, kind: str | None = None) -> list[Snapshot]:
-    """The snapshots in a folder by iteration, of one prefix and kind where given."""
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
-    found = [s for s in (snapshot_of(Path(folder, name)) for name in names) if s is not None]
-    found = [s for s in found if prefix in (None, s.prefix) and kind in (None, s.kind)]
-    return sorted(found, key=lambda s: s.iteration)
 
 
 @dataclass(frozen=True)
@@ -339,12 +318,12 @@ class OutputDir:
 
     def create(self, outputs: Sequence[Output], progress: Progress = no_progress) -> None:
         """Build a new directory beside its place, then rename it there. One that exists is filled where it is."""
-        if self.path.exists():
+        if os.path.exists(self.path):
             self.replace(outputs, progress)
             return
         made: list[Path] = []
         try:
-            for parent in reversed([p for p in self.path.parents if not p.exists()]):
+            for parent in reversed([p for p in self.path.parents if not os.path.exists(p)]):
                 parent.mkdir()
                 made.append(parent)
             with self._workplace(self.path.parent) as folder:
@@ -359,7 +338,7 @@ class OutputDir:
         except OSError as error:
             raise FileError(f"cannot write: {error.strerror or error}", FilePlace(self.given)) from error
         finally:
-            if not self.path.exists():
+            if not os.path.exists(self.path):
                 for parent in reversed(made):
                     with suppress(OSError):  # the error that matters is already on its way
                         parent.rmdir()
@@ -367,7 +346,7 @@ class OutputDir:
     def replace(self, outputs: Sequence[Output], progress: Progress = no_progress) -> None:
         """Put files into an existing directory, each by rename, in the order given, all complete beforehand."""
         for output in outputs:
-            if (self.path / output.name).is_dir():
+            if os.path.isdir(self.path / output.name):
                 raise FileError("is a directory where a file must go", FilePlace(f"{self.given}/{output.name}"))
         try:
             # Inside the directory: it may be a mount point, or the only place that may be written to.
@@ -386,5 +365,5 @@ class OutputDir:
         try:
             yield folder
         finally:
-            if folder.exists():
+            if os.path.exists(folder):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -14,9 +14,10 @@ from split_surgery.documents.prototxt import Document
 from split_surgery.documents.solverstate import Hdf5Solverstate, Solverstate
 from split_surgery.documents.weights import Record, Weights
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.files import PathLike, Source, read_file, same_file, snapshot_of
+from split_surgery.files import PathLike, Source, read_file, same_file
 from split_surgery.names import HDF5_SUFFIX, NET_FILE, OWN_FILES, STATE_FILE, WEIGHTS_FILE
 from split_surgery.opening import open_solverstate, open_weights
+from split_surgery.snapshots import snapshot_of
 
 
 class NoWeights:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from split_surgery.directories import newest
 from split_surgery.errors import SurgeryError
-from split_surgery.files import PathLike, read_file, sha256, snapshots_in, walk
+from split_surgery.files import PathLike, read_file, sha256, walk
 from split_surgery.names import FOLD_FILE, NET_FILE, PLAN_FILE, WEIGHTS_FILES
 from split_surgery.opening import open_weights
 from split_surgery.plan import InputFile, Plan
 from split_surgery.planfile import read_plan
+from split_surgery.snapshots import snapshots_in
 from split_surgery.trainings import natural
 
 MADE_BY = f"whose {PLAN_FILE} or {FOLD_FILE} has the"

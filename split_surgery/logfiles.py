@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.files import PathLike, Progress, reading, walk
+from split_surgery.files import PathLike, Progress, named, reading, walk
 from split_surgery.logs import Log, read_logs
 
 GZIP, UTF_16 = b"\x1f\x8b", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -40,7 +40,7 @@ def read_all(given: Sequence[PathLike], progress: Progress, bare: bool = False) 
     found: list[Log] = []
     seen: set[str] = set()
     for path in given:
-        name = os.fspath(path)
+        name = named(path)
         files = [name] if name == STDIN else log_files(name)
         if not files and not bare:
             raise FileError(

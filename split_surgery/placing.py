@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 
 from split_surgery.errors import UsageError
-from split_surgery.files import Output, OutputDir, PathLike, Progress, snapshots_in
+from split_surgery.files import Output, OutputDir, PathLike, Progress
 from split_surgery.names import BINARY_FILES, FOLD_FILE, OWN_FILES, PLAN_FILE
+from split_surgery.snapshots import snapshots_in
 
 
 def plain(path: PathLike) -> str:

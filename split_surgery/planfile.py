@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar, Union
 
@@ -28,7 +29,13 @@ def read_plan(path: PathLike) -> Plan:
     """
     try:
         tree = yaml.safe_load(read_file(path))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (
+        yaml.YAMLError,
+        RecursionError,
+        ValueError,
+        AttributeError,
+        KeyError,
+    ) as error:  # PyYAML leaves some to Python
         raise FileError(f"not YAML: {error}", FilePlace(str(path))) from error
     reader = _Reader(str(path))
     root = reader.mapping(tree, "the file")
@@ -47,6 +54,9 @@ def read_plan(path: PathLike) -> Plan:
         reader.input_file(root, "solverstate") if state is not None else None,
         tuple(reader.strings(reader.mapping(root.get("lineage", {}), "lineage"), "ancestors", [])),
     )
+
+
+MOST = sys.float_info.max
 
 
 class _Reader:
@@ -123,8 +133,8 @@ class _Reader:
             self.get(tree, "skip", str, "identity"),
         )
         scores = self.get(tree, "scores", list)
-        if not all(isinstance(score, (int, float)) and not isinstance(score, bool) for score in scores):
-            raise self.fail("scores holds something else than numbers")
+        if not all(isinstance(score, (int, float)) and abs(score) <= MOST and score is not True for score in scores):
+            raise self.fail("scores holds something else than finite numbers")
         shared = [self.mapping(entry, "an entry of shared_with") for entry in self.get(tree, "shared_with", list, [])]
         tpm = tree.get("tpm")
         return LayerPlan(

@@ -22,7 +22,7 @@ from split_surgery.drawing import (
     weights_at,
 )
 from split_surgery.errors import FileError, UsageError, nearest
-from split_surgery.files import Output, OutputDir, PathLike, Progress, no_progress
+from split_surgery.files import Output, OutputDir, PathLike, Progress, named, no_progress
 from split_surgery.kernels.tpm import entropy
 from split_surgery.logfiles import read_all
 from split_surgery.outputs import check_output
@@ -232,7 +232,7 @@ def _begin(output: PathLike | None) -> str:
     Raises:
         UsageError: it is none that can be drawn. FileError: matplotlib is missing.
     """
-    suffix = Path(output).suffix.lower().removeprefix(".") if output is not None else ""
+    suffix = Path(named(output)).suffix.lower().removeprefix(".") if output is not None else ""
     if output is not None and suffix not in SUFFIXES:
         raise UsageError(f"-o {os.fspath(output)}: must end in .png, .svg or .pdf")
     need_matplotlib()

@@ -8,10 +8,11 @@ from pathlib import Path
 from split_surgery.documents.weights import Blob
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.evidence import Evidence, Request, Trail, degenerate, find_snapshots, knows, no_tpm_hint, score_layer
-from split_surgery.files import Progress, Snapshot, snapshot_of, snapshots_in
+from split_surgery.files import Progress
 from split_surgery.history import laid_beside, train_state
 from split_surgery.inputs import Inputs
 from split_surgery.opening import open_solverstate
+from split_surgery.snapshots import Snapshot, snapshot_of, snapshots_in
 from split_surgery.solver import snapshot_prefix
 from split_surgery.targets import Target
 

@@ -14,12 +14,13 @@ from split_surgery.directories import given
 from split_surgery.documents.net import Net
 from split_surgery.errors import UsageError
 from split_surgery.evidence import Request
-from split_surgery.files import PathLike, Progress, Snapshot, no_progress
+from split_surgery.files import PathLike, Progress, no_progress
 from split_surgery.inputs import Inputs, open_inputs
 from split_surgery.kernels.partition import ORDERS, fast_and_slow, fast_count, ranking
 from split_surgery.kernels.tpm import MEASURES
 from split_surgery.ranked import sentence, snapshots_of
 from split_surgery.reports import LayerRow, NetRankReport, RankedKernel, RankReport, Window
+from split_surgery.snapshots import Snapshot
 
 ANY_COUNT = 10**9
 """More kernels than any layer has: no number of fast ones is too many."""

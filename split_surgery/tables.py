@@ -69,7 +69,8 @@ class Notebook:
     """Gives what has `tables()` the form that notebooks show."""
 
     def _repr_html_(self: Tabled) -> str:
-        return "\n".join(table.html() for table in self.tables())
+        remarks = [f"<p>{escape(text)}</p>" for text in getattr(self, "warnings", ())]
+        return "\n".join([*(table.html() for table in self.tables()), *remarks])
 
 
 def numbered(value: float | None, digits: int = 6) -> str:

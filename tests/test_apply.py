@@ -13,6 +13,7 @@ from split_surgery import apply, extension, residual, skip, verify
 from split_surgery.documents.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, SurgeryError, Unsupported, UsageError
+from split_surgery.planfile import read_plan
 from tests.conftest import EXAMPLE, ROOT
 from tests.nets import CONV, DATA, TAIL, conv_arrays, random_weights, read_weights, write_tiny
 
@@ -183,6 +184,7 @@ def test_damaged_plans_are_named(tmp_path):
         (("format",), 2), (("net",), 3), (("layers",), {}), (("layers", 0, "recipe"), "none"), (("layers", 0, "names"), {}),
         (("layers", 0, "fast_channels"), [5, 1]), (("layers", 0, "scores"), ["a"]), (("layers", 0, "seed"), "x"),
         (("layers", 0, "noise"), None), (("layers", 0, "slow_channels"), [0, 1]), (("layers", 0, "record_sha256"), 5),
+        (("layers", 0, "scores", 0), float("nan")), (("layers", 0, "scores", 0), 10**400), (("layers", 0, "scores", 0), True),
     ):  # fmt: skip
         damaged = yaml.safe_load(yaml.safe_dump(tree))
         inner = damaged
@@ -192,6 +194,9 @@ def test_damaged_plans_are_named(tmp_path):
         with pytest.raises(SurgeryError) as caught:
             apply(config(tmp_path, yaml.safe_dump(damaged)), net, weights, tmp_path / "other")
         assert caught.value.exit_code in (2, 3), path
+    for odd in ("!!timestamp abc", "!!bool abc", "!!int abc"):
+        with pytest.raises(FileError, match="not YAML"):
+            read_plan(config(tmp_path, f"format: 1\nx: {odd}\n"))
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,11 @@ def test_a_picture_that_shows_something_else_is_told_apart(drawn, tmp_path):
     assert len(found) == 5
     assert min(found.values()) > SAME, found
     assert found["after.png"] > SIMILAR
+
+
+def test_the_accuracy_table_is_what_report_prints(command):
+    shown = re.search(
+        r"    split-surgery report \.\n\n```\n(.*?)```", (ROOT / "docs" / "pictures.md").read_text(), re.DOTALL
+    )
+    assert shown is not None
+    assert command("report", ".", cwd=EXAMPLE).stdout == shown[1]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from split_surgery import files
 from split_surgery.errors import FileError, UsageError
-from split_surgery.files import Output, OutputDir, Source, snapshot_of, snapshots_in
+from split_surgery.files import Output, OutputDir, Source
+from split_surgery.snapshots import snapshot_of, snapshots_in
 from split_surgery.spans import Span, Splice, apply_splices, splice_chunks
 
 

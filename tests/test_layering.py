@@ -11,7 +11,7 @@ ROWS = [
     {"errors", "names", "tables"},
     {"spans"},
     {"files"},
-    {"logs", "log_report"},
+    {"logs", "log_report", "snapshots"},
     {"logfiles", "outputs", "trainings"},
     {"documents.prototxt", "documents.wire", "documents.v1", "documents.weights"},
     {"documents.layer_edit", "documents.rules", "documents.rope", "documents.hdf5"},

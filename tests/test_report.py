@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from split_surgery import report, residual
-from split_surgery.errors import FileError, UsageError
+from split_surgery import plot, report, residual
+from split_surgery.errors import FileError, SurgeryError, UsageError
 from split_surgery.logs import LIMIT, MOST_LOGS, MOST_OUTPUTS, Curve, read_logs
 from split_surgery.outputs import told
 from split_surgery.trainings import natural, net_names
@@ -500,6 +500,53 @@ def test_errors(tmp_path, command, arguments, code, message):
     done = command(*arguments, cwd=tmp_path)
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("output", ["{}.html", "{}.md", "a\0b.html"])
+def test_names_that_no_file_can_have(output, tmp_path):
+    pytest.importorskip("matplotlib")
+    log = EXAMPLE / "derived1" / "train.log"
+    with pytest.raises(SurgeryError):
+        report(log, tmp_path / output.format("a" * 300))
+    with pytest.raises(SurgeryError):
+        plot.loss(log, tmp_path / output.format("a" * 300).replace("html", "png").replace("md", "svg"))
+    with pytest.raises(SurgeryError):
+        report(log, group={"x": "a" * 300})
+    with pytest.raises(SurgeryError):
+        report("a\0b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_groups_as_a_notebook_gives_them():
+    folders = {"residual": EXAMPLE / "derived1", "extension": EXAMPLE / "derived1_old"}
+    found = report(EXAMPLE / "train.log", group=folders)
+    assert [[row.net for row in group.rows] for group in found.groups] == [
+        ["fashion_vgg", "derived1"],
+        ["fashion_vgg", "derived1_old"],
+    ]
+    assert report(EXAMPLE / "train.log", group=f"a={EXAMPLE / 'derived1'}").groups[0].rows == found.groups[0].rows
+
+
+def test_standard_input_zipped_closed_and_odd():
+    program = Path(sys.executable).with_name("split-surgery")
+    data = (EXAMPLE / "derived1" / "train.log").read_bytes()
+    done = subprocess.run(
+        [program, "report", "-"], input=gzip.compress(data) + b"garbage", capture_output=True, check=False
+    )
+    assert b"0.8965" in done.stdout
+    done = subprocess.run(
+        [program, "report", "-"], input=b".:" + head(1, "Iteration 5, loss = 1").encode(), check=False
+    )
+    assert done.returncode == 0
+    done = subprocess.run(["sh", "-c", f"{program} report - <&-"], capture_output=True, check=False)
+    assert (done.returncode, b"Traceback" in done.stderr) == (3, False)
+
+
+def test_a_terminal_is_not_told_what_to_do(tmp_path, command):
+    write(tmp_path / "\x1b[31mred", (0.1, 0.6))
+    done = command("report", ".", cwd=tmp_path)
+    assert "\x1b" not in done.stdout
+    assert "[31mred" in done.stdout
 
 
 def test_only_our_errors_leave(tmp_path):

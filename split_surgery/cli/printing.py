@@ -29,8 +29,13 @@ STATES = {
 """What a status means; the files that differ follow it."""
 
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a layer's or a file's name may hold and a terminal would obey."""
+
+
 def say(text: str = "") -> None:
     """Print to stdout, the drawings in ASCII where its encoding knows no more."""
+    text = CONTROL.sub("\ufffd", text)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:

@@ -29,7 +29,8 @@ def report(found: LogReport, quiet: bool, verbose: bool) -> None:
     for line in found.details() if verbose and not (several and quiet) else ():
         say(f"  {line}")
     if found.file:
-        beside = f", with {len(found.pictures)} pictures beside it" if found.pictures else ""
+        many = len(found.pictures)
+        beside = f", with {many} picture{'s' * (many > 1)} beside it" if many else ""
         say(f"{found.file}: {found.status}{beside}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from split_surgery.errors import UsageError
-from split_surgery.files import Output, OutputDir, PathLike, Progress, read_file, remove
+from split_surgery.files import Output, OutputDir, PathLike, Progress, named, read_file, remove
 from split_surgery.pages import html, markdown
 from split_surgery.pages.parts import Page
 
@@ -20,7 +20,7 @@ def check_name(output: PathLike, force: bool) -> None:
     Raises:
         UsageError: it may not, or its suffix says no form of page.
     """
-    path = Path(output)
+    path = Path(named(output))
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"-o {os.fspath(output)}: must end in .html or .md")
