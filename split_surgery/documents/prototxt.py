@@ -304,6 +304,8 @@ def _shown(token: bytes) -> str:
 
 def unescape(raw: bytes) -> bytes:
     """The bytes that adjacent string literals (white space and comments between them allowed) stand for."""
+    if b"\\" not in raw and raw.find(raw[:1], 1) == len(raw) - 1:
+        return raw[1:-1]  # one literal without an escape, as nearly all are
     parts: list[bytes] = []
     at = 0
     while True:

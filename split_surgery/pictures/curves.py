@@ -104,9 +104,8 @@ def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True, name
                               marker="o" if len(x) == 1 else None, markersize=4)  # fmt: skip
             values = [value for line in shown for value in line.values]
             low, high = min(values), max(values)
-            shown_high = max(
-                value for value in values if value <= BEYOND * abs(float(np.median(values))) or value == low
-            )
+            most = BEYOND * abs(float(np.median(values)))
+            shown_high = max(value for value in values if value <= most or value == low)
             if shown_high < high:  # it diverged, and would flatten all the others
                 axes.set_title(f"{short(panel)} (the highest, {high:.3g}, is beyond the top)")
                 axes.set_ylim(top=1.05 * shown_high, bottom=low - 0.05 * (shown_high - low or 1.0))

@@ -21,11 +21,11 @@ WIDE, TALL = 1120, 2400
 LEAST, MOST = 3, 120
 """Pixels of a number of a kernel at least, so that it can be seen, and of a kernel at most."""
 
-LARGEST = WIDE // LEAST
-"""Numbers along a side of a kernel that can be drawn."""
-
 GAP, LINE, LEFT = 2, 16, 44
 """Pixels between kernels, of a line of small letters, and for numbers on the left."""
+
+LARGEST = (WIDE - GAP) // LEAST
+"""Numbers along a side of a kernel that can be drawn."""
 
 SIGNED = "PuOr"
 """A map of colours for numbers of both signs, symmetric about 0, that colour-blind readers can read; orange is negative."""
