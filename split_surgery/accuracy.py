@@ -10,7 +10,7 @@ from split_surgery.log_report import LogRow, TestOutput
 from split_surgery.logs import Curve, Log
 from split_surgery.names import PLAN_FILE
 from split_surgery.outputs import is_loss, told
-from split_surgery.trainings import Training, named_parent
+from split_surgery.trainings import Training, named_parents
 
 
 def rows(trainings: Sequence[Training], output: str | None) -> tuple[LogRow, ...]:
@@ -23,15 +23,10 @@ def rows(trainings: Sequence[Training], output: str | None) -> tuple[LogRow, ...
         SurgeryError: a split.yaml beside a log is damaged.
     """
     found = [_row(one, output) for one in trainings]
-    known = _known_parents(trainings)
-    return tuple(
-        _beside(row, _of(named_parent(one, trainings), trainings, found) if parent is None else found[parent])
-        for row, one, parent in zip(found, trainings, known)
-    )
-
-
-def _of(parent: Training | None, trainings: Sequence[Training], found: Sequence[LogRow]) -> LogRow | None:
-    return next((row for row, one in zip(found, trainings) if one is parent), None)
+    parents = [
+        named if known is None else known for known, named in zip(_known_parents(trainings), named_parents(trainings))
+    ]
+    return tuple(row if parent is None else _after(found[parent], row) for row, parent in zip(found, parents))
 
 
 def _known_parents(trainings: Sequence[Training]) -> list[int | None]:
@@ -44,10 +39,8 @@ def _known_parents(trainings: Sequence[Training]) -> list[int | None]:
     return [folders.index(folder) if folder is not None else None for folder in parents(folders)]
 
 
-def _beside(row: LogRow, parent: LogRow | None) -> LogRow:
+def _after(parent: LogRow, row: LogRow) -> LogRow:
     """The row with its parent's name and, where both tell the same output, the drop."""
-    if parent is None:
-        return row
     drop = None
     if row.told is not None and parent.told is not None and row.told.output == parent.told.output and not row.late:
         before, start = parent.told.final, row.told.start

@@ -2,9 +2,9 @@
 
 Understood are the lines of BVLC Caffe rc2 to 1.0 and of NVIDIA's fork, with glog's head (`I0213 23:02:27.650948 26554
 solver.cpp:408] `) and before it, where grep put one, the name of a file; other things before it (a terminal's colours, the time
-that Docker adds) are passed over. From 0.17 on NVIDIA's fork says the device, too, in
-brackets for the trained net and in parentheses for the tested one. Lines that say nothing of the training are skipped, and
-counted where they have not even that head; memory is bounded by LIMIT points a curve.
+that Docker adds) are passed over. From 0.17 on NVIDIA's fork says the device, too, in brackets for the trained net and in
+parentheses for the tested one. Lines that say nothing of the training are skipped, and counted where they have not even that head.
+Memory is bounded by LIMIT points a curve, MOST_OUTPUTS curves a log and MOST_LOGS logs.
 """
 
 from __future__ import annotations
@@ -189,9 +189,7 @@ class Log:
         if found is None:
             return False
         iteration, rest = int(found[1][:18]), found[2]
-        if (
-            iteration < self._iteration - 1
-        ):  # NVIDIA's fork says the rate of its last iteration after the loss of the next
+        if iteration < self._iteration - 1:  # by one: NVIDIA's fork says the last rate after the loss of the end
             self._again()
         self._iteration = iteration
         self.begin = iteration if self.begin < 0 else self.begin
@@ -212,7 +210,7 @@ class Log:
         if output is None:
             return False
         at = int(output[2][:9])
-        if at <= self._at:
+        if at <= self._at or len(self._seen) > MOST_OUTPUTS:
             self._seen.clear()
         self._at = at
         number = self._seen[output[3]] = self._seen.get(output[3], -1) + 1

@@ -82,15 +82,20 @@ def report(
     from split_surgery.pages.written import write_page
 
     wishes = Wishes(avg, test_output, engine, input_shape, bgr, legend=Path(output).suffix.lower() == ".md")
-    named: dict[str, tuple[str, Training]] = {}
-    for flow, members in trainings.items():
-        for one in members:
-            place = os.path.realpath(one.log.name)
-            shared = sum(place == os.path.realpath(log.name) for logs in flows.values() for log in logs) > 1
-            named.setdefault(place, (one.net if shared or not flow else f"{flow}/{one.net}", one))
-    page = content(found, list(named.values()), splits, wishes, progress)
+    page = content(found, _named(trainings), splits, wishes, progress)
     status, pictures = write_page(page, output, [log.name for log in every], progress)
     return replace(found, file=os.fspath(output), pictures=pictures, status=status)
+
+
+def _named(flows: Mapping[str, Sequence[Training]]) -> list[tuple[str, Training]]:
+    """Each training once, with its net's name; its flow's before it, unless it is in several."""
+    found: dict[str, tuple[str, Training]] = {}
+    for flow, members in flows.items():
+        for one in members:
+            place = os.path.realpath(one.log.name)
+            known = place in found
+            found[place] = (one.net if known or not flow else f"{flow}/{one.net}", one)
+    return list(found.values())
 
 
 def _flows(

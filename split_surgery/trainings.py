@@ -28,6 +28,10 @@ class Training:
     def folder(self) -> Path:
         return Path(self.log.name).parent
 
+    @property
+    def stem(self) -> str:
+        return PurePath(self.log.name).stem
+
 
 def arranged(logs: Sequence[Log]) -> list[Training]:
     """Baselines first, then in natural order: derived2 before derived10."""
@@ -87,28 +91,31 @@ def _numbered(names: list[str]) -> list[str]:
     return found
 
 
-def named_parent(training: Training, among: Sequence[Training]) -> Training | None:
-    """The training that one went on from by their names: derived3 after derived2, and derived1 after a baseline.
+def named_parents(trainings: Sequence[Training]) -> list[int | None]:
+    """Of each training the one that it went on from by their names: derived3 after derived2, and derived1 after a baseline.
 
     It goes by the name of the directory or, where that has no number, of the log.
     """
-    stem = PurePath(training.log.name).stem
+    by_folder: dict[str, list[int]] = {}
+    by_file: dict[tuple[Path, str], list[int]] = {}
+    for at, one in enumerate(trainings):
+        by_folder.setdefault(one.folder.name, []).append(at)
+        by_file.setdefault((one.folder, one.stem), []).append(at)
+    baselines = [at for at, one in enumerate(trainings) if one.baseline]
+    found: list[int | None] = []
+    for one in trainings:
+        parents: list[int] = []
+        for is_folder, name in ((True, one.folder.name), (False, one.stem)):
+            match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
+            if match is None or one.baseline or parents:
+                continue
+            before = f"{match[1]}{int(match[2]) - 1}{match[3]}"
+            parents = by_folder.get(before, []) if is_folder else by_file.get((one.folder, before), [])
+            parents = parents or (baselines if int(match[2]) == 1 else [])
+        beside = one.folder.parent
+        found.append(max(parents, key=lambda at: _alike(trainings[at], beside, one.stem), default=None))
+    return found
 
-    def by_folder(name: str) -> list[Training]:
-        found = [one for one in among if one.folder.name == name]
-        beside = training.folder.parent
-        return sorted(found, key=lambda one: (one.folder.parent == beside, PurePath(one.log.name).stem == stem))
 
-    def by_file(name: str) -> list[Training]:
-        return [one for one in among if one.folder == training.folder and PurePath(one.log.name).stem == name]
-
-    for name, named in ((training.folder.name, by_folder), (stem, by_file)):
-        match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
-        if match is None or training.baseline:
-            continue
-        found = named(f"{match[1]}{int(match[2]) - 1}{match[3]}")
-        if not found and int(match[2]) == 1:
-            found = [one for one in among if one.baseline]
-        if found:
-            return found[-1]
-    return None
+def _alike(training: Training, beside: Path, stem: str) -> tuple[bool, bool]:
+    return training.folder.parent == beside, training.stem == stem
