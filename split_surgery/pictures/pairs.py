@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
 
 from split_surgery.pictures.grids import SIGNED, Kernels, Numbers, Weights, coloured, mosaic
 from split_surgery.pictures.style import FAINT, LINES, SLOW, Picture, plain_axes, rows_and_columns, short, style
@@ -44,8 +43,11 @@ MOST_COMPARED = 64
 MOST_CHANNELS = 9
 """Input channels of each kernel that are drawn."""
 
-ROW, HEAD = 0.62, 0.95
-"""Inches of a pair, and of what is above them."""
+WIDTH, ROW, HEAD = 8.0, 0.62, 0.95
+"""Inches of the picture, of a pair, and of what is above them."""
+
+SIDE = 0.5
+"""Inches of a kernel."""
 
 
 def compared(first: Kernels, second: Kernels, bgr: bool = False, when: str = "") -> Picture:
@@ -61,80 +63,65 @@ def compared(first: Kernels, second: Kernels, bgr: bool = False, when: str = "")
     height = ROW * rows + HEAD
     title = f"{when}{short(first.layer, 40)} and {short(second.layer, 40)}: {len(first.weight)} pairs of kernels"
     title += f" (the first {pairs})" if pairs < len(first.weight) else ""
+    channels = first.weight.shape[1]
+    drawn = (
+        ""
+        if first.in_colour or channels <= MOST_CHANNELS
+        else f"; drawn are {MOST_CHANNELS} of {channels} input channels"
+    )
+    note = (
+        f"sum of each kernel; its response to an edge (the largest step); its outputs across an edge from 0 to 1{drawn}"
+    )
     profiles = [edge_profile(one.weight[:pairs]) for one in both]
-    low, high = min(float(one.min()) for one in profiles), max(float(one.max()) for one in profiles)
-    room = 0.1 * (high - low or 1.0)
+    span = (min(float(one.min()) for one in profiles), max(float(one.max()) for one in profiles))
     with style():
-        figure = Figure(figsize=(8.0, height))
-        grid = figure.add_gridspec(
-            rows, 6 * columns, left=0.01, right=0.99, top=1 - HEAD / height, bottom=0.08 / height, hspace=0.3, wspace=0.1,
-            width_ratios=[0.45, 0.9, 0.9, 2.5, 1.0, 0.2] * columns,
-        )  # fmt: skip
-        figure.text(0.01, 1 - 0.12 / height, title, va="top", fontsize=9.5)
+        figure = Figure(figsize=(WIDTH, height))
+        axes = figure.add_axes((0, 0, 1, 1))  # its coordinates are inches, from the left and from the top
+        plain_axes(axes)
+        axes.text(0.08, 0.18, title, va="center", fontsize=9.5)
         for at, (one, colour) in enumerate(zip(both, COLOURS)):
-            x = 0.02 + 0.4 * at
-            figure.text(x, 1 - 0.47 / height, "■", va="center", fontsize=9, color=colour)
-            where = ("left, above", "right, below")[at]
-            text = f"{short(one.layer, 32)} ({where}; colours to ±{one.largest:.3g})"
-            figure.text(x + 0.02, 1 - 0.47 / height, text, va="center", fontsize=8)
-        channels = first.weight.shape[1]
-        drawn = (
-            ""
-            if first.in_colour or channels <= MOST_CHANNELS
-            else f"; drawn are {MOST_CHANNELS} of {channels} input channels"
-        )
-        note = (
-            "sum of each kernel; its response to an edge (the largest step); its outputs across an edge from 0 to 1"
-            + drawn
-        )
-        figure.text(0.01, 1 - 0.72 / height, note, va="center", fontsize=7.5, color=FAINT)
+            x = 0.16 + 3.2 * at
+            text = f"{short(one.layer, 32)} ({('left, above', 'right, below')[at]}; colours to ±{one.largest:.3g})"
+            axes.text(x, 0.47, "■", va="center", fontsize=9, color=colour)
+            axes.text(x + 0.16, 0.47, text, va="center", fontsize=8)
+        axes.text(0.08, 0.72, note, va="center", fontsize=7.5, color=FAINT)
         for at in range(pairs):
-            _pair(figure, grid, (at % rows, at // rows * 6), both, at, profiles, bgr)
-        for axes in figure.axes:
-            if axes.get_label() == "across":
-                axes.set_ylim(low - room, high + room)
+            place = (WIDTH / columns * (at // rows), HEAD + ROW * (at % rows))
+            axes.text(place[0] + 0.32, place[1] + SIDE / 2, str(first.channel(at)), ha="right", va="center")
+            for which, one in enumerate(both):
+                _kernel(axes, (place[0] + 0.42 + 0.6 * which, place[1]), one, at, bgr)
+                _told(axes, place, which, one.weight[at : at + 1])
+                _across(axes, (place[0] + 3.2, place[1]), profiles[which][at], span, COLOURS[which])
+        axes.set_xlim(0, WIDTH)
+        axes.set_ylim(height, 0)
     return Picture("compared", f"{title}, each with its sum and its response to an edge", figure)
 
 
-def _pair(
-    figure: Figure,
-    grid: GridSpec,
-    place: tuple[int, int],
-    both: tuple[Kernels, Kernels],
-    at: int,
-    profiles: list[Numbers],
-    bgr: bool,
-) -> None:
-    """One row: the channel, both kernels, their numbers, and their outputs across an edge."""
-    row, column = place
-    name, *images, said, across = (figure.add_subplot(grid[row, column + part]) for part in range(5))
-    for axes in (name, *images, said, across):
-        plain_axes(axes)
-    across.set_label("across")
-    name.text(0.9, 0.5, str(both[0].channel(at)), ha="right", va="center", transform=name.transAxes)
-    across.axhline(0, color=FAINT, linewidth=0.5)
-    for which, (one, axes, colour) in enumerate(zip(both, images, COLOURS)):
-        _image(axes, one, at, bgr)
-        weight = one.weight[at : at + 1]
-        text = f"sum {np.asarray(weight, np.float64).sum():+.3f}, edge {edge_response(weight)[0]:.3f}"
-        y = 0.74 - 0.48 * which
-        said.text(0.1, y, text, fontsize=7.5, va="center", transform=said.transAxes)
-        said.text(0.0, y, "■", fontsize=7.5, va="center", color=colour, transform=said.transAxes)
-        profile = profiles[which][at]
-        across.step(range(len(profile)), profile, where="mid", color=colour, linewidth=1.3)
-
-
-def _image(axes: Axes, kernels: Kernels, at: int, bgr: bool) -> None:
-    largest = kernels.largest
+def _kernel(axes: Axes, place: tuple[float, float], kernels: Kernels, at: int, bgr: bool) -> None:
+    """The image of a kernel; of many input channels the first, side by side."""
     kernel = np.asarray(kernels.weight[at : at + 1], np.float64)
     if kernels.in_colour:
-        axes.imshow(coloured(kernel, largest, bgr)[0], interpolation="nearest")
-        return
-    shown = kernel[0, :MOST_CHANNELS].repeat(9, axis=1).repeat(9, axis=2)
-    axes.imshow(
-        mosaic(shown, *rows_and_columns(len(shown), 1.0)),
-        cmap=SIGNED,
-        vmin=-largest,
-        vmax=largest,
-        interpolation="nearest",
-    )
+        image = coloured(kernel, kernels.largest, bgr)[0]
+    else:
+        shown = kernel[0, :MOST_CHANNELS].repeat(9, axis=1).repeat(9, axis=2)
+        image = mosaic(shown, *rows_and_columns(len(shown), 1.0))
+    scale, most = SIDE / max(image.shape[:2]), kernels.largest
+    right, bottom = place[0] + image.shape[1] * scale, place[1] + image.shape[0] * scale
+    axes.imshow(image, cmap=SIGNED, vmin=-most, vmax=most, interpolation="nearest", aspect="auto",
+                extent=(place[0], right, bottom, place[1]))  # fmt: skip
+
+
+def _told(axes: Axes, place: tuple[float, float], which: int, weight: Weights) -> None:
+    """The numbers of a kernel (1, channels, height, width)."""
+    x, y = place[0] + 1.65, place[1] + SIDE * (0.25 + 0.5 * which)
+    text = f"sum {np.asarray(weight, np.float64).sum():+.3f}, edge {edge_response(weight)[0]:.3f}"
+    axes.text(x, y, "■", fontsize=7.5, va="center", color=COLOURS[which])
+    axes.text(x + 0.14, y, text, fontsize=7.5, va="center")
+
+
+def _across(axes: Axes, place: tuple[float, float], profile: Numbers, span: tuple[float, float], colour: str) -> None:
+    """The outputs across an edge, above and below a line for 0, on the scale of all of them."""
+    unit = SIDE / (span[1] - span[0] or 1.0)
+    x = np.linspace(place[0], place[0] + 0.65, len(profile))
+    axes.plot(x[[0, -1]], [place[1] + span[1] * unit] * 2, color=FAINT, linewidth=0.5)
+    axes.step(x, place[1] + (span[1] - profile) * unit, where="mid", color=colour, linewidth=1.3)
