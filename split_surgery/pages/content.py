@@ -35,7 +35,7 @@ from split_surgery.trainings import Training
 
 MEANING = (
     "start: the first test; drop: the final value of the net it was split from, less its own start; final: the last test; "
-    "best: the highest, with its iteration."
+    "best: the highest, of a loss the lowest, with its iteration."
 )
 
 
@@ -70,22 +70,16 @@ def content(
         sections.append(Section("Accuracy", (*tables, Words(MEANING), *(Words(text) for text in report.warnings))))
         sections.append(Section("Curves", tuple(_curves(trainings, wishes))))
     rows: list[tuple[str, ...]] = []
+    own: list[Section] = []
     for done, (one, place) in enumerate(zip(splits, slugs([one.name for one in splits]))):
         progress("drawing", done, len(splits))
         proof, verdict = _proof(one, wishes)
-        rows.append(
-            (
-                one.name,
-                _recipes(one),
-                _base(one),
-                verdict,
-                _state(one),
-            )
-        )
-        sections.append(Section(one.name, tuple(_split(one, place, proof, wishes))))
-    if len(rows) > 1:
+        rows.append((one.name, _recipes(one), _base(one), verdict, _state(one)))
+        own.append(Section(one.name, tuple(_split(one, place, proof, wishes))))
+    if len(own) > 1:
         overview = Table("", ("directory", "split", "made from", "verify", ""), tuple(rows))
-        sections.insert(len(sections) - len(rows), Section("Splits", (overview,)))
+        sections.append(Section("Splits", (overview,)))
+    sections += own
     counts = [_many(len(trainings), "training"), _many(len(splits), "split")]
     return Page("split-surgery: " + " and ".join(text for text in counts if text), tuple(sections))
 

@@ -29,8 +29,6 @@ Dash = Literal["-", "--", ":", "-."]
 DASHES: tuple[Dash, ...] = ("-", "--", ":", "-.")
 """Every three lines another: what colour-blind readers may take for each other has not the same."""
 
-SUFFIXES = ("png", "svg", "pdf")
-
 DPI = 150
 MOST_PIXELS = 60_000
 """The longest side of a png (matplotlib's renderer takes 65,535)."""
