@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from split_surgery.log_report import LogRow, TestOutput
 from split_surgery.logs import Curve, Log
@@ -23,20 +25,25 @@ def rows(trainings: Sequence[Training], output: str | None) -> tuple[LogRow, ...
         SurgeryError: a split.yaml beside a log is damaged.
     """
     found = [_row(one, output) for one in trainings]
-    parents = [
-        named if known is None else known for known, named in zip(_known_parents(trainings), named_parents(trainings))
-    ]
+    named = named_parents(trainings)
+    parents = [_chosen(folder, one, trainings) for folder, one in zip(_known_parents(trainings), named)]
     return tuple(row if parent is None else _after(found[parent], row) for row, parent in zip(found, parents))
 
 
-def _known_parents(trainings: Sequence[Training]) -> list[int | None]:
-    """Of each training the one whose net its own was split from, where split.yaml beside the log tells."""
+def _chosen(folder: Path | None, named: int | None, trainings: Sequence[Training]) -> int | None:
+    """The parent: one whose log is in the directory that is known; of several there the one that the names tell, else the last."""
+    there = [at for at, one in enumerate(trainings) if one.folder == folder] if folder is not None else []
+    return named if named in there or not there else there[-1]
+
+
+def _known_parents(trainings: Sequence[Training]) -> list[Path | None]:
+    """Of each training the directory that its net was split from, where split.yaml beside the log tells."""
     folders = [one.folder for one in trainings]
-    if not any((folder / PLAN_FILE).is_file() for folder in folders):
+    if not any(os.path.isfile(folder / PLAN_FILE) for folder in folders):
         return [None] * len(trainings)
     from split_surgery.lineage import parents
 
-    return [folders.index(folder) if folder is not None else None for folder in parents(folders)]
+    return parents(folders)
 
 
 def _after(parent: LogRow, row: LogRow) -> LogRow:

@@ -164,7 +164,7 @@ def has_magic(path: PathLike, magic: bytes) -> bool:
 
 def remove(path: PathLike) -> None:
     """Remove a file of our own that may be gone already."""
-    with suppress(FileNotFoundError), reading(os.fspath(path)):
+    with reading(os.fspath(path)), suppress(FileNotFoundError):
         os.remove(path)
 
 

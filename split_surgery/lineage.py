@@ -75,7 +75,7 @@ def parents(folders: Sequence[Path]) -> list[Path | None]:
     found: dict[Path, Path | None] = {}
     for folder in made_by:
         found[folder] = None
-        if (folder / PLAN_FILE).is_file():
+        if os.path.isfile(folder / PLAN_FILE):
             plan = read_plan(folder / PLAN_FILE)
             others = [other for other in made_by if other != folder]
             if plan.lineage:
@@ -87,7 +87,7 @@ def parents(folders: Sequence[Path]) -> list[Path | None]:
 
 
 def _digests(folder: Path, names: Iterable[str]) -> set[str]:
-    return {sha256(read_file(folder / name)) for name in names if (folder / name).is_file()}
+    return {sha256(read_file(folder / name)) for name in names if os.path.isfile(folder / name)}
 
 
 def _folders(path: Path) -> list[Path]:

@@ -129,8 +129,7 @@ class LogReport(Notebook):
 
 def _table(group: Group) -> Table:
     outputs = {row.told.output for row in group.rows if row.told is not None}
-    cells = [(COLUMNS, *map(_cells, group.rows))]
-    columns = list(zip(*cells[0]))
+    columns = list(zip(COLUMNS, *map(_cells, group.rows)))
     shown = [
         column for at, column in enumerate(columns) if (at != 1 or outputs - {"accuracy"}) and (at != 8 or any(column))
     ]

@@ -37,8 +37,11 @@ _HEAD = re.compile(
     rb"(?P<level>[IWEF])(?:\d{4})?(?P<month>\d\d)(?P<day>\d\d) "
     rb"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d(?:\.\d+)?)\s+\d+ [^\s:\]]+:\d+\] (?P<said>.*)"
 )
-_GREPPED = re.compile(rb"(?P<file>(?=[^\0]*[A-Za-z/])\S.*?)(?P<mark>[:-])(?:\d+(?P=mark))?")
+_GREPPED = re.compile(rb"(?P<file>(?=.*[A-Za-z/])[^\s\0][^\0]*?)(?P<mark>[:-])(?:\d+(?P=mark))?")
 """What grep puts before a line: a name and, with -n, the line's number; a time has no letter."""
+
+_WINDOWS = re.compile(rb"([+-]?)(?:(?:1\.#)?(inf|nan|ind|qnan|snan)\b.*)", re.IGNORECASE)
+"""Numbers that are none, as C's library on Windows prints them: -nan(ind), 1.#QNAN, 1.#INF."""
 
 _BEGIN, _END, _STOPPED = b"Initializing solver from parameters", b"Optimization Done", b"Optimization stopped early"
 _DEVICE = rb"\s*(?:[\[(][\d.]+[\])]\s*)?"
@@ -161,7 +164,7 @@ class Log:
         self.clock.tick(match)
         said = match["said"]
         if _BEGIN in said:
-            if self._began:
+            if self._began or self.end:
                 self._again()
         elif self._output(said) or self._solver(said):
             self.told = self._began = True
@@ -221,8 +224,9 @@ class Log:
 
     def _add(self, curves: dict[Key, Curve], key: Key, iteration: int, text: bytes) -> bool:
         """One more value of a curve; whether the text is a number."""
+        odd = _WINDOWS.fullmatch(text)
         try:
-            number = float(text)
+            number = float(text if odd is None else odd[1] + (b"inf" if odd[2].lower() == b"inf" else b"nan"))
         except ValueError:
             return False
         if abs(number) > LARGEST:

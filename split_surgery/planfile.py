@@ -133,7 +133,9 @@ class _Reader:
             self.get(tree, "skip", str, "identity"),
         )
         scores = self.get(tree, "scores", list)
-        if not all(isinstance(score, (int, float)) and abs(score) <= MOST and score is not True for score in scores):
+        if not all(
+            isinstance(score, (int, float)) and not isinstance(score, bool) and abs(score) <= MOST for score in scores
+        ):
             raise self.fail("scores holds something else than finite numbers")
         shared = [self.mapping(entry, "an entry of shared_with") for entry in self.get(tree, "shared_with", list, [])]
         tpm = tree.get("tpm")

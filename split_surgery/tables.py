@@ -32,7 +32,6 @@ class Table:
             )
             return f"<table>{caption}<tbody>\n" + "\n".join(f"<tr>{fact}</tr>" for fact in facts) + "\n</tbody></table>"
         right = [any(column) and all(map(NUMBER.fullmatch, filter(None, column))) for column in zip(*self.rows)]
-        right = [any(column) and all(map(NUMBER.fullmatch, filter(None, column))) for column in zip(*self.rows)]
         kinds = [' class="n"' if number else "" for number in right] or [""] * len(self.columns)
         head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for kind, name in zip(kinds, self.columns))
         body = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)

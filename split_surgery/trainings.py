@@ -37,12 +37,17 @@ def arranged(logs: Sequence[Log]) -> list[Training]:
     """Baselines first, then in natural order: derived2 before derived10."""
     names = net_names([log.name for log in logs])
     folders = [PurePath(log.name).parent for log in logs]
-    shortest = min(folders, key=lambda folder: len(folder.parts), default=PurePath())
+    real = [
+        PurePath(log.name).parent for log in logs if os.path.basename(log.name) != log.name or os.path.exists(log.name)
+    ]
+    shortest = min(real, key=lambda folder: len(folder.parts), default=PurePath())
     top = shortest if all(shortest in folder.parents for folder in folders if folder != shortest) else None
     found = []
     for at, (name, log) in enumerate(zip(names, logs)):
         above = len(logs) > 1 and folders[at] == top and folders.count(top) == 1
-        found.append(Training(name, log, above or "base" in PurePath(name).name.lower()))
+        found.append(
+            Training(name, log, above or re.search(r"(^|[^a-z])base", PurePath(name).name.lower()) is not None)
+        )
     return sorted(found, key=lambda one: (not one.baseline, natural(one.net)))
 
 
@@ -94,28 +99,46 @@ def _numbered(names: list[str]) -> list[str]:
 def named_parents(trainings: Sequence[Training]) -> list[int | None]:
     """Of each training the one that it went on from by their names: derived3 after derived2, and derived1 after a baseline.
 
-    It goes by the name of the directory or, where that has no number, of the log.
+    It goes by the name of the directory; in one with several logs by the log's first.
     """
     by_folder: dict[str, list[int]] = {}
     by_file: dict[tuple[Path, str], list[int]] = {}
+    logs = Counter(one.folder for one in trainings)
     for at, one in enumerate(trainings):
         by_folder.setdefault(one.folder.name, []).append(at)
         by_file.setdefault((one.folder, one.stem), []).append(at)
     baselines = [at for at, one in enumerate(trainings) if one.baseline]
     found: list[int | None] = []
     for one in trainings:
-        parents: list[int] = []
-        for is_folder, name in ((True, one.folder.name), (False, one.stem)):
-            match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
-            if match is None or one.baseline or parents:
-                continue
-            before = f"{match[1]}{int(match[2]) - 1}{match[3]}"
-            parents = by_folder.get(before, []) if is_folder else by_file.get((one.folder, before), [])
-            parents = parents or (baselines if int(match[2]) == 1 else [])
-        beside = one.folder.parent
-        found.append(max(parents, key=lambda at: _alike(trainings[at], beside, one.stem), default=None))
+        folder = one.folder
+        neighbours = [at for name in _before(folder.name) for at in by_folder.get(name, [])]
+        beside = [at for name in _before(one.stem) for at in by_file.get((folder, name), [])]
+        own = [at for at in baselines if trainings[at].folder == folder] if _is_first(one.stem) else []
+        firsts = baselines if _is_first(folder.name) or _is_first(one.stem) else []
+        order = [beside, own, neighbours, firsts] if logs[folder] > 1 else [neighbours, firsts]
+        parents = next(filter(None, order), []) if not one.baseline else []
+        found.append(max(parents, key=lambda at: _alike(trainings[at], one), default=None))
     return found
 
 
-def _alike(training: Training, beside: Path, stem: str) -> tuple[bool, bool]:
-    return training.folder.parent == beside, training.stem == stem
+_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
+
+
+def _before(name: str) -> list[str]:
+    """What the one before is called: derived1 before derived2; derived09, or derived9, before derived10."""
+    match = _NUMBERED.fullmatch(name)
+    if match is None or int(match[2]) == 0:
+        return []
+    number = str(int(match[2]) - 1)
+    return list(dict.fromkeys(f"{match[1]}{text}{match[3]}" for text in (number.zfill(len(match[2])), number)))
+
+
+def _is_first(name: str) -> bool:
+    match = _NUMBERED.fullmatch(name)
+    return match is not None and int(match[2]) == 1
+
+
+def _alike(training: Training, other: Training) -> tuple[bool, bool, bool]:
+    """How near two trainings are: in one directory, in neighbours, with logs of one name."""
+    own, its = training.folder, other.folder
+    return own == its, own.parent == its.parent, training.stem == other.stem

@@ -122,6 +122,13 @@ def test_pictures_that_a_page_no_longer_shows_are_removed(tmp_path):
     second = report(EXAMPLE / "train.log", tmp_path / "notes.md")
     assert len(second.pictures) == 1 < len(first.pictures)
     assert sorted(path.name for path in (tmp_path / "notes_files").iterdir()) == ["curves.png", "mine.png"]
+    report(EXAMPLE, tmp_path / "notes.md")
+    (tmp_path / "notes_files" / "derived1--tpm.png").unlink()  # one that is gone already
+    report(EXAMPLE / "train.log", tmp_path / "notes.md")
+    shutil.copy(tmp_path / "notes.md", tmp_path / "other.md")
+    (tmp_path / "other_files").mkdir()
+    with pytest.raises(UsageError, match="other_files is there"):
+        report(EXAMPLE / "train.log", tmp_path / "other.md")
 
 
 def test_somebodys_own_pictures_are_not_replaced(tmp_path):

@@ -419,6 +419,31 @@ def test_one_point_is_seen_and_a_divergence_flattens_nothing():
     assert "1e+30, is beyond the top" in axes.get_title(loc="left")
 
 
+def test_what_is_drawn_where_most_is_zero_or_a_net_diverged():
+    from split_surgery.pictures.curves import Line, curves
+
+    late = Line("mAP", 0, tuple(range(10)), (0.0,) * 6 + (0.1, 0.2, 0.3, 0.4))
+    (axes,) = curves(["a"], [late]).figure.axes
+    assert axes.get_ylim()[1] > 0.4
+    falling = Line("training loss", 0, tuple(range(8)), (7.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.001))
+    (axes,) = curves(["a", "b"], [falling, Line("training loss", 1, (0, 1), (1e9, 1e10))]).figure.axes
+    low, high = axes.get_ylim()
+    assert axes.get_yscale() == "log"
+    assert 1e-4 < low < 0.001 < 7 < high < 70
+
+
+def test_curves_of_a_net_with_heads_inside():
+    names = ["loss1/loss1", "loss1/top-1", "loss3/loss3", "loss3/top-1"]
+    text = "I0101 01:00:00.0 1 s.cpp:1] Iteration 5, Testing net (#0)\n" + "".join(
+        f"I0101 01:00:01.0 1 s.cpp:1]     Test net output #{at}: {name} = {at}.5\n" for at, name in enumerate(names)
+    )
+    (log,) = read_logs(text.encode().splitlines(), "x")
+    assert [(line.panel, line.values) for line in lines_of(log, 0, 1, None)] == [
+        ("test loss", (2.5,)),
+        ("loss3/top-1", (3.5,)),
+    ]
+
+
 def test_texts_beside_arrows_lie_on_nothing():
     from split_surgery.pictures import blocks
     from split_surgery.pictures.layout import place as placed

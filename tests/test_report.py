@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from split_surgery import plot, report, residual
+from split_surgery.accuracy import rows
 from split_surgery.errors import FileError, SurgeryError, UsageError
 from split_surgery.logs import LIMIT, MOST_LOGS, MOST_OUTPUTS, Curve, read_logs
 from split_surgery.outputs import told
-from split_surgery.trainings import natural, net_names
+from split_surgery.trainings import arranged, natural, net_names
 from tests.conftest import EXAMPLE
 
 RC2 = """\
@@ -400,6 +401,60 @@ def test_two_logs_in_one_directory_went_on_from_the_same_net(tmp_path):
         "my baseline": (None, None), "derived1/train": ("my baseline", 0.15), "derived1/train_lr2": ("my baseline", 0.15),
         "derived2": ("derived1/train", 0.1),
     }  # fmt: skip
+
+
+def parents_of(sources):
+    """By source, of logs that are only names."""
+    text = head(1, "    Test net output #0: accuracy = 0.5") + head(2, "Iteration 9, loss = 1")
+    return {row.source: row.parent for row in rows(arranged([only(text, source) for source in sources]), None)}
+
+
+@pytest.mark.parametrize(
+    ("sources", "parents"),
+    [
+        (
+            "exp1/baseline.log exp1/derived1.log exp1/derived2.log exp1/derived3.log",
+            [None, "baseline", "derived1", "derived2"],
+        ),
+        (
+            "exp1/base.log exp1/derived1.log exp2/base.log exp2/derived1.log exp2/derived2.log",
+            [None, "exp1/base", None, "exp2/base", "exp2/derived1"],
+        ),
+        ("d/base/train.log d/derived01/train.log d/derived02/train.log", [None, "base", "derived01"]),
+        ("d/derived9/a.log d/derived10/a.log", [None, "derived9"]),
+        (
+            "base/train.log derived4/train.log derived5/train_lr1.log derived5/train.log",
+            [None, None, "derived4", "derived4"],
+        ),
+        ("database_a1/x.log database_a2/x.log", [None, "database_a1"]),
+        ("x/derived1.log", [None]),
+    ],
+)
+def test_parents_by_name(sources, parents):
+    assert parents_of(sources.split()) == dict(zip(sources.split(), parents))
+
+
+def test_a_start_that_failed_is_a_run_of_its_own():
+    died = head(0, "Initializing solver from parameters:", hour=1) + head(
+        1, "Check failed: mdb_status", level="F", hour=1
+    )
+    log = only(died + run_of(0, 500, 9))
+    assert (log.end, log.runs, log.clock.seconds) == ("done", 2, 14)
+    log = only(run_of(0, 500, 1, "x") + died.replace(" 01:", " 05:") + run_of(0, 500, 9))
+    assert (log.end, log.runs, log.clock.seconds) == ("done", 3, 13 + 14)
+
+
+@pytest.mark.parametrize("text", ["nan", "-nan", "-nan(ind)", "-1.#IND", "1.#QNAN", "inf", "-1.#INF", "1e39"])
+def test_numbers_that_are_none_on_every_system(text):
+    log = only(head(1, f"Iteration 5, loss = {text}"))
+    assert log.odd == ("loss", 5)
+    assert math.isnan(log.train["loss"].last) == ("inf" not in text.lower() and "39" not in text)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a/" + "b" * 300 + "/x.log", "\0"])
+def test_names_in_grepped_lines_that_no_file_can_have(name, tmp_path):
+    (tmp_path / "lines.txt").write_text(f"{name}:{head(1, 'Iteration 5, loss = 1')}")
+    assert len(report(tmp_path / "lines.txt").groups[0].rows) == 1
 
 
 def test_each_file_is_read_once(tmp_path):

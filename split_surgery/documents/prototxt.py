@@ -23,7 +23,7 @@ BOM = b"\xef\xbb\xbf"
 
 _BLANK = rb"(?:[ \t\r\n\f\v]+(?![ \t\r\n\f\v])|#[^\n]*(?:\n|\Z))*"  # parted in one way only: nothing to try again
 _NAME = rb"[A-Za-z_][A-Za-z0-9_]*"
-_NUMBER = rb"(?:0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?)(?![A-Za-z0-9_.])"
+_NUMBER = rb"(?:0[xX][0-9a-fA-F]+|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?)(?![A-Za-z0-9_.])"
 _LITERAL = rb""""(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*'"""
 _KINDS = rb"(?P<name>%b)|(?P<number>%b)|(?P<string>%b)" % (_NAME, _NUMBER, _LITERAL)
 _SKIP = re.compile(_BLANK)

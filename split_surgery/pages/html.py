@@ -42,14 +42,14 @@ def html(page: Page) -> str:
 {style}</style>
 </head>
 <body>
-<a class="skip" href="#main">Skip to the content</a>
+<a class="skip" href="#-main">Skip to the content</a>
 <header>
 <h1>{escape(page.title)}</h1>
 <nav aria-label="Sections"><ul>
 {links}
 </ul></nav>
 </header>
-<main id="main" tabindex="-1">
+<main id="-main" tabindex="-1">
 {"".join(map(_section, places, page.sections))}</main>
 <script>
 {script}</script>

@@ -41,8 +41,9 @@ def _plain(text: str) -> str:
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>#" else letter for letter in " ".join(text.split()))
 
 
-def pictures(text: bytes) -> set[str]:
-    """The names of the pictures that a page of ours shows."""
+def pictures(text: bytes, folder: str) -> set[str]:
+    """The names of the pictures in that folder that a page of ours shows."""
     if not text.startswith(MARK.encode()):
         return set()
-    return {name.decode() for name in re.findall(rb"(?m)^!\[.*\]\([^()]*/([a-z0-9_-]+\.png)\)$", text)}
+    link = rb"(?m)^!\[.*\]\(%b/([a-z0-9_-]+\.png)\)$" % re.escape(quote(os.fsencode(folder))).encode()
+    return {name.decode() for name in re.findall(link, text)}

@@ -31,8 +31,10 @@ def check_name(output: PathLike, force: bool) -> None:
         and (html.GENERATOR if suffix == ".html" else markdown.MARK).encode() in read_file(path)[:2000]
     )
     theirs = [path] if os.path.lexists(path) and not ours else []
-    if suffix == ".md" and not ours and os.path.lexists(_folder(path)):
-        theirs.append(_folder(path))
+    folder = _folder(path)
+    shown = markdown.pictures(read_file(path), folder.name) if ours else set()
+    if suffix == ".md" and not shown and os.path.lexists(folder):
+        theirs.append(folder)
     if theirs and not force:
         raise UsageError(f"{theirs[0]} is there, and no report made it", hint="choose another name, or --force")
 
@@ -62,7 +64,7 @@ def write_page(
         pictures.append(Output(f"{drawing.name}.png", [drawing.saved("png")]))
     text = _page(path, markdown.markdown(page, folder.name))
     OutputDir(path.parent).refuse_inputs([text], inputs)
-    before = markdown.pictures(read_file(path)) if os.path.isfile(path) else set()
+    before = markdown.pictures(read_file(path), folder.name) if os.path.isfile(path) else set()
     states = [_put(folder, pictures, inputs, progress)] if pictures else []
     # Last: a page is there once all that it shows is.
     states.append(_put(path.parent, [text], inputs, progress))

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from split_surgery.logs import Curve, Log
-from split_surgery.outputs import told
+from split_surgery.outputs import is_loss, told
 from split_surgery.pictures.style import Picture, line_style, short, style
 
 Points = npt.NDArray[np.float64]
@@ -50,9 +50,9 @@ def lines_of(log: Log, net: int, avg: int, output: str | None) -> list[Line]:
     key = told(log, output)
     mean = f", mean of {avg}" if avg > 1 else ""
     found = [(f"training loss{mean}", moving_average(log.train.get("loss", Curve()), avg))]
-    losses = [(name, curve) for (number, name), curve in log.tests.items() if "loss" in name.lower() and number == 0]
-    found += [("test loss", _points(curve)) for _, curve in losses[:1]]
-    if key is not None and "loss" not in key[1].lower():
+    losses = [curve for (number, name), curve in log.tests.items() if is_loss(name) and number == 0]
+    found += [("test loss", _points(curve)) for curve in losses[-1:]]  # of several heads the net's own is the last
+    if key is not None and not is_loss(key[1]):
         found.append((key[1].lower() if output is None else key[1], _points(log.tests[key])))
     found.append((RATE, _points(log.train.get("lr", Curve()))))
     return [
@@ -104,7 +104,8 @@ def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True, name
                               marker="o" if len(x) == 1 else None, markersize=4)  # fmt: skip
             values = [value for line in shown for value in line.values]
             low, high = min(values), max(values)
-            most = BEYOND * abs(float(np.median(values)))
+            sizes = [abs(value) for value in values if value]
+            most = BEYOND * float(np.median(sizes)) if sizes else math.inf
             shown_high = max(value for value in values if value <= most or value == low)
             if shown_high < high:  # it diverged, and would flatten all the others
                 axes.set_title(f"{short(panel)} (the highest, {high:.3g}, is beyond the top)")
@@ -114,6 +115,7 @@ def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True, name
                 10 if panel == RATE else 1000
             ):  # one that diverged must not flatten the others
                 axes.set_yscale("log")
+                axes.set_ylim(low / 1.5, high * 1.5)
                 axes.yaxis.set_major_locator(
                     LogLocator(subs=(1.0, 2.0, 5.0) if high < 1e4 * low else (1.0,), numticks=8)
                 )
