@@ -11,7 +11,7 @@ from pathlib import Path
 from split_surgery.log_report import LogRow, TestOutput
 from split_surgery.logs import Curve, Log
 from split_surgery.names import PLAN_FILE
-from split_surgery.outputs import is_loss, told
+from split_surgery.outputs import falls, told
 from split_surgery.trainings import Training, named_parents
 
 
@@ -72,7 +72,7 @@ def _row(training: Training, output: str | None) -> LogRow:
 def _output(log: Log, place: tuple[int, str], curve: Curve) -> TestOutput:
     # A single value without an iteration is the end of a log that was grepped: it had another start.
     start = _finite(curve.first) if curve.count > 1 or log.iterations >= 0 else None
-    best, at = curve.lowest if is_loss(place[1]) else curve.highest
+    best, at = curve.lowest if falls(place[1]) else curve.highest
     return TestOutput(*place, start, _known(curve.begin), _finite(curve.last), _finite(best), _known(at))
 
 

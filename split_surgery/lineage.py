@@ -18,8 +18,6 @@ from split_surgery.planfile import read_plan
 from split_surgery.snapshots import snapshots_in
 from split_surgery.trainings import natural
 
-MADE_BY = f"whose {PLAN_FILE} or {FOLD_FILE} has the"
-
 
 @dataclass(frozen=True)
 class Derived:
@@ -125,10 +123,8 @@ def _base(plan: Plan, near: Sequence[Path]) -> tuple[tuple[Path, Path] | None, s
     if plan.lineage:  # it was made from a directory of a split or a fold: of those with the same files it was that one
         near = [folder for folder in near if plan.lineage[-1] in _digests(folder, (PLAN_FILE, FOLD_FILE))]
         if not near:
-            return (
-                None,
-                f"the directory that it was made from ({MADE_BY} SHA-256 {plan.lineage[-1]}) was not found: name it too",
-            )
+            made_by = f"whose {PLAN_FILE} or {FOLD_FILE} has the SHA-256 {plan.lineage[-1]}"
+            return None, f"the directory that it was made from ({made_by}) was not found: name it too"
     net = next((path for path in _called(plan.net, near) if sha256(read_file(path)) == plan.net.sha256), None)
     if net is None:
         return None, f"the prototxt that it was made from ({plan.net.name}) was not found: name its directory too"

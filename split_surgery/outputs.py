@@ -12,9 +12,13 @@ FIVE, ONE = re.compile(r"top[-_ @]?5|@5|5$"), re.compile(r"top[-_ @]?1|@1")
 
 
 def is_loss(output: str) -> bool:
-    """Whether an output is a loss or an error, and so the better the lower it is: `loss`, but not `loss3/top-1`."""
-    name = output.rpartition("/")[2].lower()
-    return "loss" in name or "error" in name
+    """Whether an output is a loss: `loss1/loss1`, but not `loss3/top-1`."""
+    return "loss" in output.rpartition("/")[2].lower()
+
+
+def falls(output: str) -> bool:
+    """Whether an output is a loss or an error, and so the better the lower it is."""
+    return is_loss(output) or "error" in output.rpartition("/")[2].lower()
 
 
 RANKS: list[Callable[[str], bool]] = [
@@ -22,7 +26,7 @@ RANKS: list[Callable[[str], bool]] = [
     lambda name: "acc" in name and not FIVE.search(name),
     lambda name: bool(ONE.search(name)),
     lambda name: "acc" in name,
-    lambda name: not is_loss(name),
+    lambda name: not falls(name),
     lambda name: True,
 ]
 """What is told by default: the first of these that a net has. Of several the last: the heads of a net's inside come before its own."""

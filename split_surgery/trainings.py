@@ -38,8 +38,8 @@ def arranged(logs: Sequence[Log]) -> list[Training]:
     names = net_names([log.name for log in logs])
     folders = [PurePath(log.name).parent for log in logs]
     real = [
-        PurePath(log.name).parent for log in logs if os.path.basename(log.name) != log.name or os.path.exists(log.name)
-    ]
+        folder for folder, log in zip(folders, logs) if folder.name or os.path.exists(log.name)
+    ]  # not standard input
     shortest = min(real, key=lambda folder: len(folder.parts), default=PurePath())
     top = shortest if all(shortest in folder.parents for folder in folders if folder != shortest) else None
     found = []

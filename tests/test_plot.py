@@ -444,6 +444,19 @@ def test_curves_of_a_net_with_heads_inside():
     ]
 
 
+def test_an_error_has_a_panel_of_its_own():
+    text = "I0101 01:00:00.0 1 s.cpp:1] Iteration 5, Testing net (#0)\n" + "".join(
+        f"I0101 01:00:01.0 1 s.cpp:1]     Test net output #{at}: {name} = {at}.5\n"
+        for at, name in enumerate(["loss", "error"])
+    )
+    (log,) = read_logs(text.encode().splitlines(), "x")
+    for output in (None, "error"):
+        assert [(line.panel, line.values) for line in lines_of(log, 0, 1, output)] == [
+            ("test loss", (0.5,)),
+            ("error", (1.5,)),
+        ]
+
+
 def test_texts_beside_arrows_lie_on_nothing():
     from split_surgery.pictures import blocks
     from split_surgery.pictures.layout import place as placed

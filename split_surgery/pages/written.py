@@ -26,14 +26,10 @@ def check_name(output: PathLike, force: bool) -> None:
         raise UsageError(f"-o {os.fspath(output)}: must end in .html or .md")
     if os.path.isdir(path):
         raise UsageError(f"-o {os.fspath(output)}: is a directory")
-    ours = (
-        os.path.isfile(path)
-        and (html.GENERATOR if suffix == ".html" else markdown.MARK).encode() in read_file(path)[:2000]
-    )
-    theirs = [path] if os.path.lexists(path) and not ours else []
-    folder = _folder(path)
-    shown = markdown.pictures(read_file(path), folder.name) if ours else set()
-    if suffix == ".md" and not shown and os.path.lexists(folder):
+    mark, folder = html.GENERATOR if suffix == ".html" else markdown.MARK, _folder(path)
+    there = read_file(path) if os.path.isfile(path) else b""
+    theirs = [path] if os.path.lexists(path) and mark.encode() not in there[:2000] else []
+    if suffix == ".md" and os.path.lexists(folder) and not markdown.pictures(there, folder.name):
         theirs.append(folder)
     if theirs and not force:
         raise UsageError(f"{theirs[0]} is there, and no report made it", hint="choose another name, or --force")

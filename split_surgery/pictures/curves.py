@@ -111,9 +111,8 @@ def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True, name
                 axes.set_title(f"{short(panel)} (the highest, {high:.3g}, is beyond the top)")
                 axes.set_ylim(top=1.05 * shown_high, bottom=low - 0.05 * (shown_high - low or 1.0))
                 high = shown_high
-            if low > 0 and high > low * (
-                10 if panel == RATE else 1000
-            ):  # one that diverged must not flatten the others
+            wide = 10 if panel == RATE else 1000
+            if low > 0 and high > wide * low:
                 axes.set_yscale("log")
                 axes.set_ylim(low / 1.5, high * 1.5)
                 axes.yaxis.set_major_locator(
