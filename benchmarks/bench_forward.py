@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 from split_surgery import fold, residual
-from split_surgery.engines.pycaffe import find_interpreter
 from split_surgery.errors import SurgeryError
+from split_surgery.verification.engines.pycaffe import find_interpreter
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "fashion_vgg"
 ROUNDS, ITERATIONS, BATCH = 5, 20, 64

@@ -18,9 +18,10 @@ COUNT, LIMIT = 50, 100
 
 COUNTING = """
 import resource, sys
-from split_surgery import files, rank
-plain, read = files._pread, []
-files._pread = lambda fd, count, at: read.append(count) or plain(fd, count, at)
+from split_surgery import rank
+from split_surgery.documents import source
+plain, read = source._pread, []
+source._pread = lambda fd, count, at: read.append(count) or plain(fd, count, at)
 table = rank(sys.argv[1], sys.argv[2])
 scale = 1 if sys.platform == "darwin" else 1024
 wanted = 4 * sum(row.weights for row in table.layers)

@@ -78,7 +78,7 @@ def main() -> None:
     # In a process of its own: the system counts a parent's memory before exec as its child's.
     subprocess.run([sys.executable, HERE / "vgg16.py", WORK], check=True)
     net, weights = WORK / "vgg16.prototxt", WORK / "vgg16.caffemodel"
-    demo = HERE.parent / "split_surgery" / "demo_data"
+    demo = HERE.parent / "split_surgery" / "verbs" / "demo_data"
     tiny = [demo / "deploy.prototxt", demo / "fashion_vgg_iter_250.caffemodel"]
     print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors")
     print(
@@ -100,7 +100,7 @@ def main() -> None:
         "fold": [PROGRAM, "fold", WORK / "derived", "-o", WORK / "folded"],
     }
     figures |= interleaved(proofs, RUNS)
-    finder = "from split_surgery.engines.pycaffe import find_interpreter; print(find_interpreter())"
+    finder = "from split_surgery.verification.engines.pycaffe import find_interpreter; print(find_interpreter())"
     found = subprocess.run([sys.executable, "-c", finder], capture_output=True, text=True, check=False)
     if found.returncode:
         print("pycaffe's route is not measured: no Python with pycaffe was found (make caffe)")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from bench_split import PROGRAM, WORK, once
 
-from split_surgery.documents.wire import tagged, varint
+from split_surgery.documents.weights.wire import tagged, varint
 
 SIZE = 2_500_000_000
 LIMIT = 80

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from split_surgery.documents.wire import tagged, varint
+from split_surgery.documents.weights.wire import tagged, varint
 
 BLOCKS = ((1, 2, 64), (2, 2, 128), (3, 3, 256), (4, 3, 512), (5, 3, 512))
 DENSE = (("fc6", 25088, 4096), ("fc7", 4096, 4096), ("fc8", 4096, 1000))

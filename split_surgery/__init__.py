@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from split_surgery.errors import SurgeryError
 
 if TYPE_CHECKING:
-    from split_surgery import plot as plot
-    from split_surgery.checking import verify
-    from split_surgery.collapsing import fold
-    from split_surgery.commands import apply, extension, residual, skip
-    from split_surgery.comparing import diff
-    from split_surgery.demonstration import demo
-    from split_surgery.ranking import rank
-    from split_surgery.reporting import report
-    from split_surgery.showing import show
+    from split_surgery.verbs import plot as plot
+    from split_surgery.verbs.demo import demo
+    from split_surgery.verbs.diff import diff
+    from split_surgery.verbs.fold import fold
+    from split_surgery.verbs.rank import rank
+    from split_surgery.verbs.report import report
+    from split_surgery.verbs.show import show
+    from split_surgery.verbs.split import apply, extension, residual, skip
+    from split_surgery.verbs.verify import verify
 
 __version__ = "0.1.0"
 
@@ -41,21 +41,13 @@ __all__ = [
 ]
 
 
-_MODULES = {
-    "demo": "demonstration",
-    "diff": "comparing",
-    "fold": "collapsing",
-    "rank": "ranking",
-    "report": "reporting",
-    "show": "showing",
-    "verify": "checking",
-}
-"""Where a verb is, if not in `commands`. (A module of the verb's own name would hide it.)"""
+SPLITS = ("apply", "extension", "residual", "skip")
+"""The verbs that one module, `verbs.split`, holds; every other has a module of its own name."""
 
 
 def __getattr__(name: str) -> Any:
     if name == "plot":  # the one verb of several kinds: a module of functions
-        return import_module("split_surgery.plot")
+        return import_module("split_surgery.verbs.plot")
     if name in __all__:
-        return getattr(import_module(f"split_surgery.{_MODULES.get(name, 'commands')}"), name)
+        return getattr(import_module(f"split_surgery.verbs.{'split' if name in SPLITS else name}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,9 +12,9 @@ from collections import Counter
 from pathlib import Path
 
 from split_surgery import extension, fold, residual, verify
-from split_surgery.documents.convolution import check_splittable
-from split_surgery.documents.net import Net
-from split_surgery.documents.parameters import sharing
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.parameters import sharing
+from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import SurgeryError
 from tests.conftest import SHARED

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-import split_surgery.collapse
+import split_surgery.folding.collapse
 from split_surgery import extension, fold, residual, skip
 from tests.linear_nets import (
     FOR_OPENCV,
@@ -212,7 +212,7 @@ def broken() -> str:
 
 def main() -> None:
     found = [broken()]
-    split_surgery.collapse.prove_fold = lambda *_: None
+    split_surgery.folding.collapse.prove_fold = lambda *_: None
     print(json.dumps([*found, broken()]))
 
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from split_surgery import extension, fold, residual
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
 from tests.linear_nets import EVERYTHING, model_of, write_net
 from tests.nets import random_weights, read_weights

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
 from tests.nets import weights
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.v1 import TYPES
-from split_surgery.schema import message_class
 
 V1_NUMBERS = {modern: number for number, (_, modern) in enumerate(TYPES)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from split_surgery import apply, rank, verify
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
 from tests.conftest import ROOT
 from tests.nets import conv_arrays, weights

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from split_surgery import apply, extension, residual, skip, verify
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, SurgeryError, Unsupported, UsageError
-from split_surgery.planfile import read_plan
+from split_surgery.splitting.plan_file import read_plan
 from tests.conftest import EXAMPLE, ROOT
 from tests.nets import CONV, DATA, TAIL, conv_arrays, random_weights, read_weights, write_tiny
 
@@ -309,9 +309,9 @@ def test_an_average_that_cannot_fit_is_refused(tmp_path):
 def test_skip_in_real_caffe_is_what_folding_says(tmp_path, caffe, monkeypatch, geometry, options):
     """The folded block, put into the baseline, computes in Caffe what the derived net computes there."""
     monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(caffe[1]))
-    from split_surgery.documents.caffemodel import Caffemodel
-    from split_surgery.documents.wire import Buffer
-    from split_surgery.folding import fold_block
+    from split_surgery.documents.weights.caffemodel import Caffemodel
+    from split_surgery.documents.weights.wire import Buffer
+    from split_surgery.folding.compose import fold_block
     from tests.nets import weights as weights_of
 
     net, weights = write_tiny(tmp_path, DATA + CONV.replace("kernel_size: 3\n    pad: 1", geometry))
@@ -449,7 +449,7 @@ def test_weights_of_another_size_are_refused(tmp_path):
 
 
 def test_the_skip_path_is_no_candidate(tmp_path):
-    from split_surgery.choice import candidates
+    from split_surgery.splitting.ranking.rank_layers import candidates
 
     net, weights = two(tmp_path)
     skip(net, weights, tmp_path / "out", layer="conv1_1")

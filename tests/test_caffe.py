@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from split_surgery import extension, residual, verify
-from split_surgery.demonstration import DATA as DEMO
-from split_surgery.demonstration import SCALE
-from split_surgery.documents.caffemodel import Caffemodel
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
-from split_surgery.engines import opencv, pycaffe
-from split_surgery.engines.prepare import prepare
-from split_surgery.files import Source
+from split_surgery.documents.source import Source
+from split_surgery.documents.weights.caffemodel import Caffemodel
+from split_surgery.verbs.demo import DATA as DEMO
+from split_surgery.verbs.demo import SCALE
+from split_surgery.verification.engines import opencv, pycaffe
+from split_surgery.verification.engines.prepare import prepare
 from tests.conftest import EXAMPLE, ROOT
 from tests.nets import CONV, DATA, TAIL, TINY, read_weights, write_tiny
 from tests.test_engines import EVERY, NETS, REAL

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from split_surgery import apply, extension, rank, residual, verify
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
+from split_surgery.documents.source import sha256
 from split_surgery.errors import FileError, UsageError
-from split_surgery.files import sha256
 from tests.conftest import ROOT
 from tests.nets import CONV, DATA, TINY, conv_arrays, random_weights, write_tiny
 

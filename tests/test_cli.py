@@ -152,7 +152,7 @@ def test_exit_codes_and_messages(tmp_path, command, arguments, code, message):
 def test_a_defect_is_exit_4_and_says_so(tmp_path):
     net, weights = write_tiny(tmp_path)
     program = (
-        "import sys, split_surgery.edits as edits, split_surgery.splitting as s\n"
+        "import sys, split_surgery.splitting.edits as edits, split_surgery.splitting.split_layer as s\n"
         "good = s.weight_splices\n"
         "def bad(edits, blobs, *rest): return good(edits, [tuple(b + 1 for b in part) for part in blobs], *rest)\n"
         "s.weight_splices = bad\n"
@@ -236,7 +236,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, name):
     net, weights = write_tiny(tmp_path)
     # The write is held up, at a known place.
     program = (
-        "import signal, sys, time, split_surgery.files as files\n"
+        "import signal, sys, time, split_surgery.documents.source as files\n"
         # Where the tests run in a shell's background, SIGINT is ignored, and that is inherited.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(self, path, progress=None):\n"

@@ -7,8 +7,8 @@ from dataclasses import fields
 import pytest
 
 from split_surgery import extension, residual, skip
-from split_surgery.config import Settings, read_config, word_of
 from split_surgery.errors import SurgeryError
+from split_surgery.splitting.config import Settings, read_config, word_of
 from tests.conftest import ROOT
 from tests.nets import write_tiny
 

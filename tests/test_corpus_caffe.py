@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from split_surgery import extension, fold, residual, verify
-from split_surgery.documents.caffemodel import Caffemodel
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
-from split_surgery.documents.wire import Buffer
-from split_surgery.engines.prepare import Runnable, prepare, random_inputs
+from split_surgery.documents.weights.caffemodel import Caffemodel
+from split_surgery.documents.weights.wire import Buffer
 from split_surgery.errors import UsageError
+from split_surgery.verification.engines.prepare import Runnable, prepare, random_inputs
 from tests.conftest import ROOT, SHARED
 from tests.corpus_splits import first_splittable
 from tests.nets import read_weights, tiny_weights

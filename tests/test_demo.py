@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from split_surgery import extension
-from split_surgery.demonstration import DATA, demo
 from split_surgery.errors import UsageError
+from split_surgery.verbs.demo import DATA, demo
 from tests.conftest import EXAMPLE, ROOT, caffe_tools
 from tests.nets import write_tiny
 
@@ -129,7 +129,7 @@ def test_the_readmes_shell_examples_run(tmp_path, command):
 
 def test_the_diagrams_in_the_readme_are_drawn_by_the_tool(tmp_path):
     from split_surgery import residual
-    from split_surgery.cli.diagram import draw
+    from split_surgery.cli.block_text import draw
 
     readme = (ROOT / "README.md").read_text()
     for verb in (residual, extension):

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from split_surgery import diff, extension, residual
-from split_surgery.cli import listing
+from split_surgery.cli import print_files
+from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.errors import SurgeryError, UsageError
-from split_surgery.schema import message_class
 from tests.conftest import SHARED
 from tests.nets import TINY, conv_arrays, tiny_weights, weights, write_tiny
 from tests.respelling import respelled
@@ -23,7 +23,7 @@ from tests.test_show import FIXTURES, fixture, state
 
 
 def lines(capsys, a, b, verbose=False) -> list[str]:
-    listing.diff(diff(a, b), False, verbose)
+    print_files.diff(diff(a, b), False, verbose)
     return capsys.readouterr().out.splitlines()
 
 
@@ -71,7 +71,7 @@ def test_layers_that_moved(tmp_path, capsys):
 
 @given(st.permutations(range(7)))
 def test_no_more_layers_moved_than_must(order):
-    from split_surgery.comparing import _rising
+    from split_surgery.verbs.diff import _rising
 
     kept = _rising(order)
     rising = [place for place in order if place in kept]
@@ -119,7 +119,7 @@ def test_changed_weights(tmp_path, capsys):
 
 @pytest.mark.parametrize("piece", [64, 8 * 1024 * 1024])
 def test_shapes_dtypes_and_nan(tmp_path, monkeypatch, piece):
-    monkeypatch.setattr("split_surgery.documents.numbers.PIECE", piece)
+    monkeypatch.setattr("split_surgery.documents.weights.values.PIECE", piece)
     first, second = tmp_path / "a", tmp_path / "b"
     arrays = conv_arrays()
     first.write_bytes(tiny_weights())
@@ -262,7 +262,7 @@ def test_every_file_of_the_corpus_equals_itself(capsys):
         try:
             assert diff(path, path).equal
             compared += 1
-            listing.diff(diff(before or path, path), False, True)
+            print_files.diff(diff(before or path, path), False, True)
             before = path
         except SurgeryError as error:
             assert str(error)  # two kinds, or one of the files that are refused

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from split_surgery import extension, fold, residual, verify
-from split_surgery.documents.caffemodel import Caffemodel
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
-from split_surgery.engines import opencv
-from split_surgery.engines.prepare import prepare
+from split_surgery.documents.source import Source
+from split_surgery.documents.weights.caffemodel import Caffemodel
 from split_surgery.errors import FileError, UsageError
-from split_surgery.files import Source
+from split_surgery.verification.engines import opencv
+from split_surgery.verification.engines.prepare import prepare
 from tests.conftest import EXAMPLE, SHARED
 from tests.nets import TINY, write_tiny
 
@@ -195,7 +195,7 @@ def test_engines_that_are_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(FileError, match="OpenCV is not installed"):
         opencv.run(made, tmp_path / "base.caffemodel", inputs, ["ip"])
-    from split_surgery.engines import pycaffe
+    from split_surgery.verification.engines import pycaffe
 
     monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", "/no/such/python")
     with pytest.raises(FileError, match="/no/such/python: cannot be run: No such file"):
@@ -286,7 +286,7 @@ def test_given_inputs_take_the_place_of_random_ones(tmp_path):
 
 
 def test_images_are_read_as_caffe_reads_them(tmp_path):
-    from split_surgery.engines.given import read_inputs
+    from split_surgery.verification.engines.input_file import read_inputs
 
     text = TINY.replace(
         'type: "Input"', 'type: "ImageData" transform_param { scale: 0.5 mean_value: 10 mean_value: 20 mean_value: 30 }'

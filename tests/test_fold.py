@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from split_surgery import apply, extension, fold, residual, skip, verify
+from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.errors import FileError, UsageError
-from split_surgery.schema import message_class
 from tests.fold_laws import LAWS, PLAIN, PLAIN_SHAPES, agree, files, retrained
 from tests.linear_nets import (
     INPUT,

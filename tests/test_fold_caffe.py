@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from split_surgery import fold, residual, skip
-from split_surgery.demonstration import SCALE
+from split_surgery.verbs.demo import SCALE
 from tests.conftest import EXAMPLE, ROOT
 from tests.linear_nets import EVERYTHING, model_of, write_net
 from tests.test_corpus_caffe import in_caffe

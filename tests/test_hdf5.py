@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from split_surgery import extension, rank, residual, verify
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, UsageError
 from tests.nets import TINY, conv_arrays, read_weights, tiny_weights, write_tiny
@@ -267,8 +267,8 @@ def test_odd_things_in_the_place_of_blobs_are_our_own_errors(tmp_path):
 
 
 def test_comparing_reads_a_piece_at_a_time(tmp_path, monkeypatch):
-    from split_surgery.documents import hdf5  # fmt: skip
-    from split_surgery.documents import weights as weights_module
+    from split_surgery.documents.weights import blobs as weights_module
+    from split_surgery.documents.weights import hdf5  # fmt: skip
 
     net, model = h5_case(tmp_path)
     monkeypatch.setattr(hdf5, "PIECE", 64)

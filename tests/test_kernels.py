@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from split_surgery.errors import UsageError
-from split_surgery.kernels import algebra
+from split_surgery.kernels import initial
+from split_surgery.kernels.linear_maps import Slide, after, of_layer
 from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking, rng
-from split_surgery.kernels.sliding import Slide, after, of_layer
 from split_surgery.kernels.tpm import MEASURES, entropy, rounded
 
 finite = st.floats(-100, 100, width=32)
@@ -144,13 +144,13 @@ def test_the_noise_is_the_one_that_is_documented():
     seed = [int.from_bytes(digest[at : at + 4], "big") for at in range(0, 32, 4)]
     expected = np.random.RandomState(seed).standard_normal((4, 4))
     assert rng(7, "conv1_1_reorder", 0).standard_normal((4, 4)).tolist() == expected.tolist()
-    noisy = algebra.noisy(np.eye(4), 0.01, 7, "conv1_1_reorder", 0)
+    noisy = initial.noisy(np.eye(4), 0.01, 7, "conv1_1_reorder", 0)
     assert (noisy - np.eye(4)) == pytest.approx((expected * 0.01).astype(np.float32).astype(np.float64), abs=1e-15)
 
 
 def test_the_noise_never_changes():
     """Bytes that users have reproduced must stay: this digest was taken when the format was made."""
-    draw = algebra.noisy(np.zeros((3, 5)), 0.01, 0, "conv1_1_reorder", 0).astype("<f4")
+    draw = initial.noisy(np.zeros((3, 5)), 0.01, 0, "conv1_1_reorder", 0).astype("<f4")
     assert (
         hashlib.sha256(draw.tobytes()).hexdigest() == "bf607a61974e12e89dfc8fedc53dc369a417d0ea04e99b175deb3bd0aa24e6db"
     )
@@ -164,7 +164,7 @@ def test_the_noise_never_changes():
     )
 )
 def test_centre_boosted(weight):
-    start = algebra.centre_boosted(weight, -0.2, 2.0)
+    start = initial.centre_boosted(weight, -0.2, 2.0)
     high, wide = weight.shape[2] // 2, weight.shape[3] // 2
     for index, value in np.ndenumerate(start):
         w = float(weight[index])
@@ -179,7 +179,7 @@ def mixing(matrix):
 @given(st.permutations(range(8)), st.integers(1, 7))
 def test_every_output_channel_of_the_permutation_appears_once(order, count):
     fast, slow = fast_and_slow(order, str(count))
-    matrix = algebra.permutation(fast, slow)
+    matrix = initial.permutation(fast, slow)
     assert matrix.sum(axis=0).tolist() == matrix.sum(axis=1).tolist() == [1.0] * 8
     for place, channel in enumerate((*fast, *slow)):
         assert matrix[channel, place] == 1
@@ -211,5 +211,5 @@ def test_policies_within_groups(policy, count):
 
 def test_a_grouped_convolution_is_a_plain_one_with_zeros_between():
     weight = np.arange(4 * 2 * 1 * 1, dtype=np.float32).reshape(4, 2, 1, 1) + 1
-    dense = algebra.ungrouped(weight, 2)
+    dense = initial.ungrouped(weight, 2)
     assert dense[:, :, 0, 0].tolist() == [[1, 2, 0, 0], [3, 4, 0, 0], [0, 0, 5, 6], [0, 0, 7, 8]]

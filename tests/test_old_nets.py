@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from split_surgery import extension, residual, verify
-from split_surgery.documents.caffemodel import Caffemodel
-from split_surgery.documents.net import Net, inner_nets
+from split_surgery.documents.net.net import Net, inner_nets
 from split_surgery.documents.prototxt import Document
-from split_surgery.documents.wire import Buffer
+from split_surgery.documents.weights.caffemodel import Caffemodel
+from split_surgery.documents.weights.wire import Buffer
 from split_surgery.errors import FileError, UsageError
 from tests.nets import CONV, DATA, TINY, random_weights, read_weights, tiny_weights, write_tiny
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-RUNNER = ROOT / "split_surgery" / "engines" / "caffe_runner.py"
+RUNNER = ROOT / "split_surgery" / "verification" / "engines" / "caffe_runner.py"
 
 NEWER = (
     ast.JoinedStr,

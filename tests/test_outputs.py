@@ -11,7 +11,7 @@ import yaml
 from split_surgery import extension, residual
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, UsageError
-from split_surgery.writing import dedented
+from split_surgery.workspace.outputs import dedented
 from tests.nets import TINY, write_tiny
 
 SOLVER = """\

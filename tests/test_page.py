@@ -13,8 +13,8 @@ import pytest
 
 from split_surgery import apply, demo, diff, fold, plot, rank, report, residual, show, skip, verify
 from split_surgery.errors import UsageError
-from split_surgery.planfile import read_plan
-from split_surgery.tables import Table
+from split_surgery.reporting.tables import Table
+from split_surgery.splitting.plan_file import read_plan
 from tests.conftest import EXAMPLE
 
 pytest.importorskip("matplotlib")

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from split_surgery import plot, rank
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.rules import State
 from split_surgery.documents.prototxt import Document
-from split_surgery.documents.rules import State
 from split_surgery.errors import FileError, UsageError
 from split_surgery.kernels.tpm import entropy
-from split_surgery.logs import Curve, read_logs
-from split_surgery.planfile import read_plan
+from split_surgery.reporting.logs.caffe_log import Curve, read_logs
+from split_surgery.splitting.plan_file import read_plan
 from tests.conftest import EXAMPLE
 from tests.nets import weights
 
@@ -27,11 +27,11 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from split_surgery.diagram import Arrow, Box, Diagram, diagram_of
-from split_surgery.pictures.curves import lines_of, moving_average
-from split_surgery.pictures.grids import GAP, LARGEST, LEAST, TALL, WIDE, Kernels, layout
-from split_surgery.pictures.layout import place
-from split_surgery.pictures.pairs import edge_profile, edge_response
+from split_surgery.reporting.diagram import Arrow, Box, Diagram, diagram_of
+from split_surgery.reporting.pictures.curves import lines_of, moving_average
+from split_surgery.reporting.pictures.grids import GAP, LARGEST, LEAST, TALL, WIDE, Kernels, layout
+from split_surgery.reporting.pictures.layout import place
+from split_surgery.reporting.pictures.pairs import edge_profile, edge_response
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 KINDS = {
@@ -175,7 +175,7 @@ def test_responses_of_known_kernels():
 
 def test_colours_of_three_channels(tmp_path):
     """One red pixel: in RGB it is red, in BGR blue, and 0 is grey."""
-    from split_surgery.pictures.grids import kernel_grid
+    from split_surgery.reporting.pictures.grids import kernel_grid
 
     weight = np.zeros((1, 3, 3, 3), np.float32)
     weight[0, 0, 0, 0] = 1
@@ -202,7 +202,7 @@ def test_kernels_fit_and_can_be_seen(shape):
 
 
 def test_kernels_have_their_numbers():
-    from split_surgery.pictures.grids import kernel_grid
+    from split_surgery.reporting.pictures.grids import kernel_grid
 
     plan = read_plan(EXAMPLE / "derived1" / "split.yaml").layers[0]
     tiles = plot.kernels(EXAMPLE / "derived1", "conv1_1_split2").picture.figure.axes[0]
@@ -370,11 +370,11 @@ ODD = ["a$\\frac$", "b_$x_1$", "\x1b[31mred", "\udcff\udc80", "漢字", "<&>\"'"
 def test_anything_may_be_called_anything(name, suffix):
     from xml.etree import ElementTree
 
-    from split_surgery.pictures.bars import Scores, score_bars
-    from split_surgery.pictures.blocks import block_diagram
-    from split_surgery.pictures.curves import Line, curves
-    from split_surgery.pictures.grids import kernel_grid
-    from split_surgery.pictures.pairs import compared
+    from split_surgery.reporting.pictures.bars import Scores, score_bars
+    from split_surgery.reporting.pictures.blocks import block_diagram
+    from split_surgery.reporting.pictures.curves import Line, curves
+    from split_surgery.reporting.pictures.grids import kernel_grid
+    from split_surgery.reporting.pictures.pairs import compared
 
     ones = Kernels(name, np.ones((2, 1, 3, 3), np.float32))
     lines = [Line(name, at, (0, 5), (1.0, 0.5)) for at in range(9)]
@@ -394,7 +394,7 @@ def test_anything_may_be_called_anything(name, suffix):
 
 
 def test_a_legend_of_many_long_names_fits():
-    from split_surgery.pictures.curves import Line, curves
+    from split_surgery.reporting.pictures.curves import Line, curves
 
     for count, length in ((5, 23), (14, 102), (30, 4), (1, 1)):
         names = [f"{'n' * length}{at}" for at in range(count)]
@@ -408,7 +408,7 @@ def test_a_legend_of_many_long_names_fits():
 
 
 def test_one_point_is_seen_and_a_divergence_flattens_nothing():
-    from split_surgery.pictures.curves import Line, curves
+    from split_surgery.reporting.pictures.curves import Line, curves
 
     (axes,) = curves(["a"], [Line("loss", 0, (0,), (1.0,))]).figure.axes
     assert axes.get_lines()[0].get_marker() == "o"
@@ -420,7 +420,7 @@ def test_one_point_is_seen_and_a_divergence_flattens_nothing():
 
 
 def test_what_is_drawn_where_most_is_zero_or_a_net_diverged():
-    from split_surgery.pictures.curves import Line, curves
+    from split_surgery.reporting.pictures.curves import Line, curves
 
     late = Line("mAP", 0, tuple(range(10)), (0.0,) * 6 + (0.1, 0.2, 0.3, 0.4))
     (axes,) = curves(["a"], [late]).figure.axes
@@ -458,8 +458,8 @@ def test_an_error_has_a_panel_of_its_own():
 
 
 def test_texts_beside_arrows_lie_on_nothing():
-    from split_surgery.pictures import blocks
-    from split_surgery.pictures.layout import place as placed
+    from split_surgery.reporting.pictures import blocks
+    from split_surgery.reporting.pictures.layout import place as placed
 
     texts = ["label", "64×112×112", "2 blobs"]
     arrows = [Arrow(0, to, texts[at % 3]) for at, to in enumerate((1, 2, 3, 4, 4))] + [

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from split_surgery import residual, splitting
+from split_surgery import residual
+from split_surgery.documents.spans import Splice
 from split_surgery.errors import Defect
-from split_surgery.spans import Splice
+from split_surgery.splitting import split_layer as splitting
 from tests.nets import CONV, DATA, TAIL, write_tiny
 
 TEXT = DATA + CONV.replace(

@@ -10,10 +10,10 @@ from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.prototxt import MAX_DEPTH, Document, Message, Scalar, quote, unescape
+from split_surgery.documents.spans import Splice, apply_splices
 from split_surgery.errors import FileError, SurgeryError
-from split_surgery.schema import message_class
-from split_surgery.spans import Splice, apply_splices
 from tests.conftest import SHARED
 from tests.protobuf_oracle import Mixed, agrees
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from split_surgery import files, rank, residual
+from split_surgery import rank, residual
+from split_surgery.documents import source
 from split_surgery.errors import FileError, UsageError
 from split_surgery.kernels.tpm import MEASURES, coherence, entropy
 from tests.conftest import EXAMPLE
@@ -137,9 +138,9 @@ def test_only_the_convolutions_are_read(tmp_path, monkeypatch):
     for step in range(50):
         (tmp_path / f"run_iter_{step}.caffemodel").write_bytes(tiny_weights(conv_arrays(seed=step)))
     size, read = os.path.getsize(tmp_path / "run_iter_0.caffemodel"), []
-    plain = files._pread
-    monkeypatch.setattr(files, "_pread", lambda fd, count, at: read.append(count) or plain(fd, count, at))
-    monkeypatch.setattr(files, "PAGE", 256)
+    plain = source._pread
+    monkeypatch.setattr(source, "_pread", lambda fd, count, at: read.append(count) or plain(fd, count, at))
+    monkeypatch.setattr(source, "PAGE", 256)
     rank(net, tmp_path / "run_iter_49.caffemodel")
     assert size > 6144
     assert sum(read) < 50 * size / 2

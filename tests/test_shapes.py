@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from split_surgery.documents.caffemodel import Caffemodel
-from split_surgery.documents.net import Net
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.rules import State
+from split_surgery.documents.net.shape_rules import Unknown, parameter_shapes
+from split_surgery.documents.net.shapes import costs, infer
 from split_surgery.documents.prototxt import Document
-from split_surgery.documents.rules import State
-from split_surgery.documents.shape_rules import Unknown, parameter_shapes
-from split_surgery.documents.shapes import costs, infer
-from split_surgery.documents.wire import Buffer
+from split_surgery.documents.weights.caffemodel import Caffemodel
+from split_surgery.documents.weights.wire import Buffer
 from split_surgery.errors import SurgeryError
 from tests.conftest import ROOT, SHARED
 from tests.nets import TINY, tiny_weights, weights

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from split_surgery import extension, residual, verify
-from split_surgery.documents.net import Net
-from split_surgery.documents.parameters import sharing
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.parameters import sharing
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import SurgeryError, Unsupported, UsageError
 from tests.nets import CONV, DATA, TAIL, conv_arrays, random_weights, read_weights, tiny_weights, write_tiny

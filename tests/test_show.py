@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from split_surgery import diff, residual, show
-from split_surgery.cli import listing
+from split_surgery.cli import print_files
+from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.prototxt import Document, Message, Scalar
 from split_surgery.errors import FileError, SurgeryError, UsageError
-from split_surgery.schema import message_class
 from tests.conftest import ROOT, SHARED
 from tests.nets import TINY, blob, conv_arrays, tiny_weights, weights, write_tiny
 from tests.respelling import respelled
@@ -31,7 +31,7 @@ def fixture(name: str) -> bytes:
 
 
 def listed(path, capsys) -> list[str]:
-    listing.show(show(path), False, False)
+    print_files.show(show(path), False, False)
     return capsys.readouterr().out.splitlines()
 
 
@@ -134,7 +134,7 @@ def test_protobuf_and_hdf5_hold_the_same_blobs(tmp_path):
 @pytest.mark.parametrize("piece", [64, 8 * 1024 * 1024])
 @pytest.mark.parametrize("options", [{}, {"dtype": "<f8"}, {"legacy": True}])
 def test_what_a_blob_line_says(tmp_path, monkeypatch, piece, options):
-    monkeypatch.setattr("split_surgery.documents.numbers.PIECE", piece)
+    monkeypatch.setattr("split_surgery.documents.weights.values.PIECE", piece)
     arrays = conv_arrays()
     arrays[1][:3] = np.nan, np.inf, -7
     _, model = write_tiny(tmp_path, model=tiny_weights(arrays, **options))
@@ -249,7 +249,7 @@ def test_no_file_of_the_corpus_fails_otherwise_than_with_a_sentence(capsys):
             report = show(path)
         except SurgeryError:
             continue
-        listing.show(report, False, False)
+        print_files.show(report, False, False)
         shown += str(SHARED) not in capsys.readouterr().out
     assert shown > 80
 
@@ -272,7 +272,7 @@ def test_damaged_files_fail_with_a_sentence_or_are_shown(tmp_path, data, at, put
     file.write_bytes(data[:at] + put + (b"" if cut else data[at + skipped :]))
     try:
         report = show(file)
-        listing.show(report, False, False)
+        print_files.show(report, False, False)
         assert diff(file, file).equal
     except SurgeryError as error:
         assert error.exit_code == 3

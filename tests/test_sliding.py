@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from split_surgery.kernels.algebra import grouped, product, ungrouped
-from split_surgery.kernels.sliding import (
+from split_surgery.folding.probe import convolve
+from split_surgery.kernels.initial import grouped, product, ungrouped
+from split_surgery.kernels.linear_maps import (
     ByChannel,
     NotExact,
     Slide,
@@ -21,7 +22,6 @@ from split_surgery.kernels.sliding import (
     stacked,
     summed,
 )
-from split_surgery.probe import convolve
 
 pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
 slides = st.builds(Slide, pair, pair, st.tuples(st.integers(0, 2), st.integers(0, 2)), pair)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import yaml
 
-from split_surgery import extension, residual, splitting
-from split_surgery.documents.net import Net
+from split_surgery import extension, residual
+from split_surgery.documents.edit.protobuf_schema import message_class
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.rules import State
 from split_surgery.documents.prototxt import Document
-from split_surgery.documents.rules import State
 from split_surgery.errors import Defect, FileError, SurgeryError, UsageError
-from split_surgery.history import solver_type, train_state
-from split_surgery.schema import message_class
+from split_surgery.splitting import split_layer as splitting
+from split_surgery.splitting.history import solver_type, train_state
 from tests.nets import CONV, DATA, TAIL, blob, conv_arrays, write_tiny
 
 SHAPES = [(6, 3, 3, 3), (6,), (4, 384), (4,)]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from split_surgery import extension, residual, verify
-from split_surgery.documents.net import Net, inner_nets
+from split_surgery.documents.net.net import Net, inner_nets
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import Unsupported, UsageError
 from split_surgery.kernels.partition import rng
@@ -186,8 +186,8 @@ def test_the_weights_outside_the_layer_stay(tmp_path, recipe):
     net, weights = write_tiny(tmp_path)
     SPLITS[recipe](net, weights, tmp_path / "out")
     old, new = weights.read_bytes(), (tmp_path / "out" / "net.caffemodel").read_bytes()
-    from split_surgery.documents.caffemodel import Caffemodel
-    from split_surgery.documents.wire import Buffer
+    from split_surgery.documents.weights.caffemodel import Caffemodel
+    from split_surgery.documents.weights.wire import Buffer
 
     record = Caffemodel(Buffer(old)).named("conv1_1")[0]
     assert new.startswith(old[: record.span.start])
@@ -365,7 +365,7 @@ def test_empty_lists_say_nothing(tmp_path):
 
 @pytest.mark.parametrize("case", ["no num_output", "twice", "param twice", "none"])
 def test_records_with_an_odd_convolution_param(tmp_path, case):
-    from split_surgery.documents.wire import tagged
+    from split_surgery.documents.weights.wire import tagged
 
     param = {
         "no num_output": tagged(4, 3),
@@ -380,8 +380,8 @@ def test_records_with_an_odd_convolution_param(tmp_path, case):
     length = 3 + data[packed + 2]
     assert plain[:2] == data[packed : packed + 2]
     start = data.index(b"\xa2\x06", 10)  # the second record's tag
-    from split_surgery.documents.caffemodel import Caffemodel
-    from split_surgery.documents.wire import Buffer
+    from split_surgery.documents.weights.caffemodel import Caffemodel
+    from split_surgery.documents.weights.wire import Buffer
 
     record = Caffemodel(Buffer(data)).named("conv1_1")[0]
     assert start == record.span.start

@@ -13,8 +13,8 @@ from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
 
 if TYPE_CHECKING:
-    from split_surgery.log_report import LogReport
-    from split_surgery.plot import PlotReport
+    from split_surgery.reporting.logs.log_report import LogReport
+    from split_surgery.verbs.plot import PlotReport
 
 test_output = click.option(
     "--test-output", metavar="NAME", help="Which output of the test net to tell. [default: the accuracy]"
@@ -67,7 +67,7 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     The page has the curves, and of every directory of a split that is there: the block before and after, its kernels, their scores,
     what verify says, and the commands that make it again.
     """
-    from split_surgery.cli import tables
+    from split_surgery.cli import print_logs
 
     forms = [
         name for name, given in (("--markdown", as_markdown), ("--csv", as_csv), ("--json", flags["as_json"])) if given
@@ -78,7 +78,7 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     if flags["input_shape"]:
         given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
     found: LogReport = run(lambda progress: split_surgery.report(logs, progress=progress, **given), flags)
-    finish(found, flags, tables.markdown if as_markdown else tables.as_csv if as_csv else tables.report)
+    finish(found, flags, print_logs.markdown if as_markdown else print_logs.as_csv if as_csv else print_logs.report)
 
 
 @cli.group(short_help="Pictures: curves, scores, kernels, block diagrams.")
@@ -168,10 +168,10 @@ def net(net: str, output: str, **flags: Any) -> None:
 
 def show_picture(kind: str, flags: dict[str, Any], *arguments: Any) -> None:
     """Draw a picture of a kind, and say where it is."""
-    from split_surgery.cli import tables
+    from split_surgery.cli import print_logs
 
     def work(progress: Bar) -> PlotReport:
         report: PlotReport = getattr(split_surgery.plot, kind)(*arguments, progress=progress, **library(flags))
         return report
 
-    finish(run(work, flags), flags, tables.plot)
+    finish(run(work, flags), flags, print_logs.plot)

@@ -17,7 +17,7 @@ from split_surgery.cli.progress import Bar
 from split_surgery.errors import SurgeryError
 
 if TYPE_CHECKING:
-    from split_surgery.reports import DemoReport
+    from split_surgery.verbs.reports import DemoReport
 
 
 @cli.command(short_help="Everything, on a small real net that comes with it.")
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 @talk
 def demo(directory: str, **flags: Any) -> None:
     """Both splits of a small real net that comes with the package, proven, folded again, and run through OpenCV."""
-    from split_surgery.cli import printing
+    from split_surgery.cli import print_runs
 
     def work(progress: Bar) -> DemoReport:
         return split_surgery.demo(directory, progress=progress)
 
-    finish(run(work, flags), flags, printing.demo)
+    finish(run(work, flags), flags, print_runs.demo)
 
 
 def main() -> NoReturn:

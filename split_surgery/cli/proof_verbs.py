@@ -14,9 +14,9 @@ from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
 
 if TYPE_CHECKING:
-    from split_surgery.comparing import DiffReport
-    from split_surgery.proof_reports import FoldReport, VerifyReport
-    from split_surgery.showing import ShowReport
+    from split_surgery.verbs.diff import DiffReport
+    from split_surgery.verbs.proof_reports import FoldReport, VerifyReport
+    from split_surgery.verbs.show import ShowReport
 
 
 @cli.command(short_help="Put splits back into one layer each.")
@@ -48,12 +48,12 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
     \b
     split-surgery fold derived1 -o folded1/
     """
-    from split_surgery.cli import printing
+    from split_surgery.cli import print_runs
 
     def work(progress: Bar) -> FoldReport:
         return split_surgery.fold(net, weights, output, progress=progress, **library(flags))
 
-    finish(run(work, flags), flags, printing.fold)
+    finish(run(work, flags), flags, print_runs.fold)
 
 
 @cli.command(short_help="Prove a derived net from its files, and in an engine.")
@@ -85,7 +85,7 @@ def verify(net: str, weights: str | None, derived: str | None, files: tuple[str,
 
     DERIVED is the directory of a split or a fold. NET may be one too: then its newest snapshot stands for WEIGHTS.
     """
-    from split_surgery.cli import printing
+    from split_surgery.cli import print_runs
 
     def work(progress: Bar) -> VerifyReport:
         baseline, directory = weights, derived
@@ -98,7 +98,7 @@ def verify(net: str, weights: str | None, derived: str | None, files: tuple[str,
             given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
         return split_surgery.verify(net, baseline, files or directory, progress=progress, **given)  # type: ignore[arg-type]
 
-    finish(run(work, flags), flags, printing.verify)
+    finish(run(work, flags), flags, print_runs.verify)
 
 
 @cli.command(short_help="What a file says and holds, line by line; for git, too.")
@@ -115,12 +115,12 @@ def show(file: str, **flags: Any) -> None:
 
     The same lines for the same meaning: `git config diff.caffe.textconv "split-surgery show"` lets git compare by them.
     """
-    from split_surgery.cli import listing
+    from split_surgery.cli import print_files
 
     def work(progress: Bar) -> ShowReport:
         return split_surgery.show(file, input_shape=dict(map(shape_of, flags["input_shape"])), progress=progress)
 
-    finish(run(work, flags), flags, listing.show)
+    finish(run(work, flags), flags, print_files.show)
 
 
 @cli.command(short_help="What differs between two files of one kind, layer by layer.")
@@ -132,9 +132,9 @@ def diff(a: str, b: str, **flags: Any) -> None:
 
     Exit code 0: nothing differs but layout, spelling and format; 1: something does.
     """
-    from split_surgery.cli import listing
+    from split_surgery.cli import print_files
 
     def work(progress: Bar) -> DiffReport:
         return split_surgery.diff(a, b, progress=progress)
 
-    finish(run(work, flags), flags, listing.diff)
+    finish(run(work, flags), flags, print_files.diff)

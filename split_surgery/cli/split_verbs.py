@@ -12,7 +12,7 @@ from split_surgery.cli.options import evidence, layers, one_layer, talk, writing
 from split_surgery.cli.progress import Bar
 
 if TYPE_CHECKING:
-    from split_surgery.reports import NetRankReport, RankReport, SplitReport
+    from split_surgery.verbs.reports import NetRankReport, RankReport, SplitReport
 
 
 @cli.command(short_help="The residual split of one convolution.")
@@ -133,22 +133,22 @@ def rank(net: str, weights: str | None, as_csv: bool, **flags: Any) -> None:
 
     TPM says how purposefully a kernel moved during training; our reading is net displacement over path length.
     """
-    from split_surgery.cli import printing
+    from split_surgery.cli import print_runs
 
     report: RankReport | NetRankReport = run(
         lambda progress: split_surgery.rank(net, weights, progress=progress, **library(flags)), flags
     )
     if as_csv:
-        finish(report, flags, printing.rank_csv)
-    finish(report, flags, printing.rank if flags["layer"] else printing.rank_net)
+        finish(report, flags, print_runs.rank_csv)
+    finish(report, flags, print_runs.rank if flags["layer"] else print_runs.rank_net)
 
 
 def show_split(verb: str, flags: dict[str, Any], *arguments: str | None) -> None:
     """Run a splitting verb of the library, and print its report."""
-    from split_surgery.cli import printing
+    from split_surgery.cli import print_runs
 
     def work(progress: Bar) -> SplitReport:
         report: SplitReport = getattr(split_surgery, verb)(*arguments, progress=progress, **library(flags))
         return report
 
-    finish(run(work, flags), flags, printing.split)
+    finish(run(work, flags), flags, print_runs.split)

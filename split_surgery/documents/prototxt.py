@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn, Union
 
+from split_surgery.documents.spans import Span
 from split_surgery.errors import FileError, TextPlace
-from split_surgery.spans import Span
 
 MAX_DEPTH = 100
 """Nested messages allowed: protobuf's own binary parsers stop at 100, so no deeper net can be trained."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from split_surgery.documents.wire import Reader
-from split_surgery.spans import Chunk, Span, Splice, splice_chunks
+from split_surgery.documents.spans import Chunk, Span, Splice, splice_chunks
+from split_surgery.documents.weights.wire import Reader
 
 
 class Rope:

@@ -1,0 +1,281 @@
+"""Reports as a person reads them."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from split_surgery.cli.block_text import ASCII, draw
+
+if TYPE_CHECKING:
+    from split_surgery.verbs.proof_reports import FoldedRegion, FoldReport, VerifyReport
+    from split_surgery.verbs.reports import DemoReport, LayerSplit, NetRankReport, RankReport, SplitReport
+
+NUMBER = re.compile(r"[\d.,x/e+-]+")
+SHOWN = 24
+"""Channels listed before a list is cut short."""
+
+
+STATES = {
+    "written": "written",
+    "unchanged": "unchanged: it already holds exactly this",
+    "same": "up to date: it holds exactly what would be generated",
+    "differs": "DIFFERS from what would be generated: ",
+}
+"""What a status means; the files that differ follow it."""
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a layer's or a file's name may hold and a terminal would obey."""
+
+
+def say(text: str = "") -> None:
+    """Print to stdout, the drawings in ASCII where its encoding knows no more."""
+    text = CONTROL.sub("\ufffd", text)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = text.translate(ASCII)
+    print(text)
+
+
+def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
+    """Rows in columns; what looks like a number is set to the right."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) if NUMBER.fullmatch(cell) else cell.ljust(width) for cell, width in zip(row, widths)]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
+
+
+def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) -> None:
+    if report.status == "diff":
+        print(report.diff, end="")
+        return
+    say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
+    for one in report.splits:
+        split_layer(one, quiet, verbose)
+    if quiet:
+        return
+    before, after = report.parameters
+    if after:
+        say(f"parameters of the net: {before:,} -> {after:,}")
+    if advise and report.status in ("written", "unchanged"):
+        say(f"next: {report.next_command}")
+        if " SOLVER " in report.next_command:
+            say(f'  where SOLVER is your solver with net: "{report.directory}/net.prototxt" (--solver FILE writes it)')
+
+
+def split_layer(report: LayerSplit, quiet: bool, verbose: bool) -> None:
+    plan = report.plan
+    counts = f"{len(plan.fast)} fast + {len(plan.slow)} slow"
+    alike = "".join(f", {member.layer} alike" for member in plan.members[1:])
+    say(f"{plan.options.recipe} split of {plan.layer}{alike}: {counts}, {report.evidence}")
+    if quiet:
+        return
+    say(table([("fast", channels(plan.fast, verbose)), ("slow", channels(plan.slow, verbose))]))
+    if not report.new_layers:  # the prototxts alone were looked at
+        return
+    say()
+    say(draw(report.new_layers, plan.layer, report.new_layers[0].bottoms[0]))
+    say()
+    rows = [("new layer", "type", "weight", "bias", "starts as")]
+    rows += [(new.name, new.type, *_shapes(new.shapes), new.start) for new in report.new_layers]
+    say(table(rows))
+    say()
+    say(f"parameters of {plan.layer}: {report.before:,} -> {report.after:,}")
+
+
+def _shapes(shapes: tuple[tuple[int, ...], ...]) -> tuple[str, str]:
+    texts = ["x".join(map(str, shape)) for shape in shapes]
+    return (texts[0] if texts else "", texts[1] if len(texts) > 1 else "")
+
+
+def channels(numbers: Sequence[int], whole: bool) -> str:
+    shown = numbers if whole else numbers[:SHOWN]
+    return " ".join(map(str, shown)) + (f" ... ({len(numbers)}, all with -v)" if len(shown) < len(numbers) else "")
+
+
+BAR = 24
+"""Width of the bar of the largest score."""
+
+
+def rank(report: RankReport, quiet: bool, verbose: bool) -> None:
+    say(f"{report.layer}: {len(report.kernels)} kernels, {report.evidence}")
+    if quiet:
+        return
+    if verbose and report.about:
+        say(f"{report.measure}: {report.about}")
+    say(f"mean {report.mean:.6g}, entropy {report.entropy:.4f} (of at most {math.log(10):.4f})")
+    top = max(kernel.score for kernel in report.kernels) or 1.0
+    rows = [("channel", "score", "group", "")]
+    rows += [(str(k.channel), f"{k.score:.9g}", k.group, "█" * round(BAR * k.score / top)) for k in report.kernels]
+    say(table(rows))
+    if report.windows:
+        say()
+        say("over the training, and the share of the fast kernels that are fast there too:")
+        head = ("window", "snapshots", "mean", "entropy", "fast too")
+        name = report.layer
+        say(table([head, *((f"{w.first} to {w.last}", str(w.snapshots), f"{w.mean[name]:.4f}", f"{w.entropy[name]:.4f}",
+                            f"{w.kept[name]:.2f}") for w in report.windows)]))  # fmt: skip
+
+
+def rank_net(report: NetRankReport, quiet: bool, verbose: bool) -> None:
+    say(f"{report.net}: {report.evidence}; mean entropy {report.entropy:.4f} (of at most {math.log(10):.4f})")
+    if quiet:
+        return
+    if verbose and report.about:
+        say(f"{report.measure}: {report.about}")
+    rows = [("layer", "num_output", "weights", "mean", "entropy")]
+    rows += [(r.layer, str(r.num_output), str(r.weights), f"{r.mean:.4f}", f"{r.entropy:.4f}") for r in report.layers]
+    say(table(rows))
+    if report.windows:
+        say()
+        say("entropy over the training, and the share of the fast kernels that are fast there too:")
+        head = ("layer", *(f"{w.first} to {w.last}" for w in report.windows))
+        body = [
+            (r.layer, *(f"{w.entropy[r.layer]:.4f} {w.kept[r.layer]:.2f}" for w in report.windows))
+            for r in report.layers
+        ]
+        say(table([head, *body]))
+
+
+def rank_csv(report: RankReport | NetRankReport, quiet: bool, verbose: bool) -> None:
+    """As a spreadsheet reads it; `--scores` reads the kernels of a layer back."""
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    kernels = getattr(report, "kernels", None)
+    if kernels is not None:
+        out.writerow(("layer", "channel", "score", "group"))
+        out.writerows((report.layer, k.channel, repr(k.score), k.group) for k in kernels)  # type: ignore[union-attr]
+    else:
+        out.writerow(("layer", "num_output", "weights", "mean", "entropy"))
+        out.writerows((r.layer, r.num_output, r.weights, repr(r.mean), repr(r.entropy)) for r in report.layers)  # type: ignore[union-attr]
+
+
+def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
+    if report.status == "diff":
+        print(report.diff, end="")
+        return
+    say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
+    splits = sum(1 + region.nested for region in report.regions if region.split)
+    others = sum(not region.split for region in report.regions)
+    what = counted(splits, "split") + (f", {counted(others, 'other region')}" if others else "")
+    layers = f"{report.layers[0]} -> {report.layers[1]}"
+    say(f"folded: {what if report.regions else 'nothing'}; layers {layers}, parameters {changed(*report.parameters)}")
+    if quiet:
+        return
+    say(f"of: {report.source[0]} with {report.source[1]}")
+    if report.regions:
+        rows = [("layer", "was", "parameters", "multiply-adds", "error of a weight, at most")]
+        for region in report.regions:
+            counts = (changed(*region.parameters), changed(*region.multiply_adds))
+            rows.append((region.layer, f"{len(region.layers)} layers", *counts, rounding(region)))
+        say(table(rows))
+    for region in report.regions if verbose else ():
+        say(f"{region.layer} was {', '.join(region.layers)}")
+    for left in report.left:
+        what = f"the split of {left.layer}" if left.split else channels_of(left.layers, verbose)
+        say(f"left: {what}: {left.reason}")
+    if not report.regions and not report.left:
+        say(
+            "there is nothing to fold in it"
+            + ("" if report.all else "; --all folds BatchNorm, Scale and other linear layers, too")
+        )
+    if report.deploy is not None:
+        say(f"deploy: {report.directory}/{report.deploy[0]} with {report.directory}/{report.deploy[1]}")
+    else:
+        say(
+            f"{report.directory}/net.prototxt has data or loss layers: fold the deploy net alike, --also deploy.prototxt"
+        )
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def changed(before: int | None, after: int | None) -> str:
+    return " -> ".join("?" if number is None else f"{number:,}" for number in (before, after))
+
+
+def rounding(region: FoldedRegion) -> str:
+    if not region.error:
+        return "none, they were only moved"
+    return f"{region.error:.2g}, of {region.largest:.2g} for the largest"
+
+
+def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
+    if not quiet:
+        filled = sum(row.blobs for row in report.coverage if row.status == "copied")
+        layers = sum(row.status == "copied" for row in report.coverage)
+        say(f"coverage: {filled} blobs of {layers} layers are copied from the weights file")
+        if report.ignored:
+            say("  ignored, the net has no such layer: " + channels_of(report.ignored, verbose))
+        for row in report.coverage:
+            fine = row.status in ("copied", "none")
+            if verbose or not fine:
+                status = row.status if fine else row.status.upper()
+                say(f"  {status} {row.layer} ({row.type}) {row.detail}".rstrip())
+        for block in report.blocks:
+            if block.fault:
+                continue
+            same = "equals the layer bit for bit" if block.exact else f"relative weight change {block.drift:.4g}"
+            if block.folded:
+                same = (
+                    "is their block, rounded once" if block.exact else f"differs from their block by {block.drift:.4g}"
+                )
+            if block.sound and not block.exact:
+                same += ", as rounding may"
+            what = "stands for" if block.folded else "folded from"
+            say(f"{block.layer}: {what} {len(block.members)} layers, {same}")
+        outside = [change for change in report.changed if change.part == "weights" and change.drift is not None]
+        for change in outside if report.trained else []:
+            say(f"{change.layer}: relative weight change {change.drift:.4g}")
+        if not report.blocks:
+            say("no layer of the baseline was split or folded")
+        if report.outputs:
+            say(f"engine {report.engine} on {report.inputs}:")
+            say("  the largest difference relative to the largest value, and what rounding explains")
+            rows = [("blob", "values", "difference", "rounding")]
+            rows += [(o.blob, str(o.size), f"{o.difference:.3g}", f"{o.tolerance:.3g}") for o in report.outputs]
+            say(table(rows))
+            if not all(block.sound for block in report.blocks):
+                say("  for information: the block does not equal the layer, so the outputs need not agree")
+    for problem in report.problems:
+        say(f"PROBLEM {problem}")
+    say("FAILED" if report.problems else "passed")
+
+
+def channels_of(names: Sequence[str], whole: bool) -> str:
+    shown = names if whole else names[:8]
+    return ", ".join(shown) + (f", ... ({len(names)})" if len(shown) < len(names) else "")
+
+
+def demo(report: DemoReport, quiet: bool, verbose: bool) -> None:
+    if not quiet:
+        for index, one in enumerate(report.splits):
+            split(one, False, verbose, advise=False)
+            say()
+            say("verify, through OpenCV too:")
+            verify(report.proofs[index], False, verbose)
+            say()
+        fold(report.fold, False, verbose)
+        say()
+        say("verify, the trained net and what it was folded into:")
+        verify(report.proofs[-1], False, verbose)
+        say()
+    rows = [("net", "accuracy", "correct", "")]
+    rows += [(row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in report.rows]
+    say(table(rows, ""))
+    error = (report.rows[0].accuracy * (1 - report.rows[0].accuracy) / report.rows[0].images) ** 0.5
+    say(
+        f"(standard error of an accuracy on {report.rows[0].images} images: {error:.3f}; smaller differences show nothing)"
+    )
+    say(f"the files are in {report.directory}")
+    if report.page:
+        say(f"all of it in pictures, for a browser: {report.page}")

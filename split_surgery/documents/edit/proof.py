@@ -1,0 +1,227 @@
+"""Proof of a split by another route, before anything is written: protobuf's own parsers read old and new layers.
+
+What was made by splices and by hand-written wire bytes is read by protobuf with our small schema. What each new layer must
+be is worked out a second time, on protobuf's message of the old layer, and the two must be equal. And no splice may reach
+beyond the layer. A disagreement is a defect of this program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
+from split_surgery.documents.edit.layer_edit import PARAMETERS, EnumValue, LayerEdit, NewField
+from split_surgery.documents.edit.protobuf_schema import message_class
+from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.spans import Span, Splice
+from split_surgery.documents.weights.blobs import Array
+from split_surgery.errors import Defect
+
+
+def prove_extent(splices: Sequence[Splice], allowed: Sequence[Span], what: str) -> None:
+    """Raises: Defect, where a splice reaches beyond the spans it may touch."""
+    for splice in splices:
+        if not any(span.start <= splice.start and splice.stop <= span.stop for span in allowed):
+            raise Defect(f"an edit of the {what} reaches bytes {splice.start}..{splice.stop}, outside the layer")
+
+
+def prove_records(
+    records: Sequence[bytes], old: bytes, edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]]
+) -> None:
+    """The new records against the old one and the plan. They are parsed one at a time: a record may be large.
+
+    Args:
+        records: what is put in place of the old record. old: the old record, tag and length included.
+        edits: the new layers. blobs: their numbers, in the dtype they are stored in.
+
+    Raises:
+        Defect: protobuf reads something else than was meant.
+    """
+    if len(records) != len(edits):
+        raise Defect(f"the layer became {len(records)} records instead of {len(edits)}")
+    before = _parse_record(old)
+    del before.blobs[:]
+    for data, edit, wanted in zip(records, edits, blobs):
+        record = _parse_record(data)
+        if len(record.blobs) != len(wanted):
+            raise Defect(f'the record of "{edit.name}" has {len(record.blobs)} blobs instead of {len(wanted)}')
+        for index, (blob, array) in enumerate(zip(record.blobs, wanted)):
+            _compare_blob(blob, array, f'blob {index} in the record of "{edit.name}"')
+        del record.blobs[:]
+        _compare(record, before, edit, "record")
+
+
+def _parse_record(data: bytes) -> Any:
+    """The one layer in the bytes of a NetParameter.layer field."""
+    net = message_class("NetParameter")()
+    try:
+        net.ParseFromString(data)
+    except DecodeError as error:
+        raise Defect(f"a new record does not parse: {error}") from error
+    return _only_layer(net)
+
+
+def prove_history(data: bytes, wanted: Sequence[Array]) -> None:
+    """The new history of a solver state, as fields of a SolverState, against the numbers that were meant.
+
+    Raises:
+        Defect: protobuf reads something else.
+    """
+    state = message_class("SolverState")()
+    try:
+        state.ParseFromString(data)
+    except DecodeError as error:
+        raise Defect(f"the new history does not parse: {error}") from error
+    if len(state.history) != len(wanted):
+        raise Defect(f"the new history holds {len(state.history)} blobs instead of {len(wanted)}")
+    for index, (blob, array) in enumerate(zip(state.history, wanted)):
+        _compare_blob(blob, array, f"new history blob {index}")
+
+
+def _compare_blob(blob: Any, array: Array, what: str) -> None:
+    # A legacy blob pads its shape with ones in front.
+    if _shape(blob)[-array.ndim :] != array.shape or np.prod(_shape(blob)) != array.size:
+        raise Defect(f"{what} has shape {_shape(blob)} instead of {array.shape}")
+    if _numbers(blob, array.dtype) != array.tobytes():
+        raise Defect(f"{what} holds other numbers than were meant")
+
+
+def prove_text(new: Sequence[Layer], edits: Sequence[LayerEdit], layer: Layer) -> None:
+    """The new layers' text against the old layer's and the plan, where protobuf's text parser can read the old one at all.
+
+    Args:
+        new: what the old `layer` became, as it was read again.
+
+    Raises:
+        Defect: protobuf reads something else than was meant.
+    """
+    try:
+        before = _parse_text(layer)
+        "".join(name for edit in edits for name in (edit.name, *edit.bottoms, edit.top)).encode()
+    except (text_format.ParseError, UnicodeEncodeError):
+        return  # it cannot read the original either: a fork's enum value, or a name that is not UTF-8
+    del before.blobs[:]
+    for found, edit in zip(new, edits):
+        try:
+            message = _parse_text(found)
+        except text_format.ParseError as error:
+            raise Defect(f'the new text of "{layer.name}" does not parse: {error}') from error
+        if edit.join is None and not message.HasField(edit.holder):
+            raise Defect(f'the text of "{edit.name}" has no {edit.holder}')
+        _compare(message, before, edit, "text")
+
+
+def _parse_text(layer: Layer) -> Any:
+    text = layer.document.data[layer.message.span.start : layer.message.span.stop]
+    # Bytes that are not UTF-8 are replaced alike in what is read and in what is expected.
+    data = f"{layer.field.name} {text.decode('utf-8', 'replace')}"
+    net = text_format.Parse(data, message_class("NetParameter")(), allow_unknown_field=True)
+    return _only_layer(net)
+
+
+def _only_layer(net: Any) -> Any:
+    layers = [*net.layer, *net.layers]
+    if len(layers) != 1:
+        raise Defect(f"what stands for one new layer holds {len(layers)}")
+    return layers[0]
+
+
+def _compare(found: Any, old: Any, edit: LayerEdit, what: str) -> None:
+    wanted = expected(old, edit)
+    names = [_text(found.name), *map(_text, found.bottom), *map(_text, found.top)]
+    if names != [_text(name) for name in (edit.name, *edit.bottoms, edit.top)]:
+        raise Defect(f'the {what} of "{edit.name}" has the names {names}')
+    for message in (found, wanted):
+        for key in ("name", "bottom", "top"):
+            message.ClearField(key)
+    if found != wanted:
+        raise Defect(f'the {what} of "{edit.name}" reads\n{found}\ninstead of\n{wanted}')
+
+
+def expected(old: Any, edit: LayerEdit) -> Any:
+    """What a new layer must be: protobuf's message of the old layer, changed as the edit says."""
+    new = type(old)()
+    if edit.join is not None:
+        new.include.extend(old.include)
+        new.exclude.extend(old.exclude)
+        if not edit.v1 and old.HasField("phase"):
+            new.phase = old.phase
+        new.type = edit.join.type.number if isinstance(edit.join.type, EnumValue) else edit.join.type
+        if old.HasField("convolution_param") and edit.join.param is not None:
+            _set(new, edit.join.param)
+        if edit.keep_loss_weight:
+            new.loss_weight.extend(old.loss_weight)
+        return new
+    new.CopyFrom(old)
+    if edit.fresh is not None:
+        for key in PARAMETERS:
+            if key in new.DESCRIPTOR.fields_by_name:
+                new.ClearField(key)
+        for field in edit.fresh if old.HasField("convolution_param") else ():
+            _set(new, field)
+    if not edit.keep_loss_weight:
+        del new.loss_weight[:]
+    if edit.fresh is not None:
+        if not edit.v1 and not edit.keep_propagate_down:
+            del new.propagate_down[:]
+        return new
+    if edit.v1:
+        new.param[:] = [_renamed(name, edit) for name in old.param]
+    else:
+        if not edit.keep_propagate_down:
+            del new.propagate_down[:]
+        for param in new.param:
+            if param.name:
+                param.name = _renamed(param.name, edit)
+    if new.HasField(edit.holder):
+        held = getattr(new, edit.holder)
+        for key in edit.drops:
+            held.ClearField(key)
+        held.num_output = edit.num_output
+        for field in edit.adds:
+            _set(held, field)
+    return new
+
+
+def _renamed(name: Any, edit: LayerEdit) -> Any:
+    """A parameter's name in the new layer; protobuf gives bytes where a string is not UTF-8."""
+    if not name or isinstance(name, str):
+        return name and name.removesuffix(edit.unsuffix) + edit.suffix
+    return name.removesuffix(edit.unsuffix.encode("utf-8", "surrogateescape")) + edit.suffix.encode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def _set(message: Any, field: NewField) -> None:
+    """Set a field, or add to a repeated one."""
+    value = field.value.number if isinstance(field.value, EnumValue) else field.value
+    there = getattr(message, field.name)
+    if isinstance(value, tuple):
+        target = there.add() if hasattr(there, "add") else there
+        for inner in value:
+            _set(target, inner)
+    elif hasattr(there, "append"):
+        there.append(value)
+    else:
+        setattr(message, field.name, value)
+
+
+def _text(value: str | bytes) -> str:
+    """Protobuf gives bytes where a string is not UTF-8."""
+    data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+    return data.decode("utf-8", "replace")
+
+
+def _shape(blob: Any) -> tuple[int, ...]:
+    return tuple(blob.shape.dim) if blob.HasField("shape") else (blob.num, blob.channels, blob.height, blob.width)
+
+
+def _numbers(blob: Any, dtype: Any) -> bytes:
+    if blob.HasField("raw_data"):
+        return bytes(blob.raw_data)
+    stored = blob.data if dtype.itemsize == 4 else blob.double_data
+    return np.fromiter(stored, dtype, len(stored)).tobytes()

@@ -1,0 +1,249 @@
+"""One region of a net worked out: what the layer is that stands for it, as the files will hold it; or why it must be left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from split_surgery.documents.edit.layer_edit import GEOMETRY, LayerEdit, NewField, geometry_fields
+from split_surgery.documents.net.flow import Flow, Value
+from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.parameters import blob_of
+from split_surgery.documents.weights.blobs import Array, Weights
+from split_surgery.errors import FileError
+from split_surgery.folding.compose import fold_group
+from split_surgery.folding.linear import Trust, flag
+from split_surgery.folding.probe import prove_fold
+from split_surgery.folding.regions import Region
+from split_surgery.kernels.initial import grouped
+from split_surgery.kernels.linear_maps import Slide, Sliding
+
+SOLE_BLOBS = ("Concat", "Eltwise")
+"""Linear layers without blobs."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A net of one of the files, and its flows."""
+
+    net: Net
+    flows: tuple[Flow, ...]
+
+
+@dataclass(frozen=True)
+class Collapsed:
+    """A region as one layer.
+
+    Attributes:
+        slide: how it slides. weight, bias: as they will be stored. count: its outputs. group: of the layer.
+        before, after: parameters. error: bound on the rounding of one number. largest: of the numbers.
+    """
+
+    region: Region
+    slide: Slide
+    weight: Array
+    bias: Array | None
+    count: int
+    group: int
+    before: int
+    after: int
+    error: float
+    largest: float
+
+
+def collapse(texts: Sequence[Text], weights: Weights, region: Region, trust: Trust, allow_larger: bool) -> Collapsed:
+    """Fold a region, which must be the same in all the nets and flows that have it; proven by another route.
+
+    Raises:
+        FileError, Unsupported: the region must be left as it is; the message is the reason.
+        Defect: the fold does not compute what the layers did.
+    """
+    found: Sliding | None = None
+    done: set[tuple[int, ...]] = set()
+    anchors: dict[int, tuple[str, str]] = {}  # what each reads and makes
+    if region.name != region.anchor and weights.named(region.name) and region.name not in region.layers:
+        raise FileError(f'{weights.name} has a layer "{region.name}" already')
+    for text in texts:
+        for flow in text.flows:
+            bottom = region.bottom(flow)
+            if bottom is None:
+                continue
+            if isinstance(bottom, str):
+                raise FileError(bottom)
+            places = region.places(flow)
+            _check_order(flow, region, places, bottom)
+            last = flow.places[region.last]
+            _check_members(text, flow, region)
+            ends = (bottom.blob, flow.makes[last][0].blob)
+            if anchors.setdefault(id(flow.layers[flow.places[region.anchor]]), ends) != ends:
+                raise FileError(f'"{region.anchor}" would have another bottom or top in another phase')
+            if tuple(id(flow.layers[at]) for at in places) in done:
+                continue
+            done.add(tuple(id(flow.layers[at]) for at in places))
+            if not allow_larger:
+                trust = replace(trust, most=_most(text.net, weights, region))
+            with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
+                now = fold_group(text.net, weights, flow, places, bottom, last, trust)
+            if not (np.isfinite(now.weight).all() and np.isfinite(now.bias).all()):
+                raise FileError("its weights hold NaN or infinity")
+            if found is not None and not _same(now, found):
+                raise FileError("it computes something else in another phase or file")
+            found = now
+            flat = flow.layers[flow.places[region.anchor]].type == "InnerProduct"
+            prove_fold(flow, places, bottom, last, _Blobs(text.net, weights).load, now, flat)
+    assert found is not None  # a region is found in a flow
+    return _stored(texts, weights, region, found, allow_larger)
+
+
+def _check_members(text: Text, flow: Flow, region: Region) -> None:
+    """Raises: FileError, where a layer's name or loss stands in the way."""
+    names = [layer.name for layer in flow.layers]
+    for name in region.layers:
+        if not name or names.count(name) > 1:
+            raise FileError(f'there are several layers "{name}"')
+        if flow.layers[flow.places[name]].message.values("loss_weight") and (
+            name != region.last or name != region.anchor
+        ):
+            raise FileError(f'"{name}" has a loss_weight')
+    if region.name not in region.layers and text.net.named(region.name):
+        raise FileError(f'another layer is called "{region.name}" already')
+
+
+def _same(a: Sliding, b: Sliding) -> bool:
+    return (a.slide, a.weight.tobytes(), a.bias.tobytes()) == (b.slide, b.weight.tobytes(), b.bias.tobytes())
+
+
+@dataclass(frozen=True)
+class _Blobs:
+    net: Net
+    weights: Weights
+
+    def load(self, layer: Layer, index: int) -> Array | None:
+        blob = blob_of(self.net, self.weights, layer, index)
+        return blob.load() if blob is not None else None
+
+
+def _check_order(flow: Flow, region: Region, places: Sequence[int], bottom: Value) -> None:
+    """Raises: FileError, where a layer that is kept works on the region's blobs between the anchor and the region's end."""
+    anchor, last = flow.places[region.anchor], flow.places[region.last]
+    top = flow.makes[last][0].blob
+    for at, layer in enumerate(flow.layers):
+        if at in places:
+            continue
+        if bottom.maker < at < anchor and bottom.blob in layer.tops:
+            raise FileError(f'"{layer.name}" works in place on its bottom "{bottom.blob}" before "{region.anchor}"')
+        if anchor < at < last and top in (*layer.bottoms, *layer.tops):
+            raise FileError(f'"{layer.name}" uses the blob "{top}" before "{region.last}" makes it')
+
+
+def _stored(texts: Sequence[Text], weights: Weights, region: Region, found: Sliding, allow_larger: bool) -> Collapsed:
+    """The layer as the files will hold it.
+
+    Raises:
+        FileError: it is larger than the region was, or its numbers overflow.
+    """
+    net = next(text.net for text in texts if text.net.named(region.anchor))
+    anchor = net.named(region.anchor)[0]
+    like = blob_of(net, weights, anchor, 0)
+    assert like is not None  # it was folded
+    group = 1
+    if anchor.type == "InnerProduct":
+        weight = found.weight[:, :, 0, 0]
+        weight = weight.T if flag(anchor, "transpose", default=False) else weight
+        has_bias = flag(anchor, "bias_term", default=True)
+    else:
+        parts = grouped(found.weight, anchor.geometry().group)
+        group = anchor.geometry().group if parts is not None else 1
+        weight, has_bias = (found.weight if parts is None else parts), anchor.geometry().bias_term
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(weight, like.dtype)
+        bias = np.ascontiguousarray(found.bias, like.dtype) if has_bias or found.bias.any() else None
+    if not (np.isfinite(stored).all() and (bias is None or np.isfinite(bias).all())):
+        raise FileError(f"its numbers overflow {stored.dtype.name}")
+    before = sum(_parameters(net, weights, name) for name in region.layers)
+    after = stored.size + (bias.size if bias is not None else 0)
+    work = (_work(texts, weights, region), float(stored.size))
+    if not allow_larger and (after > before or work[1] > work[0] * (1 + 1e-12)):
+        grown = [f"{before:,} parameters would be {after:,}"] if after > before else []
+        grown += [f"{work[0]:,.0f} multiply-adds a pixel would be {work[1]:,.0f}"] if work[1] > work[0] else []
+        raise FileError(f"it would grow: {' and '.join(grown)} (--allow-larger folds it)")
+    largest = float(np.abs(stored).max()) if stored.size else 0.0
+    return Collapsed(
+        region,
+        found.slide,
+        stored,
+        bias,
+        len(found.weight),
+        group,
+        before,
+        after,
+        found.error(np.finfo(stored.dtype)),
+        largest,
+    )
+
+
+def _most(net: Net, weights: Weights, region: Region) -> int:
+    """Numbers that a region may have while it is composed, groups written out, if it is not to grow."""
+    groups = [1]
+    for layer in (layer for name in region.layers for layer in net.named(name) if layer.type == "Convolution"):
+        groups.append(layer.geometry().group)
+    return max(groups) * sum(_parameters(net, weights, name) for name in region.layers)
+
+
+def _parameters(net: Net, weights: Weights, name: str) -> int:
+    """Numbers in a layer's blobs."""
+    layer = net.named(name)[0]
+    if layer.type in SOLE_BLOBS:
+        return 0
+    blobs = [blob_of(net, weights, layer, index) for index in range(3)]
+    return sum(blob.count for blob in blobs if blob is not None)
+
+
+def _work(texts: Sequence[Text], weights: Weights, region: Region) -> float:
+    """Multiply-adds of the region's layers for each pixel of its top: convolutions that a stride follows have more pixels."""
+    text, flow = next((t, f) for t in texts for f in t.flows if region.places(f))
+    pixels: dict[Value, float] = {}  # of a value for each of the region's bottom
+    total: list[tuple[float, float]] = []
+    for at in sorted(region.places(flow)):
+        layer = flow.layers[at]
+        share = pixels.get(flow.reads[at][0], 1.0)
+        if layer.type == "Convolution":
+            stride = layer.geometry().stride
+            share /= stride[0] * stride[1]
+        if layer.type in ("Convolution", "InnerProduct"):
+            weight = blob_of(text.net, weights, layer, 0)
+            total.append((share, float(weight.count) if weight is not None else 0.0))
+        pixels[flow.makes[at][0]] = share
+    end = pixels[flow.makes[flow.places[region.last]][0]]
+    return sum(share / end * count for share, count in total)
+
+
+def edit_of(collapsed: Collapsed, anchor: Layer, bottom: str, top: str) -> LayerEdit:
+    """What makes the region's one layer out of its anchor, in the text and in the record alike.
+
+    Args:
+        anchor: as the prototxt has it. bottom, top: the region's.
+    """
+    region, drops, adds = collapsed.region, list[str](), list[NewField]()
+    holder = "inner_product_param" if anchor.type == "InnerProduct" else "convolution_param"
+    if anchor.type == "Convolution":
+        geometry = anchor.geometry()
+        if Slide(geometry.kernel, geometry.stride, geometry.pad, geometry.dilation) != collapsed.slide:
+            drops += GEOMETRY
+            adds += [NewField("group", collapsed.group)] if collapsed.group > 1 else []
+            adds += geometry_fields(*collapsed.slide)
+        elif geometry.group != collapsed.group:
+            drops.append("group")
+        has_bias = geometry.bias_term
+    else:
+        has_bias = flag(anchor, "bias_term", default=True)
+    if not has_bias and collapsed.bias is not None:
+        drops.append("bias_term")
+    suffix = anchor.name.removeprefix(region.name) if region.split or region.name != anchor.name else ""
+    return LayerEdit(
+        name=region.name, bottoms=(bottom,), top=top, num_output=collapsed.count, holder=holder, drops=tuple(drops), adds=tuple(adds),
+        unsuffix=suffix, keep_propagate_down=True, keep_loss_weight=region.last == region.anchor, v1=anchor.v1,
+    )  # fmt: skip

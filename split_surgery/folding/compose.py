@@ -1,0 +1,204 @@
+"""A group of linear layers as the one map it equals.
+
+Between a split layer's bottom and its old top there is no non-linearity, so after any training the block is still one
+convolution. Layers are understood by what they are: neither a plan nor a recipe is seen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar, Union
+
+import numpy as np
+
+from split_surgery.documents.net.flow import Flow, Value
+from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.weights.blobs import Weights
+from split_surgery.errors import FileError, FilePlace
+from split_surgery.folding.linear import Trust, by_channel, check_understood, coefficients, convolution, inner_product
+from split_surgery.kernels.linear_maps import (
+    ByChannel,
+    NotExact,
+    Sliding,
+    after,
+    after_channels,
+    joined_size,
+    scaled,
+    stacked,
+    summed,
+    unchanged,
+)
+
+Key = TypeVar("Key", bound=Hashable)
+
+IMAGE, VECTOR = "convolution", "InnerProduct"
+"""What a map reads at once: a patch, or the whole image flattened."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A block as one convolution, and the names of the layers that it consists of."""
+
+    map: Sliding
+    layers: frozenset[str]
+
+
+def fold_block(
+    net: Net, layers: Sequence[Layer], weights: Weights, bottom: str, top: str, trusted: frozenset[str] = frozenset()
+) -> Folded:
+    """Compose the layers that lead from `bottom` to `top`.
+
+    Args:
+        net: the net they are part of. layers: those that may belong to the block, of one phase.
+        trusted: names of fork fields that leave a convolution linear.
+
+    Raises:
+        FileError: something in between is not linear, or has no weights, or does not slide like the rest.
+    """
+    trust = Trust(trusted)
+    for layer in layers:
+        if layer.type == "Convolution":
+            check_understood(layer, trust)
+    in_place = {blob: layer for layer in layers for blob in layer.tops if blob in layer.bottoms}
+    makers = {blob: (layer, layer.bottoms) for layer in layers for blob in layer.tops if blob not in layer.bottoms}
+    walk = _Walk(net, weights, makers, bottom, trust)
+    found = walk.value(top)
+    for blob, layer in in_place.items():
+        if (blob in walk.done and blob != top) or blob == bottom:  # on the top itself it comes after the block
+            layer.fail("works in place inside the block, and is not linear")
+    if not isinstance(found, _Found) or found.over != IMAGE:
+        raise FileError(f'"{top}" does not come from a convolution on "{bottom}"', FilePlace(weights.name))
+    return Folded(found.map, frozenset(walk.used))
+
+
+def fold_group(
+    net: Net, weights: Weights, flow: Flow, group: Sequence[int], bottom: Value, last: int, trust: Trust
+) -> Sliding:
+    """Compose a closed group of a flow's layers (places in it), from the value it reads to the top of its `last`.
+
+    Raises:
+        FileError, Unsupported: a layer is not linear, not understood, or has no weights; or the whole is not exact.
+    """
+    makers = {value: (flow.layers[at], flow.reads[at]) for at in group for value in flow.makes[at]}
+    walk = _Walk(net, weights, makers, bottom, trust)
+    found = walk.value(flow.makes[last][0])
+    if not isinstance(found, _Found):
+        flow.layers[last].fail("has neither a convolution nor an InnerProduct before it")
+    return found.map
+
+
+class _Found(NamedTuple):
+    """The map from the bottom to a value, and what it reads at once."""
+
+    map: Sliding
+    over: str
+
+
+Part = Union[_Found, ByChannel, None]
+"""What leads from the bottom to a value; None is the bottom itself."""
+
+
+class _Walk(Generic[Key]):
+    """From a value back to the bottom; each is composed once."""
+
+    def __init__(
+        self, net: Net, weights: Weights, makers: Mapping[Key, tuple[Layer, tuple[Key, ...]]], bottom: Key, trust: Trust
+    ) -> None:
+        self.net = net
+        self.weights = weights
+        self.makers = makers
+        self.bottom = bottom
+        self.trust = trust
+        self.used: set[str] = set()
+        self.done: dict[Key, Part] = {bottom: None}
+        self.open: set[Key] = set()
+
+    def value(self, key: Key) -> Part:
+        """What leads to a value. (Without recursion: a chain may be longer than the interpreter's stack.)"""
+        waiting = [key]
+        while waiting:
+            at = waiting[-1]
+            if at in self.done:
+                waiting.pop()
+                continue
+            if at not in self.makers:
+                name = at.blob if isinstance(at, Value) else at
+                raise FileError(f'nothing in the block makes "{name}"', FilePlace(self.weights.name))
+            layer, bottoms = self.makers[at]
+            missing = [bottom for bottom in bottoms if bottom not in self.done]
+            if any(bottom in self.open for bottom in missing):
+                layer.fail("its top leads back to its bottom")
+            self.open.add(at)
+            if missing:
+                waiting += missing
+                continue
+            self.used.add(layer.name)
+            check_understood(layer, self.trust)
+            try:
+                self.done[at] = self._compose(layer, [self.done[bottom] for bottom in bottoms])
+            except NotExact as error:
+                layer.fail(str(error))
+            self.open.discard(at)
+        return self.done[key]
+
+    def _compose(self, layer: Layer, inner: list[Part]) -> Part:
+        if layer.type in ("Concat", "Eltwise"):
+            return self._joined(layer, inner)
+        if len(inner) != 1:
+            layer.fail(f"has {len(inner)} bottoms")
+        (before,) = inner
+        if layer.type == "Convolution":
+            own, over = convolution(self.net, self.weights, layer), IMAGE
+        elif layer.type == "InnerProduct":
+            own, over = inner_product(self.net, self.weights, layer), VECTOR
+        else:
+            return self._by_channel(layer, before)
+        if before is None:
+            return _Found(own, over)
+        if isinstance(before, ByChannel):
+            # The pixels of a channel are all treated alike, so an InnerProduct may read more than there are channels.
+            if over == IMAGE or own.weight.shape[1] % len(before.scale):
+                self._check_channels(layer, own.weight.shape[1], len(before.scale))
+            return _Found(after_channels(own, before), over)
+        if before.over != over:
+            layer.fail(
+                f"is {'an' if over == VECTOR else 'a'} {over} after {'an' if over == IMAGE else 'a'} {before.over}"
+            )
+        self._check_channels(layer, own.weight.shape[1], len(before.map.weight))
+        return _Found(after(own, before.map), over)
+
+    def _by_channel(self, layer: Layer, before: Part) -> Part:
+        scale, shift = by_channel(self.net, self.weights, layer, self.trust)
+        channels = len(shift if scale is None else scale)  # type: ignore[arg-type]  # one of them is there
+        if isinstance(before, _Found):
+            self._check_channels(layer, channels, len(before.map.weight))
+            return _Found(scaled(scale, shift, before.map), before.over)
+        start = before if before is not None else ByChannel(np.ones(channels), np.zeros(channels), 0)
+        self._check_channels(layer, channels, len(start.scale))
+        return start.then(scale, shift)
+
+    def _joined(self, layer: Layer, inner: list[Part]) -> Part:
+        kinds = {found.over for found in inner if isinstance(found, _Found)}
+        if len(kinds) != 1:
+            layer.fail("joins blobs that are not all made of one, by convolutions or by InnerProducts alone")
+        (first, *_) = (found.map for found in inner if isinstance(found, _Found))
+        maps = [
+            found.map if isinstance(found, _Found)
+            else found.written_out() if found is not None
+            else unchanged(first.weight.shape[1])
+            for found in inner
+        ]  # fmt: skip
+        size = joined_size(maps)
+        if self.trust.most is not None and size > self.trust.most:
+            layer.fail(f"it would grow: its bottoms in one kernel have {size:,} numbers (--allow-larger folds it)")
+        if layer.type == "Concat":
+            return _Found(stacked(maps), kinds.pop())
+        for each in maps:
+            self._check_channels(layer, len(maps[0].weight), len(each.weight))
+        return _Found(summed(maps, coefficients(layer)), kinds.pop())
+
+    def _check_channels(self, layer: Layer, channels: int, before: int) -> None:
+        if channels != before:
+            layer.fail(f"its weights take {channels} channels, but its bottom has {before}")

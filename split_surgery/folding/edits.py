@@ -1,0 +1,171 @@
+"""Folded regions and documents in, splices for each file out; and the proof that they say what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from split_surgery.documents.edit.layer_edit import LayerEdit
+from split_surgery.documents.edit.layer_record import encode_record
+from split_surgery.documents.edit.layer_text import removals, splice_layer
+from split_surgery.documents.edit.proof import prove_extent, prove_records, prove_text
+from split_surgery.documents.net.flow import Flow, Value
+from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.spans import Span, Splice, apply_splices
+from split_surgery.documents.weights.blobs import Array, Record, Weights
+from split_surgery.documents.weights.caffemodel import LayerRecord
+from split_surgery.errors import Defect
+from split_surgery.folding.collapse import Collapsed, edit_of
+from split_surgery.workspace.edited import EditedText, read_again, without_layers
+from split_surgery.workspace.inputs import NetFile
+from split_surgery.workspace.outputs import RecordChange
+
+Edits = Mapping[int, tuple[Layer, LayerEdit]]
+"""The anchors of a prototxt and what becomes of them, by the `id` of the layer."""
+
+
+def anchor_edits(net: Net, flows: Sequence[Flow], done: Sequence[Collapsed]) -> dict[int, tuple[Layer, LayerEdit]]:
+    """What becomes of each region's anchor in a net; twins each by the connections of a flow that has them."""
+    found: dict[int, tuple[Layer, LayerEdit]] = {}
+    for collapsed in done:
+        region = collapsed.region
+        for flow in flows:
+            bottom = region.bottom(flow)
+            if isinstance(bottom, Value):
+                anchor = flow.layers[flow.places[region.anchor]]
+                top = flow.makes[flow.places[region.last]][0].blob
+                found[id(anchor)] = (anchor, edit_of(collapsed, anchor, bottom.blob, top))
+    return found
+
+
+def edited_text(file: NetFile, flows: Sequence[Flow], done: Sequence[Collapsed]) -> EditedText:
+    """A prototxt with its regions folded, proven by another route.
+
+    Raises:
+        Defect: what would be written does not say what was meant.
+    """
+    net, edits = file.net, anchor_edits(file.net, flows, done)
+    members = {name for collapsed in done for name in collapsed.region.layers}
+    splices: list[Splice] = []
+    allowed: list[Span] = []
+    data = net.document.data
+    gone = [layer for layer in net.layers if layer.name in members and id(layer) not in edits]
+    for layer in net.layers:
+        if id(layer) in edits:
+            splices += splice_layer(*edits[id(layer)])
+            allowed.append(layer.span)
+    for out in removals(gone):
+        splices.append(out)
+        inside = [layer.span for layer in gone if out.start < layer.span.stop and layer.span.start < out.stop]
+        (span,) = inside or [Span(out.stop, out.stop)]
+        allowed.append(Span(out.start, out.stop))
+        if (data[out.start : span.start] + data[span.stop : out.stop]).strip(b" \t\r\n,"):
+            raise Defect(f"taking out layers would take more than them, at byte {out.start}")
+    prove_extent(splices, allowed, file.name or "solver")
+    again = read_again(file, apply_splices(data, splices))
+    if without_layers(again) != without_layers(net):
+        raise Defect(f"the new {file.name} has other fields outside its layers")
+    _prove_layers(net, again, edits, members)
+    _prove_wiring(net, again, done)
+    return EditedText(sorted(splices), again)
+
+
+def _prove_layers(net: Net, again: Net, edits: Edits, members: set[str]) -> None:
+    """Raises: Defect, where the new net has other layers than the anchors as edited and the rest as it was."""
+    kept = [layer for layer in net.layers if id(layer) in edits or layer.name not in members]
+    if len(kept) != len(again.layers):
+        raise Defect(f"the new net has {len(again.layers)} layers instead of {len(kept)}")
+    for layer, new in zip(kept, again.layers):
+        if id(layer) in edits:
+            prove_text([new], [edits[id(layer)][1]], layer)
+        elif _bytes(layer) != _bytes(new):
+            raise Defect(f'layer "{layer.name}" is not folded, and has changed')
+
+
+def _bytes(layer: Layer) -> bytes:
+    return layer.document.data[layer.message.span.start : layer.message.span.stop]
+
+
+def _prove_wiring(net: Net, again: Net, done: Sequence[Collapsed]) -> None:
+    """Raises: Defect, where a layer that stays reads something else than it did, in any phase or stage."""
+    for state in dict.fromkeys(net.states() + again.states()):
+        old, new = Flow(net, state), Flow(again, state)
+        tops: dict[Value, Value] = {}
+        bottoms: dict[int, Value] = {}  # of what the anchors become
+        gone: set[int] = set()
+        for collapsed in done:
+            bottom, region = collapsed.region.bottom(old), collapsed.region
+            if isinstance(bottom, Value):
+                gone |= set(region.places(old)) - {old.places[region.anchor]}
+                tops[old.makes[old.places[region.last]][0]] = Value(old.places[region.anchor], "")
+                bottoms[old.places[region.anchor]] = bottom
+        kept = [at for at in range(len(old.layers)) if at not in gone]
+        now = {at: index for index, at in enumerate(kept)}
+
+        def moved(value: Value, tops: dict[Value, Value] = tops, now: dict[int, int] = now) -> Value:
+            maker = tops[value].maker if value in tops else value.maker
+            return Value(now.get(maker, -2) if maker >= 0 else -1, value.blob)
+
+        for index, at in enumerate(kept):
+            reads = (bottoms[at],) if at in bottoms else old.reads[at]
+            if len(kept) != len(new.layers) or tuple(map(moved, reads)) != new.reads[index]:
+                raise Defect(f'after the fold "{old.layers[at].name}" reads something else, in phase {state.phase}')
+
+
+def record_changes(
+    weights: Weights, nets: Sequence[Net], edits: Edits, done: Sequence[Collapsed]
+) -> list[RecordChange]:
+    """What becomes of the weights file's records, proven by another route.
+
+    Args:
+        edits: those of all the nets.
+
+    Raises:
+        Defect: what would be written is not what was meant.
+    """
+    changes: list[RecordChange] = []
+    gone: set[str] = set()
+    for collapsed in done:
+        region = collapsed.region
+        anchors = [layer for net in nets for layer in net.named(region.anchor) if id(layer) in edits]
+        edit = edits[id(anchors[0])][1]
+        for name in region.layers:
+            gone.add(name)
+            for record in weights.named(name):
+                if name == region.anchor:
+                    changes.append(_anchor_change(collapsed, edit, record))
+                else:
+                    changes.append(_removed(record))
+    return [*changes, *(_removed(record) for record in _stale_splits(weights, gone))]
+
+
+def _anchor_change(collapsed: Collapsed, edit: LayerEdit, record: Record) -> RecordChange:
+    blobs: tuple[Array, ...] = (collapsed.weight,) if collapsed.bias is None else (collapsed.weight, collapsed.bias)
+    added = (1,) if edit.drops and "bias_term" in edit.drops else ()
+    if not isinstance(record, LayerRecord):
+        return RecordChange(record, [edit], [blobs], [], added)
+    edit = replace(edit, v1=record.v1)
+    data = encode_record(record.reader, record, edit, blobs)
+    splices = [Splice(*record.span, data)]
+    prove_extent(splices, [record.span], "weights")
+    prove_records([data], record.reader.read(*record.span), [edit], [blobs])
+    return RecordChange(record, [edit], [blobs], splices)
+
+
+def _removed(record: Record) -> RecordChange:
+    splices = [Splice(*record.span, b"")] if isinstance(record, LayerRecord) else []
+    return RecordChange(record, [], [], splices)
+
+
+def _stale_splits(weights: Weights, gone: set[str]) -> Iterator[LayerRecord]:
+    """Caffe's own Split layers (it adds one where several layers read a blob) that only layers of the regions read."""
+    readers: dict[str, set[str]] = {}
+    for record in weights.layers:
+        for bottom in record.bottoms:
+            readers.setdefault(bottom, set()).add(record.name)
+    for record in weights.layers:
+        if isinstance(record, LayerRecord) and record.type == "Split" and record.tops:
+            reading = set().union(*(readers.get(top, set()) for top in record.tops))
+            if reading and reading <= gone:
+                yield record

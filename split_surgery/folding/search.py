@@ -1,0 +1,259 @@
+"""What of a net is folded, and what is left and why: splits, or every linear region."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from split_surgery.documents.net.flow import Flow, flows
+from split_surgery.documents.net.layer_types import own_blobs
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.parameters import blob_of, shared_with
+from split_surgery.documents.source import Progress
+from split_surgery.errors import FileError, FilePlace, Unsupported, UsageError, nearest
+from split_surgery.folding.collapse import Collapsed, Text, collapse
+from split_surgery.folding.linear import Trust, is_linear
+from split_surgery.folding.regions import Region, Splits, anchor_of, linear_regions
+from split_surgery.verbs.proof_reports import LeftRegion
+from split_surgery.workspace.inputs import Inputs
+
+_LAYER = re.compile(r'^layer "[^"]*": ')
+
+NONE = Region((), "", "", "", split=False)
+
+BY_CHANNEL = ("BatchNorm", "Scale", "Bias")
+"""Layers that are there to be folded into others."""
+
+
+@dataclass
+class Search:
+    """The regions of a net: found, folded where they can be, and the reasons where not.
+
+    Attributes:
+        known: by the layer that makes a split's top now, what was split, as far as a split.yaml tells.
+        wanted: names of the layers to fold; empty for all.
+        done: what was folded, in the order of the net. failed: what was not, and why.
+    """
+
+    inputs: Inputs
+    trust: Trust
+    allow_larger: bool
+    progress: Progress
+    known: dict[str, str]
+    wanted: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        self.texts = [Text(file.net, tuple(flows(file.net))) for file in self.inputs.nets]
+        self.taken = {layer.name for text in self.texts for layer in text.net.layers}
+        self.given: dict[str, str] = {}
+        self.done: list[Collapsed] = []
+        self.failed: list[tuple[Region, str]] = []
+
+    def find(self, every: bool) -> None:
+        """Fold what can be folded.
+
+        Raises:
+            UsageError: there is no such layer to fold.
+            FileError: the weights file lacks what a region needs.
+        """
+        splits: dict[str, Region] = {}
+        inner: dict[str, Region] = {}
+        for flow in self.texts[0].flows:
+            known = Splits(flow, self.named)
+            splits |= {region.last: region for region in known.found() if region.last not in splits}
+            inner |= {region.name: region for region in known.every() if region.name not in inner}
+        regions = list(splits.values())
+        if every:
+            self._find_linear(self.texts[0].flows, regions)
+        else:
+            for done, region in enumerate(self._asked(regions, inner)):
+                self.progress("folding", done, len(regions))
+                self._try(region)
+        self._untie()
+        order = {layer.name: at for at, layer in enumerate(self.inputs.net.layers)}
+        self.done.sort(key=lambda one: order[one.region.layers[0]])
+        seen = [one.region.name for one in self.done] + [region.name for region, _ in self.failed]
+        for name in self.wanted:
+            if name not in seen:
+                self._unknown(name, list(inner))
+
+    def named(self, last: str, candidates: list[str]) -> str | None:
+        """What a split layer was called: as split.yaml or the user says, else the likeliest name."""
+        if last in self.known:
+            return self.known[last]
+        # What one block was called, another was not; and a block is asked about in every flow.
+        free = [name for name in candidates if name not in self.taken and self.given.get(name, last) == last]
+        found = next((name for name in (*self.wanted, *free) if name in free), None)
+        return self.given.setdefault(found, last) and found if found is not None else None
+
+    def _asked(self, regions: list[Region], inner: dict[str, Region]) -> list[Region]:
+        """The regions that the user wants: also one inside another, which then is folded alone."""
+        if not self.wanted:
+            return regions
+        outer = {region.name: region for region in regions}
+        known = [outer.get(name) or inner.get(name) for name in dict.fromkeys(self.wanted)]
+        found = [region for region in known if region is not None]
+        return [one for one in found if not any(set(one.layers) < set(other.layers) for other in found)]
+
+    def _unknown(self, name: str, names: list[str]) -> NoReturn:
+        raise UsageError(
+            f'--layer {name}: nothing in {self.inputs.net.document.name} folds into a layer "{name}"',
+            hint=nearest(name, list(dict.fromkeys(names))),
+        )
+
+    def _try(self, region: Region) -> bool:
+        if region.layers in [failed.layers for failed, _ in self.failed]:
+            return False
+        for name in region.layers:
+            self._check_weights(name)
+        try:
+            self.done.append(collapse(self.texts, self.inputs.weights, region, self.trust, self.allow_larger))
+        except (FileError, Unsupported) as error:
+            self.failed.append((region, error.message))
+            return False
+        return True
+
+    def _check_weights(self, name: str) -> None:
+        """Raises: FileError, where the weights file has not the blobs that a layer needs: then it is not this net's."""
+        for text in self.texts:
+            for layer in text.net.named(name)[:1]:
+                for index in range(own_blobs(layer) or 0):
+                    if blob_of(text.net, self.inputs.weights, layer, index) is None:
+                        message = f'has no blob {index} of layer "{name}" (which {layer.place()} defines)'
+                        raise FileError(message, FilePlace(self.inputs.weights.name))
+
+    def _find_linear(self, flow_list: Sequence[Flow], splits: list[Region]) -> None:
+        """From the end of the net on, the largest regions that can be folded; splits are part of them whole or not at all."""
+        named = {region.last: region for region in splits}
+        inside = {name: region for region in splits for name in region.layers}
+        covered: set[str] = set()
+        for flow in flow_list:
+            for at in reversed(range(len(flow.layers))):
+                self.progress("folding", len(flow.layers) - at, len(flow.layers))
+                layer = flow.layers[at]
+                if layer.name in covered or not is_linear(layer) or (layer.name in inside and layer.name not in named):
+                    continue
+                taken = [place for place, other in enumerate(flow.layers) if other.name in covered]
+                found = [self._region(flow, group, at, splits) for group in linear_regions(flow, at, splits, taken)]
+                regions = [region for region in found if region is not None and len(region.layers) > 1]
+                for region in reversed(regions):
+                    if (not self.wanted or region.name in self.wanted) and self._try(region):
+                        covered |= set(region.layers)
+                        break
+
+    def _region(self, flow: Flow, group: list[int], last: int, splits: list[Region]) -> Region | None:
+        anchor = anchor_of(flow, group, splits)
+        if anchor is None:
+            return None
+        layers = tuple(flow.layers[at].name for at in group)
+        if len(set(layers)) < len(group):  # layers without blobs may have one name, or none
+            return None
+        whole = next((region for region in splits if set(region.layers) == set(layers)), None)
+        return whole or Region(layers, flow.layers[last].name, anchor[0].name, anchor[1], split=False)
+
+    def _untie(self) -> None:
+        """Leave regions whose parameters are tied by name to others that do not become the same."""
+        tied = True
+        while tied:
+            folded = {name: collapsed for collapsed in self.done for name in collapsed.region.layers}
+            called = [self._called(text.net) for text in self.texts]
+            faults = [(collapsed, self._tie(collapsed, folded, called)) for collapsed in self.done]
+            tied = any(reason for _, reason in faults)
+            for collapsed, reason in faults:
+                if reason:
+                    self.done.remove(collapsed)
+                    self.failed.append((collapsed.region, reason))
+
+    def _called(self, net: Net) -> dict[str, list[tuple[Collapsed, int]]]:
+        """The folded layers that will have a parameter of a name, each with the blob's index."""
+        found: dict[str, list[tuple[Collapsed, int]]] = {}
+        for collapsed in self.done:
+            for index, name in self._names(net, collapsed):
+                found.setdefault(name, []).append((collapsed, index))
+        return found
+
+    def _tie(
+        self, collapsed: Collapsed, folded: dict[str, Collapsed], called: list[dict[str, list[tuple[Collapsed, int]]]]
+    ) -> str:
+        """Why the parameters that a region has by name forbid its fold, or ""."""
+        region = collapsed.region
+        if any(one.region.name == region.name for one in folded.values() if one is not collapsed):
+            return f'another region would be called "{region.name}" too'
+        for text, by_name in zip(self.texts, called):
+            for layer in (layer for name in region.layers for layer in text.net.named(name)):
+                for index, _, _ in layer.param_names():
+                    for other, _ in shared_with(text.net, layer, index):
+                        if other.name not in folded:
+                            return f'"{layer.name}" shares a parameter with "{other.name}", which is not folded'
+            for index, name in self._names(text.net, collapsed):
+                for other, at in text.net.parameters.get(name, ()):
+                    if other.name not in folded:
+                        return f'its parameter would be called "{name}" again, as that of "{other.name}" is ({at})'
+                for one, at in by_name[name]:
+                    if one is not collapsed and not _same_numbers(collapsed, index, one, at):
+                        return f'its parameter "{name}" is tied to that of "{one.region.name}", which becomes another'
+        return ""
+
+    def _names(self, net: Net, collapsed: Collapsed) -> list[tuple[int, str]]:
+        """The names of parameters that a region's layer has, by the index of the blob."""
+        region = collapsed.region
+        suffix = region.anchor.removeprefix(region.name)
+        named = [row for layer in net.named(region.anchor) for row in layer.param_names()]
+        return list(dict.fromkeys((index, text.removesuffix(suffix)) for index, text, _ in named))
+
+    def left(self, every: bool) -> tuple[LeftRegion, ...]:
+        """What was not folded and why: splits, and where every region was looked at what a convolution might have taken in.
+
+        A layer's reason is that of the smallest region with it that failed.
+        """
+        folded = {name for collapsed in self.done for name in collapsed.region.layers}
+        smallest: dict[str, tuple[Region, str]] = {}
+        for region, reason in sorted(self.failed, key=lambda row: len(row[0].layers)):
+            for name in region.layers:
+                smallest.setdefault(name, (region, reason))
+        found: dict[tuple[str, str], tuple[list[str], set[str]]] = {}  # alike but for the layer that the reason names
+        for flow in self.texts[0].flows:
+            for at, layer in enumerate(flow.layers):
+                known = smallest.get(layer.name)
+                if layer.name in folded:
+                    continue
+                region, reason = known if known is not None else (NONE, "")
+                if known is None and every and layer.type in BY_CHANNEL and not self.wanted:
+                    reason = _alone(flow, at)
+                if not reason:
+                    continue
+                key = (region.name if region.split else "", _LAYER.sub("", reason))
+                layers, reasons = found.setdefault(key, ([], set()))
+                layers.append(layer.name)
+                reasons.add(reason)
+        return tuple(
+            LeftRegion(
+                split or layers[0],
+                tuple(dict.fromkeys(layers)),
+                bool(split),
+                reasons.pop() if len(reasons) == 1 else alike,
+            )
+            for (split, alike), (layers, reasons) in found.items()
+        )
+
+
+def _same_numbers(a: Collapsed, at: int, b: Collapsed, there: int) -> bool:
+    mine, its = ((one.weight, one.bias)[index] if index < 2 else None for one, index in ((a, at), (b, there)))
+    return mine is not None and its is not None and mine.tobytes() == its.tobytes()
+
+
+def _alone(flow: Flow, at: int) -> str:
+    """Why a layer that works channel by channel has nothing to be folded into."""
+    if len(flow.reads[at]) != 1 or len(flow.makes[at]) != 1:
+        return f"it has {len(flow.reads[at])} bottoms and {len(flow.makes[at])} tops"
+    read, made = flow.reads[at][0], flow.makes[at][0]
+    maker = flow.maker(read)
+    others = [flow.layers[reader].name for reader in flow.readers[read] if reader != at]
+    if maker is not None and is_linear(maker) and others:
+        return f'its bottom "{read.blob}" is read by "{others[0]}" too'
+    readers = [flow.layers[reader] for reader in flow.readers.get(made, [])]
+    if len(readers) > 1 and any(map(is_linear, readers)):
+        return f'its top "{made.blob}" is read by {len(readers)} layers'
+    return "there is no convolution or InnerProduct beside it that could take it in"

@@ -1,0 +1,325 @@
+"""Affine maps that slide over an image, and how they compose: what folding knows of arithmetic.
+
+Values that are only moved are moved by indexing, so that their bits stay; the rest is float64, rounded once by the caller.
+Where a composition would not be exact for every image, NotExact says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from split_surgery.kernels.initial import Array, Wide, product
+
+Pair = tuple[int, int]
+
+DOUBLE_ROUNDING = 2.0**-53
+"""Largest relative error of one float64 operation."""
+
+
+PADDED_BIAS = "it pads with zeros after a bias has been added, which no one convolution does"
+
+
+class NotExact(ValueError):
+    """There is no one map that computes the same at the borders of every image."""
+
+
+class Slide(NamedTuple):
+    """How a kernel slides. Pairs are (height, width)."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    pad: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether one pixel is all that it reads, with no padding; it may stride."""
+        return self.kernel == (1, 1) and self.pad == (0, 0)
+
+
+@dataclass(frozen=True)
+class Sliding:
+    """A convolution, or what several layers come to.
+
+    Attributes:
+        weight: (n, c, kernel_h, kernel_w), zeros between groups written out. bias: (n,), zeros where there is none.
+        group: of the layer behind it that has the most groups. bias_term: whether a layer behind it has a bias.
+        reach: no number is a sum of products whose absolute values sum to more than this.
+        roundings: float64 roundings behind a number; 0 where values were only moved.
+    """
+
+    weight: Array
+    bias: Array
+    slide: Slide
+    group: int = 1
+    bias_term: bool = False
+    reach: float = 0.0
+    roundings: int = 0
+
+    def error(self, stored: np.finfo[Any]) -> float:
+        """Bound on the difference of a number, rounded once to a type, from the exact one."""
+        if not self.roundings:
+            return 0.0
+        largest = max(_largest(self.weight), _largest(self.bias))
+        once = max(float(stored.eps) / 2 * largest, float(stored.smallest_subnormal) / 2)
+        return once + self.roundings * DOUBLE_ROUNDING * self.reach
+
+
+@dataclass(frozen=True)
+class ByChannel:
+    """scale * x + shift, channel by channel, float64 (channels,); a diagonal matrix that is not written out."""
+
+    scale: Wide
+    shift: Wide
+    roundings: int = 1
+
+    def then(self, scale: Wide | None, shift: Wide | None) -> ByChannel:
+        """The same with another such map after it."""
+        return ByChannel(
+            self.scale if scale is None else self.scale * scale,
+            (self.shift if scale is None else self.shift * scale) + (0.0 if shift is None else shift),
+            self.roundings + 2,
+        )
+
+    def written_out(self) -> Sliding:
+        """As a 1x1 convolution."""
+        weight = np.diag(self.scale)[:, :, None, None]
+        reach = max(_largest(self.scale), _largest(self.shift))
+        return Sliding(weight, self.shift, Slide((1, 1)), bias_term=True, reach=reach, roundings=self.roundings)
+
+
+def of_layer(weight: Array, bias: Array | None, slide: Slide, group: int = 1) -> Sliding:
+    """A layer's own map; weight (n, c, kernel_h, kernel_w) with zeros between groups, bias (n,)."""
+    numbers = np.zeros(len(weight), weight.dtype) if bias is None else bias
+    return Sliding(weight, numbers, slide, group, bias is not None, max(_largest(weight), _largest(numbers)))
+
+
+def unchanged(channels: int) -> Sliding:
+    """The map that hands all its channels on."""
+    return Sliding(
+        np.eye(channels, dtype=np.float32)[:, :, None, None], np.zeros(channels, np.float32), Slide((1, 1)), reach=1.0
+    )
+
+
+def _largest(array: Array) -> float:
+    return float(np.abs(array).max()) if array.size else 0.0
+
+
+def scaled(scale: Wide | None, shift: Wide | None, inner: Sliding) -> Sliding:
+    """scale * y + shift by channel, float64 (n,), of a map's output y; None leaves it as it is."""
+    weight, bias, reach, roundings = inner.weight, inner.bias, inner.reach, inner.roundings
+    if scale is not None:
+        weight, bias = weight * scale[:, None, None, None], bias * scale
+        reach, roundings = reach * _largest(scale), roundings + 1
+    if shift is not None:
+        bias, reach, roundings = bias + shift, reach + _largest(shift), roundings + 1
+    return replace(
+        inner,
+        weight=weight,
+        bias=bias,
+        bias_term=inner.bias_term or shift is not None,
+        reach=reach,
+        roundings=roundings,
+    )
+
+
+def after(outer: Sliding, inner: Sliding) -> Sliding:
+    """`outer` on the output of `inner`.
+
+    Raises:
+        NotExact: `outer` pads the output of `inner` with zeros, which padding its input does not give.
+    """
+    matrix, strides = outer.weight[:, :, 0, 0], _times(outer.slide.stride, inner.slide.stride)
+    selects = outer.slide.pointwise and _selects(matrix)
+    weight: Array
+    if selects:
+        rows = np.argmax(matrix, axis=1)
+        weight, bias = inner.weight[rows], inner.bias[rows]
+        bias = bias.astype(np.float64) + outer.bias if outer.bias.any() else bias
+        slide = inner.slide._replace(stride=strides)
+    elif inner.slide.pointwise and not outer.slide.pointwise:
+        weight, bias = _taken_in(outer, inner)
+        pad, dilation = (_times(pair, inner.slide.stride) for pair in (outer.slide.pad, outer.slide.dilation))
+        slide = Slide(outer.slide.kernel, strides, pad, dilation)
+    elif outer.slide.pointwise:
+        weight, bias = product(matrix, inner.weight), product(matrix, inner.bias) + outer.bias
+        slide = inner.slide._replace(stride=strides)
+    else:
+        weight, bias = _spread(outer, inner)
+        slide = Slide((weight.shape[2], weight.shape[3]), strides, inner.slide.pad)
+    sums = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
+    return Sliding(
+        weight, bias, slide, max(outer.group, inner.group), outer.bias_term or inner.bias_term,
+        sums * inner.reach + outer.reach,
+        inner.roundings + (int(outer.bias.any()) if selects else outer.roundings + outer.weight[0].size + 1),
+    )  # fmt: skip
+
+
+def after_channels(outer: Sliding, inner: ByChannel) -> Sliding:
+    """`outer` on what a map by channel makes; a matrix may read flattened images, each channel's pixels one after the other.
+
+    Raises:
+        NotExact: `outer` pads with zeros what the map has shifted.
+    """
+    if any(outer.slide.pad) and inner.shift.any():
+        raise NotExact(PADDED_BIAS)
+    pixels = outer.weight.shape[1] // len(inner.scale)
+    bias = _passed_on(outer, np.repeat(inner.shift, pixels))
+    sums = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
+    return replace(
+        outer,
+        weight=outer.weight * np.repeat(inner.scale, pixels)[:, None, None],
+        bias=bias,
+        bias_term=outer.bias_term or bool(inner.shift.any()),
+        reach=max(_largest(inner.scale), 1.0) * outer.reach + sums * _largest(inner.shift),
+        roundings=outer.roundings + inner.roundings + outer.weight[0].size + 1,
+    )
+
+
+def _taken_in(outer: Sliding, inner: Sliding) -> tuple[Wide, Wide]:
+    """A kernel on what a map without neighbours makes."""
+    if any(outer.slide.pad) and inner.bias.any():
+        raise NotExact(PADDED_BIAS)
+    weight = np.zeros((*outer.weight.shape[:1], inner.weight.shape[1], *outer.slide.kernel))
+    for row, column in np.ndindex(*outer.slide.kernel):
+        weight[:, :, row, column] = product(outer.weight[:, :, row, column], inner.weight[:, :, 0, 0])
+    return weight, _passed_on(outer, inner.bias)
+
+
+def _passed_on(outer: Sliding, shift: Array) -> Wide:
+    """The bias of `outer` with what it makes of a bias (m,) before it, seen by all its taps."""
+    bias = outer.bias.astype(np.float64)
+    for row, column in np.ndindex(*outer.slide.kernel):
+        bias = bias + product(outer.weight[:, :, row, column], shift)
+    return bias
+
+
+def _selects(matrix: Array) -> bool:
+    return bool(((matrix != 0).sum(axis=1) == 1).all() and (matrix.max(axis=1) == 1).all())
+
+
+def _times(a: Pair, b: Pair) -> Pair:
+    return (a[0] * b[0], a[1] * b[1])
+
+
+def _spread(outer: Sliding, inner: Sliding) -> tuple[Wide, Wide]:
+    """A kernel over a kernel, taps side by side."""
+    if any(outer.slide.pad):
+        raise NotExact("it pads the output of a further spatial kernel")
+    first, second = inner.slide, outer.slide
+    steps = _times(second.dilation, first.stride)
+    size = [first.dilation[i] * (first.kernel[i] - 1) + steps[i] * (second.kernel[i] - 1) + 1 for i in (0, 1)]
+    weight = np.zeros((outer.weight.shape[0], inner.weight.shape[1], *size))
+    for row, column in np.ndindex(*second.kernel):
+        rows = [row * steps[0] + at * first.dilation[0] for at in range(first.kernel[0])]
+        columns = [column * steps[1] + at * first.dilation[1] for at in range(first.kernel[1])]
+        weight[:, :, np.array(rows)[:, None], columns] += product(outer.weight[:, :, row, column], inner.weight)
+    return weight, _passed_on(outer, inner.bias)
+
+
+def summed(parts: Sequence[Sliding], coefficients: Sequence[float]) -> Sliding:
+    """The sum of maps on the same input, each times its coefficient.
+
+    Raises:
+        NotExact: their outputs are not of one size.
+    """
+    parts = aligned(parts)
+    weight, bias = np.zeros(parts[0].weight.shape), np.zeros(parts[0].bias.shape)
+    for part, k in zip(parts, coefficients):
+        weight, bias = weight + np.asarray(part.weight, np.float64) * k, bias + np.asarray(part.bias, np.float64) * k
+    reach = sum(abs(k) * part.reach for part, k in zip(parts, coefficients))
+    return replace(
+        _joined(parts, weight, bias), reach=reach, roundings=max(p.roundings for p in parts) + 2 * len(parts)
+    )
+
+
+def stacked(parts: Sequence[Sliding]) -> Sliding:
+    """Maps on the same input, their channels one after the other; the dtype is kept where they agree.
+
+    Raises:
+        NotExact: their outputs are not of one size.
+    """
+    parts = aligned(parts)
+    return _joined(parts, np.concatenate([p.weight for p in parts]), np.concatenate([p.bias for p in parts]))
+
+
+def _joined(parts: Sequence[Sliding], weight: Array, bias: Array) -> Sliding:
+    return Sliding(
+        weight, bias, parts[0].slide, max(p.group for p in parts), any(p.bias_term for p in parts),
+        max(p.reach for p in parts), max(p.roundings for p in parts),
+    )  # fmt: skip
+
+
+def joined_size(parts: Sequence[Sliding]) -> int:
+    """Numbers in the largest of some maps' kernels, times their number, once they slide alike."""
+    kernel = _common([part.slide for part in parts]).kernel
+    return max(len(part.weight) * int(part.weight.shape[1]) for part in parts) * kernel[0] * kernel[1]
+
+
+def _common(slides: Sequence[Slide]) -> Slide:
+    """The largest of the slides, where all fit into it; else one with their taps side by side."""
+    largest = max(slides, key=lambda slide: slide.kernel[0] * slide.kernel[1])
+    return largest if all(places(slide, largest) for slide in slides) else _side_by_side(slides)
+
+
+def aligned(parts: Sequence[Sliding]) -> list[Sliding]:
+    """The same maps, sliding as the largest of them does, or where not all fit into that with their taps side by side.
+
+    Raises:
+        NotExact: their outputs are not of one size.
+    """
+    common = _common([part.slide for part in parts])
+    found = []
+    for part in parts:
+        weight = embedded(part.weight, part.slide, common)
+        if weight is None:
+            raise NotExact("its bottoms slide otherwise than each other")
+        found.append(replace(part, weight=weight, slide=common))
+    return found
+
+
+def _side_by_side(slides: Sequence[Slide]) -> Slide:
+    """A slide without dilation whose taps are on all the pixels that any of these reads."""
+    kernel, pad = [], []
+    for axis in (0, 1):
+        low = min(-slide.pad[axis] for slide in slides)
+        high = max(slide.dilation[axis] * (slide.kernel[axis] - 1) - slide.pad[axis] for slide in slides)
+        kernel.append(high - low + 1)
+        pad.append(-low)
+    return Slide((kernel[0], kernel[1]), slides[0].stride, (pad[0], pad[1]))
+
+
+def places(slide: Slide, into: Slide) -> list[list[int]] | None:
+    """The taps (rows, then columns) of a slide among those of another that reads at least the same pixels.
+
+    None where there are none: another stride, output sizes that differ for every image, or a tap beside those of `into`.
+    """
+    if slide.stride != into.stride:
+        return None
+    found: list[list[int]] = []
+    for axis in (0, 1):
+        size, pad, dilation = slide.kernel[axis], slide.pad[axis], slide.dilation[axis]
+        rest = [2 * s.pad[axis] - s.dilation[axis] * (s.kernel[axis] - 1) - 1 for s in (slide, into)]
+        if rest[0] // into.stride[axis] != rest[1] // into.stride[axis]:
+            return None
+        offsets = [tap * dilation - pad + into.pad[axis] for tap in range(size)]
+        if any(at % into.dilation[axis] or not 0 <= at // into.dilation[axis] < into.kernel[axis] for at in offsets):
+            return None
+        found.append([at // into.dilation[axis] for at in offsets])
+    return found
+
+
+def embedded(weight: Array, slide: Slide, into: Slide) -> Array | None:
+    """A kernel (n, c, kernel_h, kernel_w) as one of another slide that computes the same, zeros around it; or None."""
+    if slide == into:
+        return weight
+    there = places(slide, into)
+    if there is None:
+        return None
+    placed = np.zeros((*weight.shape[:2], *into.kernel), weight.dtype)
+    placed[:, :, np.array(there[0])[:, None], there[1]] = weight
+    return placed

@@ -1,0 +1,155 @@
+"""Directories of splits among what a user names, and the files that each was made from, found again by their digests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from split_surgery.documents.source import PathLike, read_file, sha256, walk
+from split_surgery.documents.weights.opening import open_weights
+from split_surgery.errors import SurgeryError
+from split_surgery.reporting.logs.trainings import natural
+from split_surgery.splitting.plan import InputFile, Plan
+from split_surgery.splitting.plan_file import read_plan
+from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE, WEIGHTS_FILES
+from split_surgery.workspace.run_dir import newest
+from split_surgery.workspace.snapshots import snapshots_in
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The directory of a split.
+
+    Attributes:
+        weights: what the split wrote. trained: its newest snapshot, if there is one.
+        base: the prototxt and the weights that it was made from, where they were found. missing: why not.
+    """
+
+    name: str
+    folder: Path
+    plan: Plan
+    net: Path
+    weights: Path | None
+    trained: Path | None
+    base: tuple[Path, Path] | None
+    missing: str = ""
+
+
+def derived_in(given: Sequence[PathLike]) -> list[Derived]:
+    """The directories of splits among those given and below them, and those that given files are in, in natural order.
+
+    What each was made from is looked for in the given directories and in those beside it.
+
+    Raises:
+        SurgeryError: a split.yaml is damaged.
+    """
+    folders: dict[Path, None] = {}
+    for path in given:
+        if os.path.isdir(path):
+            for folder, inner, _ in walk(path):
+                inner.sort()
+                folders.setdefault(Path(folder))
+        elif os.path.exists(path):
+            folders.setdefault(Path(path).parent)
+    found = [folder for folder in folders if os.path.isfile(folder / PLAN_FILE) and os.path.isfile(folder / NET_FILE)]
+    near = dict.fromkeys([*folders, *(folder.parent for folder in found)])
+    near |= dict.fromkeys(beside for folder in found for beside in _folders(folder.parent))
+    names = _names(found)
+    order = sorted(range(len(found)), key=lambda at: natural(names[at]))
+    return [_derived(names[at], found[at], near) for at in order]
+
+
+def parents(folders: Sequence[Path]) -> list[Path | None]:
+    """Of each directory the one among them that it was split from, as far as split.yaml tells: by the digest of the parent's own
+    split.yaml (or fold.yaml), or of the prototxt that NET was.
+
+    Raises:
+        SurgeryError: a split.yaml is damaged.
+    """
+    made_by = {folder: _digests(folder, (PLAN_FILE, FOLD_FILE)) for folder in dict.fromkeys(folders)}
+    found: dict[Path, Path | None] = {}
+    for folder in made_by:
+        found[folder] = None
+        if os.path.isfile(folder / PLAN_FILE):
+            plan = read_plan(folder / PLAN_FILE)
+            others = [other for other in made_by if other != folder]
+            if plan.lineage:
+                fits = (other for other in others if plan.lineage[-1] in made_by[other])
+            else:
+                fits = (other for other in others if plan.net.sha256 in _digests(other, (plan.net.name,)))
+            found[folder] = next(fits, None)
+    return [found[folder] for folder in folders]
+
+
+def _digests(folder: Path, names: Iterable[str]) -> set[str]:
+    return {sha256(read_file(folder / name)) for name in names if os.path.isfile(folder / name)}
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        return sorted(one for one in path.iterdir() if one.is_dir())
+    except OSError:
+        return []
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The names of directories, with as much of their paths as tells them apart."""
+    depth = 1
+    while True:
+        found = ["/".join(folder.absolute().parts[-depth:]) for folder in folders]
+        if len(set(found)) == len(found) or depth > 99:
+            return found
+        depth += 1
+
+
+def _derived(name: str, folder: Path, near: Iterable[Path]) -> Derived:
+    plan = read_plan(folder / PLAN_FILE)
+    weights = next((folder / n for n in WEIGHTS_FILES if os.path.isfile(folder / n)), None)
+    trained = None
+    if snapshots_in(folder, kind="caffemodel"):
+        try:
+            trained = Path(newest(folder)[0])
+        except SurgeryError:  # several runs: which one is meant is not known
+            trained = None
+    base, missing = _base(plan, [one for one in near if one != folder])
+    return Derived(name, folder, plan, folder / NET_FILE, weights, trained, base, missing)
+
+
+def _base(plan: Plan, near: Sequence[Path]) -> tuple[tuple[Path, Path] | None, str]:
+    """The prototxt and the weights that a plan names, by name, size and digest; or why they were not found."""
+    if plan.lineage:  # it was made from a directory of a split or a fold: of those with the same files it was that one
+        near = [folder for folder in near if plan.lineage[-1] in _digests(folder, (PLAN_FILE, FOLD_FILE))]
+        if not near:
+            made_by = f"whose {PLAN_FILE} or {FOLD_FILE} has the SHA-256 {plan.lineage[-1]}"
+            return None, f"the directory that it was made from ({made_by}) was not found: name it too"
+    net = next((path for path in _called(plan.net, near) if sha256(read_file(path)) == plan.net.sha256), None)
+    if net is None:
+        return None, f"the prototxt that it was made from ({plan.net.name}) was not found: name its directory too"
+    beside = sorted(near, key=lambda folder: folder != net.parent)
+    for path in _called(plan.weights, beside):
+        if _holds(path, plan):
+            return (net, path), ""
+    return None, f"the weights that it was made from ({plan.weights.name}) were not found: name their directory too"
+
+
+def _called(file: InputFile, folders: Iterable[Path]) -> list[Path]:
+    """Files of that name and size."""
+    paths = [folder / file.name for folder in folders]
+    return [path for path in paths if os.path.isfile(path) and os.path.getsize(path) == file.size]
+
+
+def _holds(path: Path, plan: Plan) -> bool:
+    """Whether a weights file has the records that the plan split; those that it made itself on the way it cannot have."""
+    made = {name for layer in plan.layers for member in layer.members for name in member.names.values()}
+    with ExitStack() as stack:
+        try:
+            weights = open_weights(stack, path)
+            return all(
+                member.record_sha256 in (None, *(record.digest() for record in weights.named(member.layer)))
+                for layer in plan.layers for member in layer.members if member.layer not in made
+            )  # fmt: skip
+        except SurgeryError:
+            return False

@@ -1,0 +1,84 @@
+"""What each training came to: the rows of the accuracy tables."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from split_surgery.reporting.logs.caffe_log import Curve, Log
+from split_surgery.reporting.logs.log_report import LogRow, TestOutput
+from split_surgery.reporting.logs.test_output import falls, told
+from split_surgery.reporting.logs.trainings import Training, named_parents
+from split_surgery.workspace.names import PLAN_FILE
+
+
+def rows(trainings: Sequence[Training], output: str | None) -> tuple[LogRow, ...]:
+    """The rows of a flow, each with what it lost against the end of its parent.
+
+    Args:
+        output: the test output that is told; by default the accuracy (see outputs.told).
+
+    Raises:
+        SurgeryError: a split.yaml beside a log is damaged.
+    """
+    found = [_row(one, output) for one in trainings]
+    named = named_parents(trainings)
+    parents = [_chosen(folder, one, trainings) for folder, one in zip(_known_parents(trainings), named)]
+    return tuple(row if parent is None else _after(found[parent], row) for row, parent in zip(found, parents))
+
+
+def _chosen(folder: Path | None, named: int | None, trainings: Sequence[Training]) -> int | None:
+    """The parent: one whose log is in the directory that is known; of several there the one that the names tell, else the last."""
+    there = [at for at, one in enumerate(trainings) if one.folder == folder] if folder is not None else []
+    return named if named in there or not there else there[-1]
+
+
+def _known_parents(trainings: Sequence[Training]) -> list[Path | None]:
+    """Of each training the directory that its net was split from, where split.yaml beside the log tells."""
+    folders = [one.folder for one in trainings]
+    if not any(os.path.isfile(folder / PLAN_FILE) for folder in folders):
+        return [None] * len(trainings)
+    from split_surgery.reporting.lineage import parents
+
+    return parents(folders)
+
+
+def _after(parent: LogRow, row: LogRow) -> LogRow:
+    """The row with its parent's name and, where both tell the same output, the drop."""
+    drop = None
+    if row.told is not None and parent.told is not None and row.told.output == parent.told.output and not row.late:
+        before, start = parent.told.final, row.told.start
+        if before is not None and start is not None:
+            drop = float(f"{before - start:.9g}")  # Caffe prints six digits
+    return replace(row, parent=parent.net, drop=drop)
+
+
+def _row(training: Training, output: str | None) -> LogRow:
+    log, key = training.log, told(training.log, output)
+    outputs = {place: _output(log, place, curve) for place, curve in log.tests.items()}
+    odd = ""
+    if log.odd is not None:
+        name, iteration = log.odd
+        odd = f"{name} is no number" + (f" at {iteration}" if iteration >= 0 else "")
+    return LogRow(
+        training.net, log.name, outputs[key] if key is not None else None, tuple(outputs.values()), None, None, _known(log.begin),
+        _known(log.iterations), round(log.clock.seconds, 3), log.runs, log.end, odd, log.skipped,
+    )  # fmt: skip
+
+
+def _output(log: Log, place: tuple[int, str], curve: Curve) -> TestOutput:
+    # A single value without an iteration is the end of a log that was grepped: it had another start.
+    start = _finite(curve.first) if curve.count > 1 or log.iterations >= 0 else None
+    best, at = curve.lowest if falls(place[1]) else curve.highest
+    return TestOutput(*place, start, _known(curve.begin), _finite(curve.last), _finite(best), _known(at))
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _known(iteration: int) -> int | None:
+    return iteration if iteration >= 0 else None

@@ -1,0 +1,103 @@
+"""The logs that a user names: plain files, gzip, directories and standard input."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from split_surgery.documents.source import PathLike, Progress, named, reading, walk
+from split_surgery.errors import FileError, FilePlace
+from split_surgery.reporting.logs.caffe_log import Log, read_logs
+
+GZIP, UTF_16 = b"\x1f\x8b", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+STEP = 64 * 1024
+"""Bytes read of a line at a time: a file that is no log may have none that ends."""
+
+
+LOG = re.compile(r".*\.(log|INFO)|(.*[._-])?log(\.txt|\.out|\.\d+)?|.*\.log\.(txt|\d+|INFO\..*)", re.IGNORECASE)
+"""What logs are called: *.log, log.txt, train_log.txt, train.log.2, and glog's own program.host.user.log.INFO.date-time.pid."""
+
+STDIN = "-"
+
+
+def read_all(given: Sequence[PathLike], progress: Progress, bare: bool = False) -> list[Log]:
+    """The logs of files, of directories and below them, and of standard input (`-`), each file once, whatever names it has.
+
+    Args:
+        bare: whether a directory may hold none.
+
+    Raises:
+        FileError: a file cannot be read, or a directory holds no log.
+    """
+    found: list[Log] = []
+    seen: set[str] = set()
+    for path in given:
+        name = named(path)
+        files = [name] if name == STDIN else log_files(name)
+        if not files and not bare:
+            raise FileError(
+                "holds no log (*.log, *.log.gz, *log.txt, *.INFO)", FilePlace(name), "name the logs themselves"
+            )
+        for file in files:
+            if os.path.realpath(file) not in seen:
+                seen.add(os.path.realpath(file))
+                with ExitStack() as stack:
+                    found += read_logs(log_lines(stack, file, progress), "standard input" if file == STDIN else file)
+    return found
+
+
+def log_files(path: PathLike) -> list[str]:
+    """A file itself; of a directory the logs in it and below it, sorted.
+
+    Raises:
+        FileError: there is nothing of that name, or a directory cannot be read.
+    """
+    name = os.fspath(path)
+    if not os.path.isdir(name):
+        return [name]
+    found: list[str] = []
+    for folder, folders, files in walk(name):
+        folders.sort()
+        paths = [os.path.join(folder, file) for file in sorted(files) if LOG.fullmatch(file.removesuffix(".gz"))]
+        found += filter(os.path.isfile, paths)  # glog's caffe.INFO may lead to a file that is gone
+    return found
+
+
+def log_lines(stack: ExitStack, name: str, progress: Progress) -> Iterator[bytes]:
+    """The lines of a log, or of standard input (`-`); long ones come in pieces. `stack` closes it.
+
+    What is zipped and cut off, or followed by something else, ends there: a training that was killed leaves such a file.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    with reading(name if name != STDIN else "standard input"):
+        if name == STDIN:
+            raw, size = stack.enter_context(open(0, "rb", closefd=False)), 0  # noqa: SIM115
+        else:
+            if not Path(name).is_file():
+                os.stat(name)  # says that it is not there
+                raise FileError("is neither a file nor a directory", FilePlace(name))
+            raw = stack.enter_context(open(name, "rb"))  # noqa: SIM115 (the stack closes it)
+            size = os.fstat(raw.fileno()).st_size
+        start = raw.peek(2)
+        lines = gzip.GzipFile(fileobj=raw) if start.startswith(GZIP) else raw
+        read: Callable[[], bytes] = lambda: lines.readline(STEP)  # noqa: E731
+        if start.startswith(UTF_16):  # as PowerShell's > writes
+            text = stack.enter_context(io.TextIOWrapper(raw, "utf-16", "replace"))
+            read = lambda: text.readline(STEP).encode()  # noqa: E731
+        try:
+            for count, line in enumerate(iter(read, b"")):
+                if size and not count % 10_000:
+                    progress(f"reading {name}", raw.tell(), size)
+                yield line
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            return

@@ -1,0 +1,50 @@
+"""Which of a net's test outputs tells how good it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from split_surgery.errors import UsageError, nearest
+from split_surgery.reporting.logs.caffe_log import Log
+
+FIVE, ONE = re.compile(r"top[-_ @]?5|@5|5$"), re.compile(r"top[-_ @]?1|@1")
+
+
+def is_loss(output: str) -> bool:
+    """Whether an output is a loss: `loss1/loss1`, but not `loss3/top-1`."""
+    return "loss" in output.rpartition("/")[2].lower()
+
+
+def falls(output: str) -> bool:
+    """Whether an output is a loss or an error, and so the better the lower it is."""
+    return is_loss(output) or "error" in output.rpartition("/")[2].lower()
+
+
+RANKS: list[Callable[[str], bool]] = [
+    lambda name: name == "accuracy",
+    lambda name: "acc" in name and not FIVE.search(name),
+    lambda name: bool(ONE.search(name)),
+    lambda name: "acc" in name,
+    lambda name: not falls(name),
+    lambda name: True,
+]
+"""What is told by default: the first of these that a net has. Of several the last: the heads of a net's inside come before its own."""
+
+
+def told(log: Log, output: str | None) -> tuple[int, str] | None:
+    """The test net and the output that tell how good a training is: the one of that name, by default the accuracy."""
+    if output is not None:
+        return next((key for key in log.tests if key[1] == output), None)
+    if not log.tests:
+        return None
+    first = min(number for number, _ in log.tests)
+    keys = [key for key in log.tests if key[0] == first]
+    return next(key for fits in RANKS for key in reversed(keys) if fits(key[1].lower()))
+
+
+def check_output(logs: Sequence[Log], output: str | None) -> None:
+    """Raises: UsageError, if the output that was asked for is in none of the logs."""
+    names = list(dict.fromkeys(name for log in logs for _, name in log.tests))
+    if output is not None and output not in names:
+        raise UsageError(f'no log has a test output "{output}"', hint=nearest(output, names))

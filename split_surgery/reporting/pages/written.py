@@ -1,0 +1,83 @@
+"""Pages put where the user said, beside their pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from split_surgery.documents.source import Output, OutputDir, PathLike, Progress, named, read_file, remove
+from split_surgery.errors import UsageError
+from split_surgery.reporting.pages import html, markdown
+from split_surgery.reporting.pages.parts import Page
+
+SUFFIXES = (".html", ".md")
+
+
+def check_name(output: PathLike, force: bool) -> None:
+    """Whether a page may be written there: what this program has not made is somebody's own.
+
+    Raises:
+        UsageError: it may not, or its suffix says no form of page.
+    """
+    path = Path(named(output))
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"-o {os.fspath(output)}: must end in .html or .md")
+    if os.path.isdir(path):
+        raise UsageError(f"-o {os.fspath(output)}: is a directory")
+    mark, folder = html.GENERATOR if suffix == ".html" else markdown.MARK, _folder(path)
+    there = read_file(path) if os.path.isfile(path) else b""
+    theirs = [path] if os.path.lexists(path) and mark.encode() not in there[:2000] else []
+    if suffix == ".md" and os.path.lexists(folder) and not markdown.pictures(there, folder.name):
+        theirs.append(folder)
+    if theirs and not force:
+        raise UsageError(f"{theirs[0]} is there, and no report made it", hint="choose another name, or --force")
+
+
+def _folder(path: Path) -> Path:
+    return path.parent / f"{path.stem}_files"
+
+
+def write_page(
+    page: Page, output: PathLike, inputs: Sequence[PathLike], progress: Progress
+) -> tuple[str, tuple[str, ...]]:
+    """Write the page, in the form that its name says: its status (written or unchanged), and the pictures beside it.
+
+    Pictures of an earlier page of that name that this one has not are removed.
+
+    Raises:
+        UsageError: the page would replace one of the files that it tells of.
+    """
+    path = Path(output)
+    if path.suffix.lower() == ".html":
+        return _put(path.parent, [_page(path, html.html(page))], inputs, progress), ()
+    folder = _folder(path)
+    drawings = page.drawings()
+    pictures = []
+    for done, drawing in enumerate(drawings):
+        progress("drawing", done, len(drawings))
+        pictures.append(Output(f"{drawing.name}.png", [drawing.saved("png")]))
+    text = _page(path, markdown.markdown(page, folder.name))
+    OutputDir(path.parent).refuse_inputs([text], inputs)
+    before = markdown.pictures(read_file(path), folder.name) if os.path.isfile(path) else set()
+    states = [_put(folder, pictures, inputs, progress)] if pictures else []
+    # Last: a page is there once all that it shows is.
+    states.append(_put(path.parent, [text], inputs, progress))
+    for name in sorted(before - {picture.name for picture in pictures}):
+        remove(folder / name)
+    status = "unchanged" if set(states) == {"unchanged"} else "written"
+    return status, tuple(str(folder / picture.name) for picture in pictures)
+
+
+def _page(path: Path, text: str) -> Output:
+    return Output(path.name, [text.encode("utf-8", "replace")])  # a name may hold bytes that are no UTF-8
+
+
+def _put(folder: Path, outputs: list[Output], inputs: Sequence[PathLike], progress: Progress) -> str:
+    directory = OutputDir(folder)
+    if not directory.differing(outputs):
+        return "unchanged"
+    directory.refuse_inputs(outputs, inputs)
+    directory.create(outputs, progress)
+    return "written"

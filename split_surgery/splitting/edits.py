@@ -1,0 +1,139 @@
+"""A plan and documents in, splices for each file out. No I/O but reading the old layer's blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from split_surgery.documents.edit.layer_edit import GEOMETRY, EnumValue, Join, LayerEdit, NewField, geometry_fields
+from split_surgery.documents.edit.layer_record import encode_record
+from split_surgery.documents.edit.layer_text import insertion_point, render_layer, splice_layer, style_of
+from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.spans import Splice
+from split_surgery.documents.weights.blobs import Array
+from split_surgery.documents.weights.caffemodel import LayerRecord
+from split_surgery.errors import UsageError
+from split_surgery.kernels.initial import centre_boosted, identity, noisy, permutation
+from split_surgery.splitting.plan import LayerPlan, Member
+from split_surgery.splitting.recipes.graph import INPUT, Kind, Part, Start
+from split_surgery.splitting.skip_path import skip_path
+
+JOINS = {
+    Kind.SUM: Join("Eltwise", NewField("eltwise_param", (NewField("operation", EnumValue("SUM", 1)),))),
+    Kind.CONCAT: Join("Concat", NewField("concat_param", (NewField("axis", 1),))),
+}
+"""The layers without weights."""
+
+JOINS_V1 = {Kind.SUM: Join(EnumValue("ELTWISE", 25), None), Kind.CONCAT: Join(EnumValue("CONCAT", 3), None)}
+"""The same as V1: the defaults are what is meant, and `axis` is younger than V1."""
+
+
+def layer_edits(plan: LayerPlan, member: Member, layer: Layer, v1: bool) -> list[LayerEdit]:
+    """The new layers of a split, in their order, as differences from the old layer.
+
+    Args:
+        layer: the member in the prototxt, whose connections hold.
+        v1: whether what is edited is a V1 layer; text and weights may differ in that.
+    """
+    last = plan.recipe.parts[-1]
+    names = member.names
+    skip = (
+        _skip_fields(plan, layer, v1, names["split2_skip"].removeprefix(member.layer)) if plan.recipe.has_skip else None
+    )
+    return [
+        LayerEdit(
+            name=names[part.role],
+            bottoms=tuple(layer.bottoms[0] if role == INPUT else names[role] for role in part.bottoms),
+            top=layer.tops[0] if part is last else names[part.role],
+            num_output=None if part.kind in JOINS else len(plan.channels(part.channels)),
+            drops=GEOMETRY if part.kind is Kind.POINTWISE else (),
+            adds=(NewField("kernel_size", 1),) if part.kind is Kind.POINTWISE else (),
+            suffix=names[part.role].removeprefix(member.layer),
+            keep_propagate_down=part.bottoms == (INPUT,),
+            keep_loss_weight=part is last,
+            join=(JOINS_V1 if v1 else JOINS).get(part.kind),
+            fresh=skip if part.kind is Kind.SKIP else None,
+            v1=v1,
+        )
+        for part in plan.recipe.parts
+    ]
+
+
+def _skip_fields(plan: LayerPlan, layer: Layer, v1: bool, suffix: str) -> tuple[NewField, ...]:
+    """The parameters of the convolution that hands the input on: no bias, and it does not learn."""
+    path = skip_path(layer, layer.geometry(), plan.options.skip, plan.options.even_center)
+    fields = [NewField("num_output", len(plan.slow)), NewField("bias_term", EnumValue("false", 0))]
+    fields += geometry_fields(path.kernel, path.stride, path.pad, path.dilation)
+    named = [text + suffix for index, text, _ in layer.param_names() if index == 0]
+    convolution = NewField("convolution_param", tuple(fields))
+    if v1:
+        rates = (NewField("blobs_lr", 0.0), NewField("weight_decay", 0.0))
+        return (*(NewField("param", name) for name in named), *rates, convolution)
+    spec = (*(NewField("name", name) for name in named), NewField("lr_mult", 0.0), NewField("decay_mult", 0.0))
+    return (NewField("param", spec), convolution)
+
+
+def text_splices(plan: LayerPlan, member: Member, twins: Sequence[Layer]) -> list[Splice]:
+    """The prototxt's splices: each twin becomes the first new layer, and the others follow it."""
+    splices: list[Splice] = []
+    for layer in twins:
+        style = style_of(layer)
+        first, *others = layer_edits(plan, member, layer, layer.v1)
+        splices += splice_layer(layer, first)
+        at = insertion_point(layer)
+        splices.append(Splice(at, at, b"".join(style.before + render_layer(style, layer, edit) for edit in others)))
+    return splices
+
+
+def initial_blobs(plan: LayerPlan, layer: Layer, weight: Array, bias: Array | None) -> list[tuple[Array, ...]]:
+    """How the blobs of each new layer start, in the old layer's dtype; those that share parameters start alike.
+
+    Args:
+        weight: the old layer's, (n, c, kernel_h, kernel_w). bias: (n,), or None.
+
+    Returns:
+        Weight and bias (where the old layer has one) by part; nothing for a layer without weights.
+
+    Raises:
+        UsageError: a number too large for the dtype.
+    """
+    found = []
+    for part in plan.recipe.parts:
+        with np.errstate(over="ignore"):  # asked about just below
+            blobs = [blob.astype(weight.dtype) for blob in _start(plan, layer, part, weight, bias)]
+        if not all(np.isfinite(blob).all() for blob in blobs):
+            raise UsageError(
+                f'the start of "{plan.names[part.role]}" overflows {weight.dtype.name}: are --surround and --center meant so?'
+            )
+        found.append(tuple(blobs))
+    return found
+
+
+def _start(plan: LayerPlan, layer: Layer, part: Part, weight: Array, bias: Array | None) -> tuple[Array, ...]:
+    rows, options = list(plan.channels(part.channels)), plan.options
+    if part.start is None:
+        return ()
+    if part.start is Start.ROWS:
+        return (weight[rows],) if bias is None else (weight[rows], bias[rows])
+    if part.start is Start.EYE:
+        geometry = layer.geometry()
+        path = skip_path(layer, geometry, options.skip, options.even_center)
+        return (path.weight(len(rows), weight.shape[1] * geometry.group),)
+    start: Array
+    if part.start is Start.CENTRE_BOOSTED:
+        start = centre_boosted(weight[rows], options.surround, options.center, options.even_center)
+    else:
+        matrix = permutation(plan.fast, plan.slow) if part.start is Start.PERMUTATION else identity(len(rows))
+        start = noisy(matrix, options.noise, options.seed, plan.names[part.role], 0)[:, :, None, None]
+    return (start,) if bias is None else (start, np.zeros(len(rows)))
+
+
+def weight_splices(edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]], record: LayerRecord) -> list[Splice]:
+    """The weights file's splices, one for each new layer, blobless ones too: the first takes the old record's place.
+
+    One splice for all would need all records in one piece, and so the memory twice.
+    """
+    records = (encode_record(record.reader, record, edit, numbers) for edit, numbers in zip(edits, blobs))
+    starts = (record.span.start, *[record.span.stop] * (len(edits) - 1))
+    return [Splice(start, record.span.stop, data) for start, data in zip(starts, records)]

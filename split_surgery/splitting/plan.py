@@ -1,0 +1,304 @@
+"""The frozen plan of a split: all that decides the bytes of the outputs, and its form as split.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from split_surgery.documents.net.layer import Geometry, Layer
+from split_surgery.documents.net.net import Net
+from split_surgery.errors import UsageError, nearest
+from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
+from split_surgery.reporting.tables import Notebook, Table
+from split_surgery.splitting.recipes import RECIPES
+from split_surgery.splitting.recipes.graph import EVEN_CENTERS, SKIPS, Channels, Recipe
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user chose for one layer; the words and the meanings of the command line (defaults: config.Settings)."""
+
+    recipe: str
+    order: str
+    fast: str
+    noise: float
+    surround: float
+    center: float
+    seed: int
+    even_center: str | None
+    trust_field: tuple[str, ...]
+    names: tuple[tuple[str, str], ...]
+    skip: str
+
+    def suffixes(self) -> dict[str, str]:
+        """What is put after a layer's name and `_`, by role of the new layer: the role, or what `names` says."""
+        return {part.role: part.role for part in RECIPES[self.recipe].parts} | dict(self.names)
+
+    def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise UsageError(f"--order {self.order}: must be one of {', '.join(ORDERS)}")
+        if self.even_center not in (None, *EVEN_CENTERS):
+            raise UsageError(f"--even-center {self.even_center}: must be one of {', '.join(EVEN_CENTERS)}")
+        if self.skip not in SKIPS:
+            raise UsageError(f"--skip {self.skip}: must be one of {', '.join(SKIPS)}")
+        for name in ("noise", "surround", "center"):
+            value = getattr(self, name)
+            if not abs(value) < 1e30:  # beyond this a float32 weight would overflow; NaN fails it too
+                raise UsageError(f"--{name} {value}: must be a finite number")
+        if self.noise < 0:
+            raise UsageError(f"--noise {self.noise}: a standard deviation is not negative")
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed}: must not be negative")
+        roles = [part.role for part in RECIPES[self.recipe].parts]
+        for role, suffix in self.names:
+            if role not in roles:
+                raise UsageError(f"names: the {self.recipe} split has no {role!r}", hint=nearest(role, roles))
+            if not suffix:
+                raise UsageError(f"names: {role} must have a suffix")
+        found: dict[str, str] = {}
+        for role, suffix in self.suffixes().items():
+            if suffix in found:
+                raise UsageError(f"names: {found[suffix]} and {role} would both be {suffix!r}")
+            found[suffix] = role
+
+
+@dataclass(frozen=True)
+class Member:
+    """A layer that a plan splits.
+
+    Attributes:
+        names: the new layers' names by role, in the recipe's order.
+        record_sha256: of the old layer's record in the weights file; None where it has none, its blobs being another's.
+    """
+
+    layer: str
+    names: dict[str, str]
+    record_sha256: str | None
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """The split of one layer, and alike of those that share its parameters.
+
+    Attributes:
+        members: the layer that owns the parameters, then those that share them, in the order of the net.
+        scores, measure, tpm, evidence: what the ranking rests on.
+        fast, slow: channels of the old layer, each ascending.
+    """
+
+    members: tuple[Member, ...]
+    options: Options
+    scores: tuple[float, ...]
+    measure: str
+    tpm: bool | None
+    evidence: tuple[str, ...]
+    fast: tuple[int, ...]
+    slow: tuple[int, ...]
+
+    @property
+    def layer(self) -> str:
+        """The layer that owns the parameters, by which kernels are ranked and noise is seeded."""
+        return self.members[0].layer
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names of what that layer becomes."""
+        return self.members[0].names
+
+    @property
+    def recipe(self) -> Recipe:
+        return RECIPES[self.options.recipe]
+
+    def channels(self, which: Channels) -> tuple[int, ...]:
+        """Channels of the old layer that a part makes, in the order in which it makes them."""
+        return {Channels.FAST: self.fast, Channels.SLOW: self.slow, Channels.ALL: (*self.fast, *self.slow)}[which]
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """What identifies an input: its name without the path, its size in bytes, and of a text the SHA-256.
+
+    Hashing a whole weights file would cost more than copying it; the split layers' records are hashed instead.
+    """
+
+    name: str
+    size: int
+    sha256: str | None = None
+
+    def to_tree(self) -> dict[str, Any]:
+        tree: dict[str, Any] = {"file": self.name, "bytes": self.size}
+        return tree | ({"sha256": self.sha256} if self.sha256 else {})
+
+
+@dataclass(frozen=True)
+class Plan(Notebook):
+    """Everything that decides the outputs, with what identifies the inputs. No path, time or version enters.
+
+    Attributes:
+        lineage: SHA-256 of the split.yaml of each ancestor, the eldest first, where a directory was split again.
+    """
+
+    net: InputFile
+    weights: InputFile
+    also: tuple[InputFile, ...]
+    layers: tuple[LayerPlan, ...]
+    solverstate: InputFile | None = None
+    lineage: tuple[str, ...] = ()
+
+    def to_tree(self) -> dict[str, Any]:
+        """As plain data, in the order of split.yaml."""
+        return {
+            "format": FORMAT,
+            "net": self.net.to_tree(),
+            "weights": self.weights.to_tree(),
+            **({"also": [file.to_tree() for file in self.also]} if self.also else {}),
+            **({"solverstate": self.solverstate.to_tree()} if self.solverstate else {}),
+            **({"lineage": {"depth": len(self.lineage), "ancestors": list(self.lineage)}} if self.lineage else {}),
+            "layers": [_layer_tree(layer) for layer in self.layers],
+        }
+
+    def to_yaml(self) -> bytes:
+        """split.yaml: the same bytes for the same plan."""
+        text = "# How this directory was made. The channel lists are frozen: nothing is ranked again.\n"
+        return text.encode() + dumped(self.to_tree())
+
+    def tables(self) -> tuple[Table, ...]:
+        return (*map(_layer_table, self.layers), self.digests())
+
+    def digests(self) -> Table:
+        """What identifies the inputs."""
+        files = [self.net, self.weights, *self.also, *([self.solverstate] if self.solverstate else [])]
+        rows = [(file.name, f"{file.size:,}", file.sha256 or "") for file in files]
+        rows += [
+            (f"layer {m.layer}", "", m.record_sha256) for one in self.layers for m in one.members if m.record_sha256
+        ]
+        rows += [(f"ancestor {at}", "", digest) for at, digest in enumerate(self.lineage, 1)]
+        return Table("what it was made from", ("file", "bytes", "SHA-256"), tuple(rows))
+
+
+def listed(channels: Sequence[int]) -> str:
+    """Channels in a line."""
+    return f"{len(channels)}: {' '.join(map(str, channels))}"
+
+
+def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
+    options = plan.options
+    tree: dict[str, Any] = {
+        "layer": plan.layer,
+        "recipe": options.recipe,
+        "order": options.order,
+        "fast": options.fast,
+        "measure": plan.measure,
+        "tpm": False if options.order == "random" else plan.tpm,
+        "evidence": list(plan.evidence),
+        "noise": options.noise,
+        "seed": options.seed,
+    }
+    if plan.recipe.uses_centre:
+        tree |= {"surround": options.surround, "center": options.center}
+        tree |= {"even_center": options.even_center} if options.even_center else {}
+    if plan.recipe.has_skip:
+        tree |= {"skip": options.skip} | ({"even_center": options.even_center} if options.even_center else {})
+    tree |= {"trust_field": list(options.trust_field)} if options.trust_field else {}
+    tree |= {
+        "names": options.suffixes(),
+        "fast_channels": list(plan.fast),
+        "slow_channels": list(plan.slow),
+        "scores": list(plan.scores),
+        "record_sha256": plan.members[0].record_sha256,
+    }
+    shared = [{"layer": member.layer, "record_sha256": member.record_sha256} for member in plan.members[1:]]
+    return tree | ({"shared_with": shared} if shared else {})
+
+
+def _layer_table(plan: LayerPlan) -> Table:
+    hidden = ("scores", "fast_channels", "slow_channels", "names", "record_sha256", "shared_with", "evidence")
+    rows = [(name.replace("_", " "), _said(value)) for name, value in _layer_tree(plan).items() if name not in hidden]
+    rows += [("fast kernels", listed(plan.fast)), ("slow kernels", listed(plan.slow))]
+    rows.append(("evidence", f"{len(plan.evidence)}: {', '.join(plan.evidence)}" if plan.evidence else "none"))
+    return Table(f"{plan.options.recipe} split of {plan.layer}", ("", ""), tuple(rows))
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "not known"}[value]
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists of plain values on one line, so that a plan reads as a table; no aliases."""
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
+        plain = all(not isinstance(item, (list, dict)) for item in sequence)
+        return super().represent_sequence(tag, sequence, flow_style=plain or flow_style)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dumped(tree: dict[str, Any]) -> bytes:
+    """Plain data as YAML, in its own order."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, width=120).encode()
+
+
+def plan_layer(
+    net: Net, layers: Sequence[Layer], options: Options, digests: Sequence[str | None],
+    scores: tuple[float, ...], measure: str, tpm: bool | None, evidence: tuple[str, ...],
+) -> LayerPlan:  # fmt: skip
+    """Rank the kernels of one layer and name the new layers.
+
+    Args:
+        layers: the layer that owns the parameters, and those that share them. digests: of their records.
+
+    Raises:
+        UsageError: a group would be empty, or a new name is taken.
+    """
+    owner = layers[0]
+    order = ranking(scores, options.order, options.seed, owner.name)
+    fast, slow = fast_and_slow(order, options.fast, owner.geometry().group)
+    members = tuple(
+        Member(layer.name, {role: f"{layer.name}_{suffix}" for role, suffix in options.suffixes().items()}, digest)
+        for layer, digest in zip(layers, digests)
+    )
+    check_names_free(net, members)
+    return LayerPlan(members, options, scores, measure, tpm, evidence, fast, slow)
+
+
+def check_names_free(net: Net, members: Sequence[Member]) -> None:
+    """Raises: UsageError, where a new layer, blob or parameter would have the name of one that is there, naming both."""
+    taken = dict.fromkeys(net.inputs(), net.document.name)
+    taken |= {top: str(other.place()) for other in net.layers for top in other.tops}
+    taken |= {other.name: str(other.place()) for other in net.layers}
+    split = {member.layer for member in members}
+    # Equal names would silently tie the new blobs to those of a layer that is not split alike.
+    parameters = {text: other for other in net.layers if other.name not in split for _, text, _ in other.param_names()}
+    names = [name for member in members for name in member.names.values()]
+    for member in members:
+        twins = net.named(member.layer)
+        for name in member.names.values():
+            if names.count(name) > 1 and twins:
+                raise UsageError(f'two new layers would be named "{name}"', twins[0].place())
+            if name in taken and twins:
+                message = f'the new layer "{name}" would have the name of what {taken[name]} already makes'
+                raise UsageError(message, twins[0].place())
+            for twin in twins:
+                for _, text, _ in twin.param_names():
+                    full = text + name.removeprefix(member.layer)
+                    if full in parameters:
+                        tie = f'the new parameter "{full}" of "{name}" would be tied to that of {parameters[full].place()}'
+                        raise UsageError(tie, twin.place())
+
+
+def check_geometry(recipe: Recipe, layer: Layer, geometry: Geometry, even_center: str | None) -> None:
+    """Raises: Unsupported, where the recipe cannot start on this geometry."""
+    even = [size for size in geometry.kernel if size % 2 == 0]
+    if even and even_center is None and recipe.uses_centre:
+        layer.refuse(
+            f"its kernel of size {even[0]} has no centre, which {recipe.name} needs; extension does not",
+            hint="say which middle tap is the centre: --even-center low|high|both",
+        )

@@ -1,0 +1,158 @@
+"""split.yaml read back: the frozen plan that reproduces a directory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, TypeVar, Union
+
+import yaml
+
+from split_surgery.documents.source import PathLike, read_file
+from split_surgery.errors import FileError, FilePlace
+from split_surgery.splitting.plan import FORMAT, InputFile, LayerPlan, Member, Options, Plan
+from split_surgery.splitting.recipes import RECIPES
+
+Found = TypeVar("Found")
+
+
+def is_plan(path: PathLike) -> bool:
+    """Whether a YAML file is a split.yaml, which has a `format`, and not a config of options."""
+    return "\nformat:" in "\n" + read_file(path).decode("utf-8", "replace")
+
+
+def read_plan(path: PathLike) -> Plan:
+    """The plan in a split.yaml.
+
+    Raises:
+        FileError: it is none, or of a later format, or damaged.
+    """
+    try:
+        tree = yaml.safe_load(read_file(path))
+    except (
+        yaml.YAMLError,
+        RecursionError,
+        ValueError,
+        AttributeError,
+        KeyError,
+    ) as error:  # PyYAML leaves some to Python
+        raise FileError(f"not YAML: {error}", FilePlace(str(path))) from error
+    reader = _Reader(str(path))
+    root = reader.mapping(tree, "the file")
+    if root.get("format") != FORMAT:
+        raise FileError(
+            f"is of format {root.get('format')!r}; this version reads format {FORMAT}", FilePlace(str(path))
+        )
+    if not root.get("layers"):
+        raise reader.fail("layers is missing or empty")
+    state = root.get("solverstate")
+    return Plan(
+        reader.input_file(root, "net"),
+        reader.input_file(root, "weights"),
+        tuple(reader.input_file({"also": entry}, "also") for entry in reader.get(root, "also", list, [])),
+        tuple(reader.layer(entry) for entry in reader.get(root, "layers", list)),
+        reader.input_file(root, "solverstate") if state is not None else None,
+        tuple(reader.strings(reader.mapping(root.get("lineage", {}), "lineage"), "ancestors", [])),
+    )
+
+
+MOST = sys.float_info.max
+
+
+class _Reader:
+    """Takes values out of plain data, and says what is wrong with them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def fail(self, message: str) -> FileError:
+        return FileError(f"{message}: is it an unchanged split.yaml?", FilePlace(self.name))
+
+    def mapping(self, value: Any, what: str) -> Mapping[str, Any]:
+        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+            raise self.fail(f"{what} is not a mapping")
+        return value
+
+    def get(
+        self, tree: Mapping[str, Any], key: str, kind: Union[type[Found], tuple[type[Found], ...]], *default: Found
+    ) -> Found:
+        if key not in tree and default:
+            return default[0]
+        value = tree.get(key)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.fail(f"{key} is missing, or is {value!r}")
+        return value
+
+    def number(self, tree: Mapping[str, Any], key: str, *default: float) -> float:
+        # YAML 1.1 takes 1e-05 for a string.
+        value: Any = tree.get(key, *default)
+        try:
+            return float(value) if not isinstance(value, bool) else float("nan")
+        except (TypeError, ValueError):
+            raise self.fail(f"{key} is missing, or is {value!r}") from None
+
+    def strings(self, tree: Mapping[str, Any], key: str, *default: list[str]) -> list[str]:
+        found = self.get(tree, key, list, *default)
+        if not all(isinstance(item, str) for item in found):
+            raise self.fail(f"{key} holds something else than texts")
+        return found
+
+    def channels(self, tree: Mapping[str, Any], key: str) -> tuple[int, ...]:
+        found = self.get(tree, key, list)
+        if not all(isinstance(item, int) and not isinstance(item, bool) for item in found) or found != sorted(
+            set(found)
+        ):
+            raise self.fail(f"{key} is not a list of ascending channels")
+        return tuple(found)
+
+    def input_file(self, tree: Mapping[str, Any], key: str) -> InputFile:
+        found = self.mapping(tree.get(key), key)
+        digest = self.get(found, "sha256", str) if "sha256" in found else None
+        return InputFile(self.get(found, "file", str), self.get(found, "bytes", int), digest)
+
+    def layer(self, value: Any) -> LayerPlan:
+        tree = self.mapping(value, "an entry of layers")
+        recipe = self.get(tree, "recipe", str)
+        if recipe not in RECIPES:
+            raise self.fail(f"there is no recipe {recipe!r}")
+        roles = [part.role for part in RECIPES[recipe].parts]
+        names = self.mapping(tree.get("names"), "names")
+        if list(names) != roles or not all(isinstance(suffix, str) for suffix in names.values()):
+            raise self.fail(f"names must give a suffix to each of {', '.join(roles)}")
+        options = Options(
+            recipe,
+            self.get(tree, "order", str),
+            str(self.get(tree, "fast", (str, int))),
+            self.number(tree, "noise"),
+            self.number(tree, "surround", -0.2),
+            self.number(tree, "center", 2.0),
+            self.get(tree, "seed", int),
+            self.get(tree, "even_center", str) if "even_center" in tree else None,
+            tuple(self.strings(tree, "trust_field", [])),
+            tuple((role, suffix) for role, suffix in names.items() if suffix != role),
+            self.get(tree, "skip", str, "identity"),
+        )
+        scores = self.get(tree, "scores", list)
+        if not all(
+            isinstance(score, (int, float)) and not isinstance(score, bool) and abs(score) <= MOST for score in scores
+        ):
+            raise self.fail("scores holds something else than finite numbers")
+        shared = [self.mapping(entry, "an entry of shared_with") for entry in self.get(tree, "shared_with", list, [])]
+        tpm = tree.get("tpm")
+        return LayerPlan(
+            tuple(self.member(entry, options) for entry in (tree, *shared)),
+            options,
+            tuple(float(score) for score in scores),
+            self.get(tree, "measure", str),
+            tpm if isinstance(tpm, bool) else None,
+            tuple(self.strings(tree, "evidence")),
+            self.channels(tree, "fast_channels"),
+            self.channels(tree, "slow_channels"),
+        )
+
+    def member(self, tree: Mapping[str, Any], options: Options) -> Member:
+        layer = self.get(tree, "layer", str)
+        digest = tree.get("record_sha256")
+        if not isinstance(digest, (str, type(None))):
+            raise self.fail("record_sha256 is no text")
+        return Member(layer, {role: f"{layer}_{suffix}" for role, suffix in options.suffixes().items()}, digest)

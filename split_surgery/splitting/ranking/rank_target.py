@@ -1,0 +1,96 @@
+"""Kernels and layers ranked by what training has left in the files around a split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from split_surgery.documents.source import Progress
+from split_surgery.documents.weights.blobs import Blob
+from split_surgery.documents.weights.opening import open_solverstate
+from split_surgery.errors import SurgeryError, UsageError
+from split_surgery.splitting.history import laid_beside, train_state
+from split_surgery.splitting.ranking.evidence import (
+    Evidence,
+    Request,
+    Trail,
+    degenerate,
+    find_snapshots,
+    knows,
+    no_tpm_hint,
+    score_layer,
+)
+from split_surgery.splitting.targets import Target
+from split_surgery.workspace.inputs import Inputs
+from split_surgery.workspace.snapshots import Snapshot, snapshot_of, snapshots_in
+from split_surgery.workspace.solver import snapshot_prefix
+
+
+def sentence(evidence: Evidence, order: str, seed: int) -> str:
+    """What fast and slow mean."""
+    if order == "random":
+        return f"fast/slow at random (seed {seed}), a control, NOT TPM"
+    reverse = ", in reverse, a control" if order == "reverse" else ""
+    return f"fast/slow by {evidence.sentence()}{reverse}"
+
+
+def snapshots_of(inputs: Inputs, request: Request) -> list[Snapshot]:
+    """The snapshots that a ranking rests on, oldest first."""
+    solver = inputs.solver_document
+    place = inputs.solver_path if inputs.solver is not None else inputs.nets[0].path
+    prefix = snapshot_prefix(solver) if solver is not None else None
+    return find_snapshots(request, inputs.weights_path, prefix, place)
+
+
+def rank_target(inputs: Inputs, target: Target, request: Request, progress: Progress) -> tuple[Evidence, list[str]]:
+    """Scores of the target's kernels, and remarks on what they rest on."""
+    weight, remarks = target.owner.blobs[0], list[str]()
+    if request.scores is not None:
+        for word in ("snapshots", "window", "measure"):
+            if getattr(request, word) is not None:
+                raise UsageError(f"--scores and --{word} exclude each other: scores are not measured")
+        return score_layer(target.name, weight, inputs.weights_path, request, Trail(), progress), []
+    found = snapshots_of(inputs, request)
+    unknown = bool(found) and not knows(found, [target.saved_as])
+    # Snapshots that were named and know no layer of the net at all are a mistake, which is told when they are read.
+    if unknown and (request.snapshots is None or knows(found, inputs.convolutions)):
+        found, request = [], replace(request, snapshots=None)
+        remarks.append(f'the snapshots know no layer "{target.name}", so they say nothing of its kernels')
+    state = None
+    if (len(found) < 2 and request.measure != "norm") or request.measure == "update":
+        state, said = _state_of(inputs, target, asked=request.measure == "update")
+        remarks += said
+    evidence = score_layer(target.saved_as, weight, inputs.weights_path, request, Trail(found, state), progress)
+    hint = [] if unknown else no_tpm_hint(evidence, request.measure)
+    return evidence, [*remarks, *hint, *degenerate(evidence)]
+
+
+def _state_of(inputs: Inputs, target: Target, asked: bool) -> tuple[tuple[str, Blob] | None, list[str]]:
+    """The layer's weight in the history of the solver state: the one given, else that of WEIGHTS' own snapshot.
+
+    One that was not named and does not fit is passed over, with a remark, unless it was asked for.
+    """
+    if inputs.state is not None:
+        path: str = str(inputs.state.path)
+    else:
+        own = snapshot_of(inputs.weights_path)
+        beside = snapshots_in(Path(inputs.weights_path).parent, own.prefix, "solverstate") if own is not None else []
+        paths = [str(snapshot.path) for snapshot in beside if own is not None and snapshot.iteration == own.iteration]
+        if not paths:
+            return None, []
+        path = paths[0]
+    solver, net = inputs.solver_document, inputs.nets[inputs.trained()].net
+    try:
+        state = inputs.state.index if inputs.state is not None else open_solverstate(inputs.stack, path)
+        history = laid_beside(state, net, inputs.weights, train_state(net, solver), solver)
+        at = history.order.index((target.saved_as, 0))
+    except (SurgeryError, ValueError) as error:
+        if asked or inputs.state is not None:
+            if isinstance(error, SurgeryError):
+                raise
+            raise UsageError(f'{path} holds no history of layer "{target.name}": it is not in the TRAIN net') from error
+        return None, [f"the solver state {path} is not used: {error}"]
+    blob = state.history[at]
+    if blob.shape != target.owner.blobs[0].shape:
+        return None, []
+    return (path, blob), []

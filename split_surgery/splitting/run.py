@@ -1,0 +1,134 @@
+"""A run from open files to finished outputs: one layer split after the other, each in what the ones before have left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from split_surgery.documents.edit.proof import prove_history
+from split_surgery.documents.source import Output, Progress, no_progress, sha256
+from split_surgery.documents.weights.blobs import Held
+from split_surgery.documents.weights.caffemodel import CAFFE_READ_LIMIT
+from split_surgery.documents.weights.solverstate import BinarySolverstate
+from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.splitting.plan import InputFile, Plan
+from split_surgery.splitting.ranking.rank_layers import choose_layers
+from split_surgery.splitting.split_layer import Step, split_layer
+from split_surgery.verbs.reports import LayerSplit
+from split_surgery.workspace.inputs import Inputs, NetFile, NoWeights
+from split_surgery.workspace.outputs import diff_of, outputs_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """Splits that are worked out and proven, ready to be written.
+
+    Attributes:
+        parameters: numbers in the whole weights file before and after.
+    """
+
+    plan: Plan
+    outputs: tuple[Output, ...]
+    splits: tuple[LayerSplit, ...]
+    parameters: tuple[int, int]
+    warnings: tuple[str, ...]
+    diff: str
+
+
+def work_out(
+    inputs: Inputs, steps: Sequence[Step], *, directory: str, plan: Plan | None = None, diff: bool = False,
+    progress: Progress = no_progress,
+) -> Job:  # fmt: skip
+    """Everything up to writing.
+
+    Args:
+        directory: the output directory as Caffe will see it. plan: the one that the steps are of, if there is one.
+        diff: whether to make the diff, which costs more than the split.
+    """
+    if plan is not None:
+        _check_inputs(inputs, plan)
+    files, splits, remarks = inputs, list[LayerSplit](), list[str]()
+    for step in steps:
+        layers, said = _layers_of(files, step, progress)
+        remarks += said
+        for layer in layers:
+            files, report, said = split_layer(files, step, layer, progress)
+            splits.append(report)
+            remarks += said
+    _prove_state(files)
+    if isinstance(files.weights, NoWeights):
+        remarks.append("only the prototxts and split.yaml were checked: no weights were given")
+    plan = plan or plan_of(inputs, splits)
+    outputs = outputs_of(files, plan, directory)
+    if not files.hdf5 and outputs[0].size > CAFFE_READ_LIMIT:
+        remarks.append(
+            f"{outputs[0].name} is larger than 2 GiB, which Caffe cannot read as protobuf; it can as HDF5: "
+            "train with snapshot_format: HDF5, and split that"
+        )
+    remarks += _at_the_end(inputs)
+    before, after = (sum(b.count for record in i.weights.layers for b in record.blobs) for i in (inputs, files))
+    return Job(
+        plan, outputs, tuple(splits), (before, after), tuple(dict.fromkeys(remarks)),
+        diff_of(inputs, files, outputs) if diff else "",
+    )  # fmt: skip
+
+
+def _layers_of(files: Inputs, step: Step, progress: Progress) -> tuple[list[str], list[str]]:
+    if step.frozen is not None:
+        return [step.frozen.layer], []
+    trusted = frozenset(step.settings.trust_field)
+    return choose_layers(files, step.settings.layer, step.request(), trusted, progress)
+
+
+def _at_the_end(inputs: Inputs) -> list[str]:
+    """A remark where the solver would stop at once."""
+    solver = inputs.solver_document
+    if inputs.state is None or solver is None:
+        return []
+    limits = [value.integer() for value in solver.root.scalars("max_iter")]
+    if not limits or limits[-1] is None or inputs.state.index.iteration < limits[-1]:
+        return []
+    return [f"the solver's max_iter is {limits[-1]}, which the state has reached: raise it, or nothing will be trained"]
+
+
+def plan_of(inputs: Inputs, splits: Sequence[LayerSplit]) -> Plan:
+    """The plan that makes these outputs of these inputs."""
+    texts = tuple(_identified(file) for file in inputs.nets if file.name)
+    weights = InputFile(Path(inputs.weights_path).name, inputs.source.size if inputs.source is not None else 0)
+    state = inputs.state
+    state_file = InputFile(Path(state.path).name, state.source.size) if state is not None else None
+    return Plan(texts[0], weights, texts[1:], tuple(split.plan for split in splits), state_file, inputs.lineage)
+
+
+def _check_inputs(inputs: Inputs, plan: Plan) -> None:
+    """Raises: FileError, where a prototxt is not the one that the plan was made for, or one is missing or too many."""
+    texts = [file for file in inputs.nets if file.name]
+    wanted = [plan.net, *plan.also]
+    for file, meant in zip(texts, wanted):
+        if _identified(file).sha256 != meant.sha256:
+            raise FileError(
+                f"is not the {meant.name} that the plan was made for (its SHA-256 differs)", FilePlace(str(file.path))
+            )
+    if inputs.source is not None and inputs.source.size != plan.weights.size:
+        message = f"has {inputs.source.size} bytes, and the {plan.weights.name} that the plan was made for {plan.weights.size}"
+        raise FileError(message, FilePlace(inputs.weights.name))
+    if len(texts) != len(wanted):
+        raise UsageError(
+            "the plan edited " + ", ".join(file.name for file in wanted), hint="name all but the first with --also"
+        )
+    if (inputs.state is None) != (plan.solverstate is None) and not isinstance(inputs.weights, NoWeights):
+        raise UsageError("the plan carried a solver state over, or did not: --solverstate must be given as it was then")
+
+
+def _identified(file: NetFile) -> InputFile:
+    data = file.net.document.data
+    return InputFile(Path(file.path).name, len(data), sha256(data))
+
+
+def _prove_state(files: Inputs) -> None:
+    """Raises: Defect, where protobuf reads another history than was meant."""
+    state = files.state.index if files.state is not None else None
+    if isinstance(state, BinarySolverstate):
+        written = b"".join(splice.replacement for splice in state.splices(""))
+        prove_history(written, [entry.blob.load() for entry in state.entries if isinstance(entry.blob, Held)])

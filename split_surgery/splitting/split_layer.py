@@ -1,0 +1,244 @@
+"""The split of one layer, from open files to edited ones: rank, plan, edit, prove. Nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from split_surgery.documents.edit.layer_text import insertion_point
+from split_surgery.documents.edit.proof import prove_extent, prove_records, prove_text
+from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.splittable import check_splittable
+from split_surgery.documents.source import Progress, no_progress
+from split_surgery.documents.spans import Span, apply_splices
+from split_surgery.documents.weights.blobs import Array, Record, finite
+from split_surgery.documents.weights.caffemodel import LayerRecord
+from split_surgery.documents.weights.solverstate import Solverstate
+from split_surgery.errors import Defect, FileError, FilePlace, UsageError
+from split_surgery.splitting.config import Settings
+from split_surgery.splitting.edits import initial_blobs, layer_edits, text_splices, weight_splices
+from split_surgery.splitting.history import Starts, carried_over, laid_beside, prove_order, train_state
+from split_surgery.splitting.plan import LayerPlan, Member, Options, check_geometry, check_names_free, plan_layer
+from split_surgery.splitting.ranking.evidence import Evidence, Request
+from split_surgery.splitting.ranking.rank_target import rank_target, sentence
+from split_surgery.splitting.recipes import RECIPES
+from split_surgery.splitting.targets import Target, TargetLayer, find_target, twins_in
+from split_surgery.verbs.reports import LayerSplit, NewLayer
+from split_surgery.workspace.edited import EditedText, documents_of, read_again, without_layers
+from split_surgery.workspace.inputs import Inputs, NetFile, NoWeights
+from split_surgery.workspace.names import NET_FILE
+from split_surgery.workspace.outputs import RecordChange, applied
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to split, and how: the options of one layer or of several, or a plan of one, of which nothing is ranked again."""
+
+    recipe: str
+    settings: Settings
+    frozen: LayerPlan | None = None
+
+    def options(self) -> Options:
+        """Raises: UsageError, where a value is impossible."""
+        settings = self.settings
+        noise, surround, center = (float(number) for number in (settings.noise, settings.surround, settings.center))
+        return Options(
+            self.recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed, settings.even_center,
+            tuple(settings.trust_field), settings.names, settings.skip,
+        )  # fmt: skip
+
+    def request(self) -> Request:
+        """What the user said of evidence."""
+        settings = self.settings
+        return Request(settings.snapshots, settings.window, settings.measure, settings.scores)
+
+
+class Split(NamedTuple):
+    """The files after the split of one layer, and what to say of it."""
+
+    inputs: Inputs
+    report: LayerSplit
+    remarks: list[str]
+
+
+def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_progress) -> Split:
+    """Split one layer in all files, proven by another route.
+
+    Raises:
+        SurgeryError: it cannot be split, or not so.
+        Defect: what would be written is not what was meant.
+    """
+    options = step.frozen.options if step.frozen is not None else step.options()
+    trusted = frozenset(options.trust_field)
+    if step.frozen is not None and isinstance(inputs.weights, NoWeights):
+        return _split_texts(inputs, step.frozen, trusted)
+    target, remarks = find_target(inputs.net, inputs.weights, layer, trusted)
+    for member in target.members:
+        check_geometry(RECIPES[options.recipe], member.layer, member.geometry, options.even_center)
+    remarks += _average_fits(options, target)
+    numbers = [[finite(blob, member.layer.name) for blob in member.blobs] for member in target.members]
+    if step.frozen is not None:
+        plan = _check_frozen(inputs, step.frozen, target)
+    else:
+        evidence, said = rank_target(inputs, target, step.request(), progress)
+        remarks += said if options.order != "random" else []
+        plan = plan_layer(
+            inputs.net, [member.layer for member in target.members], options, _digests(target),
+            evidence.scores, evidence.measure, evidence.tpm, evidence.files,
+        )  # fmt: skip
+    _check_records_free(inputs, plan)
+    starts = [
+        initial_blobs(plan, member.layer, blobs[0], blobs[1].reshape(-1) if len(blobs) > 1 else None)
+        for member, blobs in zip(target.members, numbers)
+    ]
+    changes = [
+        _record_change(plan, names, member, member.record, blobs)
+        for names, member, blobs in zip(plan.members, target.members, starts)
+        if member.record is not None
+    ]
+    texts = [_edited_text(file, plan, target, trusted) for file in inputs.nets]
+    state = _carried_over(inputs, plan, starts, changes, texts[inputs.trained()].net)
+    edited = inputs.edited(documents_of(inputs, texts), applied(inputs.weights, changes), state)
+    before, after = sum(array.size for array in numbers[0]), sum(array.size for part in starts[0] for array in part)
+    return Split(edited, _report(plan, _new_layers(plan, target, starts[0]), before, after), remarks)
+
+
+def _average_fits(options: Options, target: Target) -> list[str]:
+    """A remark where the average over a stride has the layer's output size for some input sizes only."""
+    geometry = target.owner.geometry
+    axes = zip(geometry.kernel, geometry.stride, geometry.pad, geometry.dilation)
+    uneven = any(2 * pad - dilation * (size - 1) - 1 != -stride for size, stride, pad, dilation in axes)
+    if not RECIPES[options.recipe].has_skip or options.skip != "average" or not uneven:
+        return []
+    return [
+        f'the average fits where the stride divides the input of "{target.name}": for other sizes Caffe will refuse the net, and '
+        "--skip identity fits"
+    ]
+
+
+def _split_texts(inputs: Inputs, plan: LayerPlan, trusted: frozenset[str]) -> Split:
+    """The split in the prototxts alone."""
+    twins = [tuple(inputs.net.twins(member.layer)) for member in plan.members]
+    target = Target(tuple(TargetLayer(found, check_splittable(found[0], trusted), None, ()) for found in twins))
+    check_names_free(inputs.net, plan.members)
+    texts = [_edited_text(file, plan, target, trusted) for file in inputs.nets]
+    return Split(inputs.edited(documents_of(inputs, texts), inputs.weights, None), _report(plan, (), 0, 0), [])
+
+
+def _report(plan: LayerPlan, new_layers: tuple[NewLayer, ...], before: int, after: int) -> LayerSplit:
+    rests_on = Evidence(plan.scores, plan.measure, plan.tpm, plan.evidence)
+    return LayerSplit(plan, new_layers, sentence(rests_on, plan.options.order, plan.options.seed), before, after)
+
+
+def _digests(target: Target) -> list[str | None]:
+    return [member.record.digest() if member.record is not None else None for member in target.members]
+
+
+def _check_frozen(inputs: Inputs, plan: LayerPlan, target: Target) -> LayerPlan:
+    """A plan made earlier, held against these files.
+
+    Raises:
+        FileError: they are not those that it was made for.
+    """
+    names = [member.layer.name for member in target.members]
+    if names != [member.layer for member in plan.members]:
+        raise FileError(f"the plan splits {', '.join(m.layer for m in plan.members)} together, but here it is {', '.join(names)}",
+                        FilePlace(inputs.net.document.name))  # fmt: skip
+    for member, digest in zip(plan.members, _digests(target)):
+        if member.record_sha256 != digest:
+            message = (
+                f'the record of layer "{member.layer}" is not the one that the plan was made for (its SHA-256 differs)'
+            )
+            raise FileError(message, FilePlace(inputs.weights.name))
+    count = target.owner.geometry.num_output
+    if sorted((*plan.fast, *plan.slow)) != list(range(count)):
+        raise FileError(f'the plan\'s channels of layer "{plan.layer}" are not 0 to {count - 1}, each once')
+    check_names_free(inputs.net, plan.members)
+    return plan
+
+
+def _check_records_free(inputs: Inputs, plan: LayerPlan) -> None:
+    for name in (name for member in plan.members for name in member.names.values()):
+        if inputs.weights.named(name):
+            raise UsageError(f'{inputs.weights.name} already has a layer "{name}", the name of a new one')
+
+
+def _record_change(
+    plan: LayerPlan, names: Member, member: TargetLayer, record: Record, blobs: list[tuple[Array, ...]]
+) -> RecordChange:
+    """What becomes of one record, proven by another route.
+
+    Raises:
+        Defect: what would be written is not what was meant.
+    """
+    if not isinstance(record, LayerRecord):
+        return RecordChange(record, layer_edits(plan, names, member.layer, v1=False), blobs, [])
+    edits = layer_edits(plan, names, member.layer, record.v1)
+    splices = weight_splices(edits, blobs, record)
+    prove_extent(splices, [record.span], "weights")
+    prove_records([splice.replacement for splice in splices], record.reader.read(*record.span), edits, blobs)
+    return RecordChange(record, edits, blobs, splices)
+
+
+def _carried_over(
+    inputs: Inputs, plan: LayerPlan, starts: Starts, changes: Sequence[RecordChange], derived: Net
+) -> Solverstate | None:
+    """The solver state with its history carried over, proven against the derived net."""
+    if inputs.state is None:
+        return None
+    solver, net = inputs.solver_document, inputs.nets[inputs.trained()].net
+    when = train_state(net, solver)
+    history = laid_beside(inputs.state.index, net, inputs.weights, when, solver)
+    replaced = carried_over(history, plan, starts)
+    shapes = {
+        name: {index: array.shape for index, array in arrays.items()}
+        for change in changes
+        for name, arrays in change.stored().items()
+    }
+    prove_order(history, replaced, derived, inputs.weights, shapes)
+    return inputs.state.index.replaced(replaced)
+
+
+def _edited_text(file: NetFile, plan: LayerPlan, target: Target, trusted: frozenset[str]) -> EditedText:
+    """The splices of one prototxt, proven by another route.
+
+    Raises:
+        UsageError, FileError: an `--also` file lacks the layer, or has it with another geometry.
+        Defect: what would be written does not say what was meant.
+    """
+    if file.name == NET_FILE:
+        twins: list[Sequence[Layer]] = [member.twins for member in target.members]
+    else:
+        twins = twins_in(file, target, trusted)
+        check_names_free(file.net, plan.members)
+    meant = [(member, layer) for member, layers in zip(plan.members, twins) for layer in layers]
+    splices = [splice for member, layers in zip(plan.members, twins) for splice in text_splices(plan, member, layers)]
+    splices.sort(key=lambda splice: splice.start)
+    data = file.net.document.data
+    prove_extent(splices, [Span(layer.span.start, insertion_point(layer)) for _, layer in meant], file.name)
+    again = read_again(file, apply_splices(data, splices))
+    if len(again.layers) != len(file.net.layers) + len(meant) * (len(plan.names) - 1):
+        raise Defect(f"the new {file.name} has another number of layers than was meant")
+    if without_layers(again) != without_layers(file.net):
+        raise Defect(f"the new {file.name} has other fields outside its layers")
+    for member, layer in meant:
+        edits = layer_edits(plan, member, layer, layer.v1)
+        # Layers keep their order, so a layer's new ones stand where it stood, moved by the ones split before it.
+        earlier = sum(other.span < layer.span for _, other in meant)
+        place = file.net.layers.index(layer) + earlier * (len(edits) - 1)
+        prove_text(again.layers[place : place + len(edits)], edits, layer)
+    return EditedText(splices, again)
+
+
+def _new_layers(plan: LayerPlan, target: Target, blobs: Sequence[tuple[Array, ...]]) -> tuple[NewLayer, ...]:
+    """What the layer that owns the parameters becomes, for the report."""
+    edits = layer_edits(plan, plan.members[0], target.owner.layer, v1=False)
+    return tuple(
+        NewLayer(
+            edit.name, str(edit.join.type) if edit.join else "Convolution", edit.bottoms, edit.top,
+            tuple(blob.shape for blob in numbers), part.start.value if part.start else "",
+        )
+        for part, edit, numbers in zip(plan.recipe.parts, edits, blobs)
+    )  # fmt: skip

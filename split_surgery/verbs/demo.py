@@ -1,0 +1,129 @@
+"""The demo: a small real net that comes with the package is split, proven, folded, run on real images by OpenCV, and shown."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.prototxt import Document
+from split_surgery.documents.source import Output, OutputDir, PathLike, Progress, no_progress, read_file
+from split_surgery.documents.weights.opening import open_weights
+from split_surgery.errors import FileError, UsageError
+from split_surgery.verbs.fold import fold
+from split_surgery.verbs.report import report
+from split_surgery.verbs.reports import DemoReport, DemoRow
+from split_surgery.verbs.split import extension, residual
+from split_surgery.verbs.verify import verify
+from split_surgery.verification.engines.opencv import run
+from split_surgery.verification.engines.prepare import prepare
+
+DATA = Path(__file__).with_name("demo_data")
+NET, WEIGHTS, TRAINED, IMAGES = (
+    "deploy.prototxt",
+    "fashion_vgg_iter_3000.caffemodel",
+    "residual_trained.caffemodel",
+    "images.npz",
+)
+LOG, SNAPSHOT, PAGE = "train.log", "grow_iter_1000.caffemodel", "report.html"
+LOGS = {"baseline": "baseline.log.gz", "residual": "residual.log.gz"}
+"""What Caffe said when it trained the two."""
+
+SCALE = 1 / 256
+"""Grey values to the net's input, as in the transform_param it was trained with."""
+
+
+def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_progress) -> DemoReport:
+    """Split the demo's net both ways under `output`, verify, fold it after training, measure accuracy on 500 test images, and write a
+    report on all that.
+
+    The directory gets the baseline's files too, so that the commands can be tried by hand. Running it again changes nothing.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    folder = Path(output)
+    baseline = OutputDir(folder / "baseline")
+    files = [path for path in sorted(DATA.iterdir()) if path.name not in (IMAGES, TRAINED, *LOGS.values())]
+    outputs = [Output(path.name, [read_file(path)]) for path in files]
+    outputs.append(Output(LOG, [_log("baseline")]))
+    if not baseline.entries():
+        baseline.create(outputs)
+    elif baseline.differing(outputs):
+        raise UsageError(f"{baseline.given} holds something else than the demo's baseline; choose another directory")
+    net, weights = folder / "baseline" / NET, folder / "baseline" / WEIGHTS
+    splits = (
+        residual(net, weights, folder / "residual", progress=progress),
+        extension(net, weights, folder / "extension", noise=0, progress=progress),
+    )
+    # Training takes minutes, and Caffe: what it came to is handed out where `caffe train` would have put it.
+    handed = [Output(LOG, [_log("residual")]), Output(SNAPSHOT, [read_file(DATA / TRAINED)])]
+    there = OutputDir(folder / "residual")
+    there.create([output for output in handed if output.name not in there.entries()])
+    trained = (folder / "residual" / "net.prototxt", folder / "residual" / SNAPSHOT)
+    folded = fold(*trained, folder / "folded", progress=progress)
+    proofs = (
+        verify(net, weights, folder / "residual", engine="opencv"),
+        verify(net, weights, folder / "extension", engine="opencv", max_drift=0),
+        verify(*trained, folder / "folded", engine="opencv", max_drift=0),
+    )
+    cases = (
+        ("baseline", net, weights, "trained 3,000 iterations"),
+        (
+            "extension, noise-free",
+            folder / "extension" / "net.prototxt",
+            folder / "extension" / "net.caffemodel",
+            "before any training",
+        ),
+        (
+            "residual, untrained",
+            folder / "residual" / "net.prototxt",
+            folder / "residual" / "net.caffemodel",
+            "before any training",
+        ),
+        ("residual, trained", *trained, "1,000 iterations after the split"),
+        (
+            "the same, folded",
+            folder / "folded" / "net.prototxt",
+            folder / "folded" / "net.caffemodel",
+            "the baseline's size",
+        ),
+    )
+    with np.load(DATA / IMAGES) as data:
+        images, labels = data["images"], data["labels"]
+    rows = []
+    said: list[npt.NDArray[np.intp]] = []
+    for done, (name, text, model, remark) in enumerate(cases):
+        progress("running the nets", done, len(cases))
+        said.append(predictions(text, model, images))
+        correct = int((said[-1] == labels).sum())
+        rows.append(DemoRow(name, correct / len(labels), correct, len(labels), remark))
+    differing = int((said[-1] != said[-2]).sum())
+    rows[-1] = replace(rows[-1], remark=f"{rows[-1].remark}; {differing} predictions differ from the row above")
+    page, warnings = "", tuple[str, ...]()
+    try:
+        page = report(folder, folder / PAGE, input_shape={"data": (1, 1, 28, 28)}, progress=progress).file
+    except FileError as error:  # without matplotlib the demo is still one
+        warnings = (f"no report was written: {error}",)
+    return DemoReport(str(folder), splits, folded, proofs, tuple(rows), page, warnings)
+
+
+def _log(name: str) -> bytes:
+    return gzip.decompress(read_file(DATA / LOGS[name]))
+
+
+def predictions(net: PathLike, weights: PathLike, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
+    """The class that OpenCV gives each image (images, 28, 28) with a net."""
+    with ExitStack() as stack:
+        inputs = (pixels[:, None].astype(np.float32) * np.float32(SCALE)).astype(np.float32)
+        runnable = prepare(
+            Net(Document(read_file(net), str(net))), open_weights(stack, weights), {"data": inputs.shape}
+        )
+        (scores,) = run(runnable, Path(weights), {"data": inputs}, runnable.outputs).values()
+    classes: npt.NDArray[np.intp] = scores.argmax(axis=1)
+    return classes

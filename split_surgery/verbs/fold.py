@@ -1,0 +1,188 @@
+"""The verb `fold`: splits of a net put back into one layer each, or every linear region folded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.rules import State
+from split_surgery.documents.net.shapes import costs
+from split_surgery.documents.source import Output, OutputDir, PathLike, Progress, no_progress, sha256
+from split_surgery.errors import SurgeryError, UsageError
+from split_surgery.folding.collapse import Collapsed
+from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
+from split_surgery.folding.linear import Trust
+from split_surgery.folding.search import Search
+from split_surgery.splitting.plan import InputFile, dumped
+from split_surgery.splitting.plan_file import read_plan
+from split_surgery.verbs.proof_reports import FoldedRegion, FoldReport
+from split_surgery.workspace.edited import documents_of
+from split_surgery.workspace.inputs import Inputs, open_inputs
+from split_surgery.workspace.names import FOLD_FILE, PLAN_FILE
+from split_surgery.workspace.output_dir import plain, stale_files, write
+from split_surgery.workspace.outputs import applied, diff_of, outputs_of
+from split_surgery.workspace.run_dir import given
+
+
+def fold(
+    net: PathLike, weights: PathLike | None, output: PathLike, *, all: bool = False, layer: str | tuple[str, ...] = (),
+    also: tuple[PathLike, ...] = (), solver: PathLike | None = None, as_path: str | None = None, phase: str | None = None,
+    allow_larger: bool = False, trust_field: tuple[str, ...] = (), force: bool = False, check: bool = False,
+    diff: bool = False, progress: Progress = no_progress,
+) -> FoldReport:  # fmt: skip
+    """Put the splits of a net, trained or not and nested to any depth, back into one layer each, in the directory `output`.
+
+    Args:
+        net: a prototxt, or the directory of a split; then `weights` may be None: its newest snapshot.
+        all: fold every other linear region too. layer: fold only what becomes these layers.
+        also: further prototxts to edit alike. solver: the one that trains NET, written too. as_path: the directory's name where
+            the solver will be used.
+        phase: "test" assumes that the net is only tested, so that a BatchNorm takes its stored statistics.
+        allow_larger: fold also what would grow. trust_field: names of fork fields that leave a layer linear.
+        force: replace the files of a directory that holds something else. check, diff: look, and write nothing.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    if check and diff:
+        raise UsageError("--check and --diff exclude each other")
+    if phase not in (None, "test"):
+        raise UsageError(f"--phase {phase}: must be test")
+    if not os.fspath(output):
+        raise UsageError("the output directory has no name (an empty shell variable?)")
+    files = given(net, weights, solver, also)
+    if files.weights is None:
+        raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
+    directory = OutputDir(plain(output))
+    wanted = (layer,) if isinstance(layer, str) else tuple(layer)
+    # A directory's own solver is there to train the derived net; it is written where it holds the net, or was asked for.
+    with ExitStack() as stack:
+        inputs = open_inputs(stack, files.net, files.weights, solver, files.also)
+        trust = Trust(frozenset(trust_field), _only_tested(inputs) if phase is None else True)
+        search = Search(inputs, trust, allow_larger, progress, _known_names(Path(files.net), net), wanted)
+        search.find(all)
+        _check_also(inputs, search)
+        edited = _edited(inputs, search)
+        options = {
+            "all": all,
+            "layer": list(wanted),
+            "phase": phase,
+            "allow_larger": allow_larger,
+            "trust_field": list(trust_field),
+        }
+        record = Output(FOLD_FILE, [_record(inputs, search.done, options)])
+        outputs = (*outputs_of(edited, None, plain(as_path) if as_path else directory.given), record)
+        regions, left = _report(inputs, edited, search.done), search.left(all)
+        differing: list[str] = []
+        if diff:
+            status = "diff"
+        elif check:
+            differing = directory.differing(outputs) + stale_files(directory, outputs)
+            status = "differs" if differing else "same"
+        else:
+            status = write(directory, outputs, inputs.paths(), force, progress)
+        before, after = (sum(b.count for record in i.weights.layers for b in record.blobs) for i in (inputs, edited))
+        names = {collapsed.region.name for collapsed in search.done}
+        deploy = next((file.name for file in inputs.nets if file.name and _is_deploy(file.net)), None)
+        return FoldReport(
+            status=status, all=all, directory=directory.given, regions=regions, left=left,
+            parameters=(before, after), layers=(len(inputs.net.layers), len(edited.net.layers)),
+            files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(files.weights)),
+            deploy=(deploy, inputs.weights_name) if deploy is not None else None,
+            differing=tuple(differing), warnings=files.remarks, diff=diff_of(inputs, edited, outputs, names) if diff else "",
+        )  # fmt: skip
+
+
+def _is_deploy(net: Net) -> bool:
+    """Whether a net is there to be deployed: it reads no data base and has no loss."""
+    return not any(layer.type.endswith(("Data", "Loss")) or layer.type == "Accuracy" for layer in net.layers)
+
+
+def _check_also(inputs: Inputs, search: Search) -> None:
+    """Raises: UsageError, where an `--also` file is of another net."""
+    regions = [one.region for one in search.done] + [region for region, _ in search.failed]
+    for file in inputs.nets[1:]:
+        if file.name and regions and not any(file.net.named(name) for region in regions for name in region.layers):
+            raise UsageError(f"--also {file.path}: has none of the layers that are folded")
+
+
+def _edited(inputs: Inputs, search: Search) -> Inputs:
+    """The files with the regions folded, proven by other routes."""
+    texts = [edited_text(file, text.flows, search.done) for file, text in zip(inputs.nets, search.texts)]
+    edits = {
+        key: edit for text in search.texts for key, edit in anchor_edits(text.net, text.flows, search.done).items()
+    }
+    changes = record_changes(inputs.weights, [text.net for text in search.texts], edits, search.done)
+    return inputs.edited(documents_of(inputs, texts), applied(inputs.weights, changes), None)
+
+
+def _record(inputs: Inputs, done: Sequence[Collapsed], options: dict[str, Any]) -> bytes:
+    """fold.yaml: what was folded, and how."""
+    nets = [
+        InputFile(Path(f.path).name, len(f.net.document.data), sha256(f.net.document.data))
+        for f in inputs.nets
+        if f.name
+    ]
+    weights = InputFile(Path(inputs.weights_path).name, inputs.source.size if inputs.source is not None else 0)
+    tree = {
+        "format": 1,
+        "net": nets[0].to_tree(),
+        "weights": weights.to_tree(),
+        **({"also": [net.to_tree() for net in nets[1:]]} if nets[1:] else {}),
+        "options": {name: value for name, value in options.items() if value},
+        "folded": [{"layer": one.region.name, "was": list(one.region.layers)} for one in done],
+    }
+    return b"# How this directory was made: by split-surgery fold.\n" + dumped(tree)
+
+
+def _report(inputs: Inputs, edited: Inputs, done: Sequence[Collapsed]) -> tuple[FoldedRegion, ...]:
+    """What was folded, with multiply-adds where one of the files tells the sizes."""
+    works: list[dict[str, int]] = [{}, {}]
+    for work, side in zip(works, (inputs, edited)):
+        for file in side.nets:
+            for cost in costs(file.net, side.weights, State("TEST")):
+                if cost.multiply_adds is not None:
+                    work.setdefault(cost.layer.name, cost.multiply_adds)
+    return tuple(
+        FoldedRegion(
+            one.region.name, one.region.split, one.region.nested, one.region.layers, (one.before, one.after),
+            (_total(works[0], one.region.layers), _total(works[1], [one.region.name])), one.error, one.largest,
+        )
+        for one in done
+    )  # fmt: skip
+
+
+def _total(work: dict[str, int], layers: Sequence[str]) -> int | None:
+    return sum(work[name] for name in layers) if all(name in work for name in layers) else None
+
+
+def _only_tested(inputs: Inputs) -> bool:
+    """Whether nothing says that one of the nets is trained: no solver, no layer for that phase, no loss."""
+    if inputs.solver_document is not None:
+        return False
+    for file in inputs.nets:
+        if any(state.text("phase") in ("TRAIN", "0") for state in file.net.message.messages("state")):
+            return False
+        for layer in file.net.layers:
+            trains = any(rule.phase == "TRAIN" for rule in layer.include) or any(
+                r.phase == "TEST" for r in layer.exclude
+            )
+            if trains or layer.type.endswith("Loss"):
+                return False
+    return True
+
+
+def _known_names(path: Path, net: PathLike) -> dict[str, str]:
+    """What the split.yaml beside a net tells of it: by the layer that makes a block's top now, the layer that was split."""
+    plan_file = (Path(net) if os.path.isdir(net) else path.parent) / PLAN_FILE
+    if not os.path.exists(plan_file):
+        return {}
+    try:
+        plan = read_plan(plan_file)
+    except SurgeryError:  # it is not needed
+        return {}
+    return {list(member.names.values())[-1]: member.layer for layer in plan.layers for member in layer.members}

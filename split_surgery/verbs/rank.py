@@ -1,0 +1,150 @@
+"""The verb `rank`: layers, or the kernels of one, by what training did to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.source import PathLike, Progress, no_progress
+from split_surgery.errors import UsageError
+from split_surgery.kernels.partition import ORDERS, fast_and_slow, fast_count, ranking
+from split_surgery.kernels.tpm import MEASURES
+from split_surgery.splitting.ranking.evidence import Request
+from split_surgery.splitting.ranking.rank_layers import AUTO, RankedLayer, candidates, choose_layers, rank_layers
+from split_surgery.splitting.ranking.rank_target import sentence, snapshots_of
+from split_surgery.verbs.reports import LayerRow, NetRankReport, RankedKernel, RankReport, Window
+from split_surgery.workspace.inputs import Inputs, open_inputs
+from split_surgery.workspace.run_dir import given
+from split_surgery.workspace.snapshots import Snapshot
+
+ANY_COUNT = 10**9
+"""More kernels than any layer has: no number of fast ones is too many."""
+
+
+def rank(
+    net: PathLike, weights: PathLike | None = None, *, layer: str | None = None, order: str = "tpm", fast: str = "half", seed: int = 0,
+    snapshots: str | None = None, window: str | None = None, windows: int | None = None, measure: str | None = None,
+    scores: PathLike | None = None, solver: PathLike | None = None, solverstate: PathLike | None = None,
+    trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
+) -> RankReport | NetRankReport:  # fmt: skip
+    """The convolutions by the entropy of their kernels' scores, or with `layer` its kernels with score and group.
+
+    Args:
+        windows: measure over so many parts of the snapshots, one after the other, too.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    if order not in ORDERS:
+        raise UsageError(f"--order {order}: must be one of {', '.join(ORDERS)}")
+    fast_count(str(fast), ANY_COUNT)  # says at once what is no policy
+    request, trusted = Request(snapshots, window, measure, scores), frozenset(trust_field)
+    files = given(net, weights, solver, ())
+    if files.weights is None:
+        raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
+    with ExitStack() as stack:
+        inputs = open_inputs(stack, files.net, files.weights, files.solver, files.also, state=solverstate)
+        if layer is None:
+            names, remarks = candidates(inputs.net, trusted), list(files.remarks)
+            if not names:
+                choose_layers(inputs, (), request, trusted, progress)  # says that there is none
+                raise UsageError(f"{inputs.net.document.name} has no convolution that can be split")
+        else:
+            names, remarks = choose_layers(inputs, (layer,), request, trusted, progress)
+            if AUTO.fullmatch(layer) is not None and len(names) > 1:
+                raise UsageError(f"--layer {layer}: one layer's kernels are shown; without --layer all layers are")
+        rows, said = rank_layers(inputs, names, request, trusted, progress)
+        group = inputs.net.named(names[0])[0].geometry().group
+        wholes = {row.layer: _fast(inputs.net, row, order, seed, fast) for row in rows}
+        parts = tuple(
+            _window(inputs, [row.layer for row in rows], part, replace(request, window=f"{a}:{b}"), trusted, wholes,
+                    order, seed, fast)
+            for (a, b), part in _windows(inputs, request, windows)
+        )  # fmt: skip
+    first = rows[0].evidence
+    known = MEASURES.get(first.measure)
+    about = f"{known.summary} ({known.reference})" if known is not None else ""
+    warnings = (*remarks, *said)
+    if layer is None:
+        return NetRankReport(
+            measure=first.measure,
+            tpm=first.tpm,
+            evidence=first.sentence(),
+            entropy=float(np.mean([row.entropy for row in rows])),
+            windows=parts,
+            about=about,
+            warnings=warnings,
+            net=inputs.net.document.name,
+            layers=tuple(
+                LayerRow(row.layer, row.num_output, row.weights, row.mean, row.entropy, row.evidence.scores)
+                for row in rows
+            ),
+        )
+    (row,) = rows
+    ranked = ranking(first.scores, order, seed, row.layer)
+    fast_channels, _ = fast_and_slow(ranked, str(fast), group)
+    return RankReport(
+        measure=first.measure,
+        tpm=False if order == "random" else first.tpm,
+        evidence=sentence(first, order, seed),
+        entropy=row.entropy,
+        windows=parts,
+        about=about,
+        warnings=warnings,
+        layer=row.layer,
+        order=order,
+        mean=row.mean,
+        kernels=tuple(
+            RankedKernel(channel, first.scores[channel], "fast" if channel in fast_channels else "slow")
+            for channel in ranked
+        ),
+    )
+
+
+def _fast(net: Net, row: RankedLayer, order: str, seed: int, fast: str) -> frozenset[int]:
+    """The fast kernels of a layer; none where the layer has too few for the policy."""
+    try:
+        ranked = ranking(row.evidence.scores, order, seed, row.layer)
+        return frozenset(fast_and_slow(ranked, str(fast), net.named(row.layer)[0].geometry().group)[0])
+    except UsageError:
+        return frozenset()
+
+
+def _windows(inputs: Inputs, request: Request, count: int | None) -> list[tuple[tuple[int, int], Sequence[Snapshot]]]:
+    """The snapshots in `count` parts; where one ends the next begins.
+
+    Raises:
+        UsageError: there are too few for so many.
+    """
+    if count is None:
+        return []
+    if request.scores is not None or request.measure in ("norm", "update"):
+        raise UsageError("--windows is for measures over snapshots: coherence, ratio or tpm")
+    found = snapshots_of(inputs, request)
+    most = (len(found) - 1) // 2  # coherence needs three, and neighbours share one
+    if not 0 < count <= most:
+        raise UsageError(
+            f"--windows {count}: {len(found)} snapshots make from 1 to {max(most, 0)} windows of at least three"
+        )
+    ends = [round(at * (len(found) - 1) / count) for at in range(count + 1)]
+    return [((found[a].iteration, found[b].iteration), found[a : b + 1]) for a, b in pairwise(ends)]
+
+
+def _window(
+    inputs: Inputs, names: Sequence[str], snapshots: Sequence[Snapshot], request: Request, trusted: frozenset[str],
+    wholes: dict[str, frozenset[int]], order: str, seed: int, fast: str,
+) -> Window:  # fmt: skip
+    rows, _ = rank_layers(inputs, names, request, trusted, no_progress)
+    kept = {}
+    for row in rows:
+        whole = wholes[row.layer]
+        kept[row.layer] = len(whole & _fast(inputs.net, row, order, seed, fast)) / len(whole) if whole else 0.0
+    return Window(
+        snapshots[0].path.name, snapshots[-1].path.name, len(snapshots),
+        {row.layer: row.mean for row in rows}, {row.layer: row.entropy for row in rows}, kept,
+    )  # fmt: skip

@@ -1,0 +1,237 @@
+"""One function per verb: opens files, hands them to the rest, writes, and returns a frozen report."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from split_surgery.documents.source import OutputDir, PathLike, Progress, no_progress
+from split_surgery.errors import UsageError
+from split_surgery.splitting.config import RUN_WORDS, Entry, Settings, read_config
+from split_surgery.splitting.plan import Plan
+from split_surgery.splitting.plan_file import is_plan, read_plan
+from split_surgery.splitting.recipes import RECIPES
+from split_surgery.splitting.run import Job, work_out
+from split_surgery.splitting.split_layer import Step
+from split_surgery.verbs.reports import SplitReport
+from split_surgery.workspace.inputs import open_inputs
+from split_surgery.workspace.names import HDF5_SUFFIX, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
+from split_surgery.workspace.output_dir import plain, stale_files, write
+from split_surgery.workspace.run_dir import given
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class SplitOptions(TypedDict, total=False):
+    """Options of the splitting verbs; the words and the defaults of the command line (see config.Settings).
+
+    config: a YAML file of options, which those given here override.
+    as_path: the directory's name on the machine that trains. check, diff: look, and write nothing.
+    """
+
+    layer: str | tuple[str, ...]
+    order: str
+    fast: str
+    noise: float
+    seed: int
+    snapshots: str | None
+    window: str | None
+    measure: str | None
+    scores: PathLike | None
+    solver: PathLike | None
+    solverstate: PathLike | None
+    also: tuple[PathLike, ...]
+    trust_field: tuple[str, ...]
+    config: PathLike | None
+    as_path: str | None
+    force: bool
+    check: bool
+    diff: bool
+    progress: Progress
+
+
+class ResidualOptions(SplitOptions, total=False):
+    """residual_pre starts as surround * W, plus center * W at the spatial centre; even_center says which tap that is."""
+
+    surround: float
+    center: float
+    even_center: str | None
+
+
+def residual(
+    net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[ResidualOptions]
+) -> SplitReport:
+    """The residual split of one convolution, or of several alike, into the directory `output`.
+
+    Args:
+        net: a prototxt, or the directory of an earlier split; then `weights` may be None: its newest snapshot.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    return _split("residual", net, weights, output, **options)
+
+
+def extension(
+    net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[SplitOptions]
+) -> SplitReport:
+    """The old extension/reorder split of one convolution into the directory `output`.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    return _split("extension", net, weights, output, **options)
+
+
+class SkipOptions(SplitOptions, total=False):
+    """skip says how a strided layer's input is handed on; even_center, where a kernel of even size takes it."""
+
+    skip: str
+    even_center: str | None
+
+
+def skip(net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[SkipOptions]) -> SplitReport:
+    """The skip ("identity") split of one convolution into the directory `output`.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    return _split("skip", net, weights, output, **options)
+
+
+def apply(
+    config: PathLike, net: PathLike, weights: PathLike | None, output: PathLike, *,
+    force: bool = False, check: bool = False, diff: bool = False, progress: Progress = no_progress, **options: Any,
+) -> SplitReport:  # fmt: skip
+    """Several splits in one run, as a config says; or those of an earlier split.yaml, of which nothing is ranked again.
+
+    Args:
+        config: a YAML file. weights: may be None with a split.yaml and `check`: then the prototxts alone are checked.
+        options: they override the config's; with a split.yaml only those that name files.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    run = _Run(net, weights, output, config, force, check, diff, progress)
+    if not is_plan(config):
+        entries = read_config(config)
+        settings = [Settings.made_of(entry.options, options) for entry in entries]
+        for entry in entries:
+            if entry.recipe is None:
+                raise UsageError(f"{config}: says no recipe (recipe: {', '.join(RECIPES)})")
+        steps = [Step(entry.recipe or "", made) for entry, made in zip(entries, settings)]
+        for step, entry in zip(steps, entries):
+            _check_options(step, entry)
+        return run.work(steps, settings[0], None)
+    for name in options:
+        if name not in RUN_WORDS:
+            raise UsageError(f"{config} is a plan, of which --{name.replace('_', '-')} cannot be changed")
+    plan, files = read_plan(config), Settings.made_of({}, options)
+    return run.work([Step(layer.options.recipe, files, layer) for layer in plan.layers], files, plan)
+
+
+def _split(
+    recipe: str, net: PathLike, weights: PathLike | None, output: PathLike, *, config: PathLike | None = None,
+    force: bool = False, check: bool = False, diff: bool = False,
+    progress: Progress = no_progress, **options: Any,
+) -> SplitReport:  # fmt: skip
+    (entry,) = read_config(config, recipe) if config is not None else [Entry(recipe, {})]
+    settings = Settings.made_of(entry.options, options)
+    _check_options(Step(recipe, settings), entry)
+    run = _Run(net, weights, output, config, force, check, diff, progress)
+    return run.work([Step(recipe, settings)], settings, None)
+
+
+def _check_options(step: Step, entry: Entry) -> None:
+    """Raises: UsageError, where a value is impossible, at its place in the config, if it is from there."""
+    try:
+        step.options()
+    except UsageError as error:
+        word = re.match(r"(?:--)?([a-z-]+)", error.message)
+        place = entry.places.get(word[1]) if word is not None else None
+        if place is None:
+            raise
+        raise UsageError(f"{place}: {error.message}", hint=error.hint) from error
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the splitting verbs share: where from, where to, and whether to write."""
+
+    net: PathLike
+    weights: PathLike | None
+    output: PathLike
+    config: PathLike | None
+    force: bool
+    check: bool
+    diff: bool
+    progress: Progress
+
+    def work(self, steps: Sequence[Step], settings: Settings, plan: Plan | None) -> SplitReport:
+        """Split, and write, compare or show."""
+        if self.check and self.diff:
+            raise UsageError("--check and --diff exclude each other")
+        if not os.fspath(self.output):
+            raise UsageError("the output directory has no name (an empty shell variable?)")
+        texts_only = self.check and plan is not None  # then weights are welcome, and not needed
+        files = given(self.net, self.weights, settings.solver, settings.also, texts_only)
+        if files.weights is None and not texts_only:
+            raise UsageError(
+                "WEIGHTS is missing: it may be left out where NET is the directory of a split, and in "
+                "`apply split.yaml NET -o DIR --check`"
+            )
+        directory = OutputDir(plain(self.output))
+        caffe_dir = plain(settings.as_path) if settings.as_path else directory.given
+        with ExitStack() as stack:
+            inputs = open_inputs(
+                stack,
+                files.net,
+                files.weights,
+                files.solver,
+                files.also,
+                settings.solverstate,
+                files.lineage,
+                hdf5=plan is not None and plan.weights.name.endswith(HDF5_SUFFIX),
+            )
+            job = work_out(inputs, steps, directory=caffe_dir, plan=plan, diff=self.diff, progress=self.progress)
+            differing: list[str] = []
+            if self.diff:
+                status = "diff"
+            elif self.check:
+                differing = directory.differing(job.outputs) + stale_files(
+                    directory, job.outputs, files.weights is None
+                )
+                status = "differs" if differing else "same"
+            else:
+                read = [path for path in (self.config, settings.scores) if path is not None]
+                status = write(directory, job.outputs, [*inputs.paths(), *read], self.force, self.progress)
+        return SplitReport(
+            status=status,
+            directory=directory.given,
+            plan=job.plan,
+            splits=job.splits,
+            parameters=job.parameters,
+            files=tuple(output.name for output in job.outputs),
+            next_command=next_command(job, caffe_dir),
+            differing=tuple(differing),
+            warnings=(*files.remarks, *job.warnings),
+            diff=job.diff,
+        )
+
+
+def next_command(job: Job, directory: str) -> str:
+    """The command that trains the derived net, or goes on with its training where a solver state was carried over."""
+    names = [output.name for output in job.outputs]
+    state = next((name for name in names if name.startswith(STATE_FILE)), None)
+    solver_file = shlex.quote(f"{directory}/{SOLVER_FILE}") if SOLVER_FILE in names else "SOLVER"
+    weights = next((name for name in names if name.startswith(WEIGHTS_FILE)), WEIGHTS_FILE)
+    start = f"--weights {shlex.quote(f'{directory}/{weights}')}"
+    if state is not None:
+        start = f"--snapshot {shlex.quote(f'{directory}/{state}')}"
+    return f"caffe train --solver {solver_file} {start} 2>&1 | tee {shlex.quote(f'{directory}/train.log')}"

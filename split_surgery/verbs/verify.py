@@ -1,0 +1,211 @@
+"""The verb `verify`: a derived net proven from the files alone, and by running both nets."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from split_surgery.documents.net.net import Net, inner_nets
+from split_surgery.documents.prototxt import Document
+from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
+from split_surgery.documents.weights.blobs import Weights
+from split_surgery.documents.weights.opening import open_weights
+from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.verbs.proof_reports import EngineOutput, VerifyReport
+from split_surgery.verification.coverage import FINE, coverage, ignored
+from split_surgery.verification.engines import ENGINES
+from split_surgery.verification.engines.input_file import read_inputs
+from split_surgery.verification.engines.prepare import Runnable, input_shapes, prepare, random_inputs
+from split_surgery.verification.equivalence import changes, split_blocks
+from split_surgery.workspace.names import NET_FILE, SOLVER_FILE, WEIGHTS_FILE, WEIGHTS_FILES
+from split_surgery.workspace.run_dir import given
+from split_surgery.workspace.snapshots import snapshots_in
+
+
+def verify(
+    net: PathLike, weights: PathLike | None, derived: PathLike | tuple[PathLike, PathLike], *, trained: bool = False,
+    engine: str | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None, input: PathLike | None = None, seed: int = 0,
+    max_drift: float | None = None, trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
+) -> VerifyReport:  # fmt: skip
+    """Prove a derived net from the files alone, and by running both nets where an engine is named.
+
+    Args:
+        net: a prototxt, or the directory of a split or a fold; then `weights` may be None: its newest snapshot.
+        derived: a directory of a split or a fold, or its prototxt and weights.
+        trained: take the directory's newest snapshot, and expect every layer to have changed.
+        input: a file of inputs (npy, npz, or an image) for the engine; else they are standard normal numbers from `seed`.
+        max_drift: largest relative weight change allowed; 0 demands equal bits.
+        trust_field: names of fork fields that leave a convolution linear.
+
+    Raises:
+        SurgeryError: with the exit code that the command line gives.
+    """
+    if engine is not None and engine not in ENGINES:
+        raise UsageError(f"--engine {engine}: must be one of {', '.join(ENGINES)}")
+    if (input_shape or input is not None) and engine is None:
+        raise UsageError(f"--input{'-shape' if input is None else ''} is for a run: name an --engine")
+    if isinstance(derived, (tuple, list)) and len(derived) != 2:
+        raise UsageError("the derived net is a directory, or two files: its prototxt and its weights")
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"--seed {seed}: must be a number from 0 to 2**32 - 1")
+    if max_drift is not None and not max_drift >= 0:
+        raise UsageError(f"--max-drift {max_drift}: must be a number of at least 0")
+    files = given(net, weights, None, ())
+    if files.weights is None:
+        raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split or a fold")
+    net, weights = files.net, files.weights
+    derived_net, derived_weights = derived if isinstance(derived, (tuple, list)) else _derived_files(derived, trained)
+    with ExitStack() as stack:
+        nets = [Net(Document(read_file(path), os.fspath(path))) for path in (net, derived_net)]
+        tests = _test_nets(nets[0], derived, derived_net)
+        models = [open_weights(stack, path) for path in (weights, derived_weights)]
+        report = _from_files(nets, models, trusted := frozenset(trust_field), trained, engine, progress)
+        others = [_from_files(pair, models, trusted, trained, None, progress) for pair in tests]
+        if engine is not None:
+            shapes = dict(input_shape or {})
+            read = None
+            if input is not None:
+                read = read_inputs(input, nets[0], input_shapes(nets[0], models[0], shapes))
+                shapes |= {name: array.shape for name, array in read.items()}
+            runnable = [prepare(a, b, shapes) for a, b in zip(nets, models)]
+            inputs = read or random_inputs(runnable[0].inputs, seed)
+            tops = [top for b in report.blocks for twin in nets[b.folded].named(b.layer) for top in twin.tops]
+            report = replace(
+                report,
+                inputs=f"standard normal numbers (seed {seed})" if input is None else os.fspath(input),
+                outputs=tuple(_compare(engine, runnable, [weights, derived_weights], tops, inputs)),
+            )
+    found = _problems(report, max_drift)
+    for at, other in enumerate(others):
+        # Beside the net that is trained: what the weights file has for that one, a test net may leave.
+        found += [f"test net #{at}: {problem}" for problem in _problems(other, max_drift) if problem not in found]
+    return replace(report, problems=tuple(found), warnings=files.remarks)
+
+
+def _from_files(
+    nets: Sequence[Net], models: Sequence[Weights], trusted: frozenset[str], trained: bool, engine: str | None,
+    progress: Progress,
+) -> VerifyReport:  # fmt: skip
+    """What the files of a baseline and of a derived net say."""
+    four = (nets[0], models[0], nets[1], models[1])
+    blocks = split_blocks(*four, trusted)
+    took = {member: block.layer for block in blocks if not block.folded for member in block.members}
+    folds = {block.layer for block in blocks if block.folded}
+    for block in blocks:
+        if block.folded:  # the parameters' names are those of a layer that read the same
+            bottoms = nets[1].named(block.layer)[0].bottoms
+            first = [layer.name for layer in nets[0].layers if layer.name in block.members and layer.bottoms == bottoms]
+            took[block.layer] = (first or [block.layer])[0]
+    return VerifyReport(
+        tuple(coverage(*four, took, folds)), ignored(nets[1], models[1]), tuple(blocks), tuple(changes(*four, blocks, progress)),
+        trained, engine, (), (),
+    )  # fmt: skip
+
+
+def _test_nets(
+    base: Net, derived: PathLike | tuple[PathLike, PathLike], derived_net: PathLike
+) -> list[tuple[Net, Net]]:
+    """The test nets inside a solver, beside those inside the derived solver: the one named, or the directory's.
+
+    Raises:
+        FileError: the derived solver has another number of them.
+    """
+    if not base.inside_solver:
+        return []
+    path = derived_net if isinstance(derived, (tuple, list)) else Path(derived) / SOLVER_FILE
+    if not os.path.exists(path):
+        return []
+    document = Document(read_file(path), os.fspath(path))
+    pairs = (inner_nets(base.document)[1:], inner_nets(document)[1:])
+    if len(pairs[0]) != len(pairs[1]) and document.root.messages("net_param") + document.root.messages(
+        "train_net_param"
+    ):
+        raise FileError(
+            f"has {len(pairs[1])} test nets, but the baseline has {len(pairs[0])}", FilePlace(os.fspath(path))
+        )
+    return list(zip(*pairs))
+
+
+Array = np.typing.NDArray[np.float32]
+
+TRAINING_CHANGES = ("weights", "missing record", "added record")
+"""What training does to a net's weights: it moves them, and Caffe saves the layers of the phase that it trained."""
+
+
+def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLike]:
+    folder = Path(directory)
+    if not os.path.isdir(folder) or not os.path.exists(folder / NET_FILE):
+        raise FileError(
+            f"is not the directory of a split or a fold (it has no {NET_FILE})",
+            FilePlace(os.fspath(directory)),
+            "or name two files: --derived NET WEIGHTS",
+        )
+    if not trained:
+        names = [name for name in WEIGHTS_FILES if os.path.exists(folder / name)]
+        return folder / NET_FILE, folder / (names or [WEIGHTS_FILE])[0]
+    found = snapshots_in(folder, kind="caffemodel")
+    if not found:
+        raise FileError("holds no snapshot (*_iter_N.caffemodel) of a training", FilePlace(os.fspath(directory)))
+    if len({snapshot.prefix for snapshot in found}) > 1:
+        raise UsageError(
+            f"{directory} holds snapshots of several runs: " + ", ".join(sorted({s.prefix for s in found}))
+        )
+    return folder / NET_FILE, found[-1].path
+
+
+def _compare(
+    engine: str, nets: list[Runnable], weights: list[PathLike], tops: list[str], inputs: Mapping[str, Array]
+) -> list[EngineOutput]:
+    """Every output of both nets, and the tops of the split layers: a softmax at the end can hide a difference."""
+    if engine == "caffe":
+        from split_surgery.verification.engines.pycaffe import run
+    else:
+        from split_surgery.verification.engines.opencv import run
+    if nets[0].inputs != nets[1].inputs or set(nets[0].outputs) != set(nets[1].outputs):
+        raise FileError(f"the nets have other inputs or outputs: {nets[0].outputs} and {nets[1].outputs}")
+    there = [top for top in dict.fromkeys(tops) if all(top in net.makers for net in nets)]
+    asked = [*nets[0].outputs, *(top for top in there if top not in nets[0].outputs)]
+    found = [run(net, Path(path), inputs, asked) for net, path in zip(nets, weights)]
+    rows = []
+    for blob in asked:
+        before, after = found[0][blob].astype(np.float64), found[1][blob].astype(np.float64)
+        scale = float(np.abs(before).max()) or 1.0
+        rows.append(EngineOutput(blob, float(np.abs(after - before).max()) / scale, nets[1].tolerance, before.size))
+    return rows
+
+
+def _problems(report: VerifyReport, max_drift: float | None) -> list[str]:
+    """Reasons for exit code 1."""
+    found = [f"{row.layer}: {row.status}: {row.detail}" for row in report.coverage if row.status not in FINE]
+    for change in report.changed:
+        if not report.trained or change.part not in TRAINING_CHANGES:
+            found.append(f"{change.layer}: differs outside the split layers ({change.part})")
+        elif change.drift is not None and not math.isfinite(change.drift):
+            found.append(f"{change.layer}: holds NaN or infinity")
+    if max_drift is not None and not report.blocks:
+        found.append("no layer of the baseline was split, so there is no drift to hold against --max-drift")
+    for block in report.blocks:
+        if block.fault:
+            found.append(f"{block.layer}: the block in its place cannot be folded: {block.fault}")
+        elif not math.isfinite(block.drift):
+            found.append(f"{block.layer}: the folded block holds NaN or infinity")
+        elif block.folded and not block.sound and not report.trained and max_drift is None:
+            found.append(
+                f"{block.layer}: differs from the block that it stands for by {block.drift:.3g}, more than rounding explains"
+            )
+        elif max_drift is not None and (not block.exact if max_drift == 0 else block.drift > max_drift):
+            found.append(f"{block.layer}: drift {block.drift:.3g} is above --max-drift {max_drift:g}")
+    exact = all(block.sound for block in report.blocks) and not report.trained
+    for output in report.outputs:
+        if not math.isfinite(output.difference):
+            found.append(f"output {output.blob}: holds NaN or infinity")
+        elif exact and output.difference > output.tolerance:
+            explained = f"more than rounding explains ({output.tolerance:.3g})"
+            found.append(f"output {output.blob}: differs by {output.difference:.3g}, {explained}")
+    return found

@@ -1,0 +1,91 @@
+"""Real pycaffe as an engine, run by whatever interpreter has it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from split_surgery.errors import FileError, FilePlace
+from split_surgery.verification.engines.prepare import Runnable
+
+Arrays = dict[str, np.typing.NDArray[np.float32]]
+
+TELLING = re.compile(r"[EF]\d{4} |\[libprotobuf ERROR|pycaffe cannot be imported|\w*Error: ")
+"""Lines of Caffe's log (glog's errors and fatal errors), of protobuf and of Python that say why it stopped."""
+
+_LOG_HEAD = re.compile(r"^[EF]\d{4} [\d:.]+ +\d+ ")
+
+RUNNER = Path(__file__).with_name("caffe_runner.py")
+
+
+def find_interpreter() -> str:
+    """The Python that has pycaffe.
+
+    `SPLIT_SURGERY_CAFFE_PYTHON`, else this one, else `caffe-python` beside `SPLIT_SURGERY_CAFFE`, on the PATH, or in the
+    private root that `make caffe` makes.
+
+    Raises:
+        FileError: there is none.
+    """
+    given = os.environ.get("SPLIT_SURGERY_CAFFE_PYTHON")
+    if given:
+        return given
+    if importlib.util.find_spec("caffe") is not None:
+        return sys.executable
+    beside = [Path(os.environ["SPLIT_SURGERY_CAFFE"]).parent] if os.environ.get("SPLIT_SURGERY_CAFFE") else []
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "split-surgery" / "caffe"
+    root = Path(os.environ.get("SPLIT_SURGERY_CAFFE_ROOT") or cache)
+    for folder in (*beside, root / "bin"):
+        if (folder / "caffe-python").exists():
+            return str(folder / "caffe-python")
+    found = shutil.which("caffe-python")
+    if found is None:
+        raise FileError(
+            "no Python with pycaffe was found",
+            hint="name one in SPLIT_SURGERY_CAFFE_PYTHON, run `make caffe`, or use --engine opencv",
+        )
+    return found
+
+
+def run(
+    net: Runnable, weights: Path, inputs: Mapping[str, np.typing.NDArray[np.float32]], blobs: Sequence[str]
+) -> Arrays:
+    """The blobs asked for, float32, after a forward pass with these inputs.
+
+    Raises:
+        FileError: Caffe refused the files or died; its last words are in the message.
+    """
+    python = find_interpreter()
+    with tempfile.TemporaryDirectory(prefix="split-surgery-") as folder:
+        text, given, out = (Path(folder, name) for name in ("net.prototxt", "inputs.npz", "outputs.npz"))
+        text.write_bytes(net.text)
+        np.savez(given, **inputs)  # type: ignore[arg-type]
+        asked = Path(folder, "blobs.json")
+        asked.write_text(json.dumps(list(blobs)))  # a name may hold what no argument of a command can
+        command = [python, str(RUNNER), str(text), os.path.abspath(weights), str(given), str(out), str(asked)]
+        try:
+            # A clean Python path: ours must not leak into an interpreter of another version.
+            environment = {
+                key: value for key, value in os.environ.items() if key != "PYTHONPATH" or python == sys.executable
+            }
+            done = subprocess.run(command, capture_output=True, check=False, env=environment)
+        except OSError as error:
+            raise FileError(f"cannot be run: {error.strerror}", FilePlace(python)) from error
+        if done.returncode:
+            words = done.stderr.decode("utf-8", "replace").replace(str(text), "the net").strip().splitlines()
+            telling = [line for line in words if TELLING.match(line)] or words[-1:] or ["it said nothing"]
+            reasons = "; ".join(_LOG_HEAD.sub("", line) for line in telling)
+            hint = "if it is about a shape: check --input-shape"
+            raise FileError(f"Caffe failed on it ({done.returncode}): {reasons}", FilePlace(os.fspath(weights)), hint)
+        with np.load(out) as found:
+            return {name: found[f"blob_{index}"] for index, name in enumerate(blobs)}

@@ -1,0 +1,299 @@
+"""Is a derived net still the baseline: what does each block compute, and is anything else changed.
+
+Works from the files alone and sees neither plan nor recipe, so it also judges nets that other programs made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from split_surgery.documents.net.flow import Flow
+from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.rules import State
+from split_surgery.documents.prototxt import Message
+from split_surgery.documents.weights.blobs import Blob, Record, Weights, padded, same_numbers
+from split_surgery.documents.weights.caffemodel import LayerRecord
+from split_surgery.documents.weights.values import sums_of_squares
+from split_surgery.errors import FileError, SurgeryError
+from split_surgery.folding.compose import fold_block, fold_group
+from split_surgery.folding.linear import Trust, convolution, inner_product, is_linear
+from split_surgery.kernels.linear_maps import Sliding, embedded
+from split_surgery.verification.same_layers import StandIn, stand_ins
+
+
+@dataclass(frozen=True)
+class Block:
+    """A layer of the baseline, and the block that took its place; or a block of it, and the layer that it was folded into.
+
+    Attributes:
+        folded: whether it is the latter; then `layer` is the derived net's and `members` are the baseline's.
+        exact: weight and bias of the folded block equal the layer's bit for bit, of a fold once they are rounded to its dtype.
+        drift: ||folded - old|| / ||old|| over weight and bias: the change of that layer's output for white input only.
+        largest: the largest absolute difference of one number.
+        rounding: the drift that rounding each number to the layer's dtype may make.
+        fault: why the block cannot be folded, or "". Its members are then all layers that the baseline has not.
+    """
+
+    layer: str
+    members: tuple[str, ...]
+    exact: bool
+    drift: float
+    largest: float
+    fault: str = ""
+    folded: bool = False
+    rounding: float = 0.0
+
+    @property
+    def sound(self) -> bool:
+        """Whether the two compute the same but for the rounding of the weights."""
+        return not self.fault and (self.exact or self.drift <= self.rounding)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A layer outside the split layers that is not what it was; `part` says in what."""
+
+    layer: str
+    part: str
+    drift: float | None = None
+
+
+SAFETY = 4.0
+"""Times the machine epsilon: what another program's rounding (of factors, say, and then of the product) may add up to."""
+
+
+def split_blocks(
+    base: Net, base_weights: Weights, derived: Net, weights: Weights, trusted: frozenset[str] = frozenset()
+) -> list[Block]:
+    """The convolutions that have gone, each held against the block that makes its top now, in every phase and stage.
+
+    Layers that stand for several of the baseline, because those were folded, are held against them in turn.
+
+    Args:
+        trusted: names of fork fields that leave a convolution linear.
+
+    Raises:
+        FileError: a layer has gone that was nowhere.
+        Unsupported: a convolution in it may not be linear.
+    """
+    states = list(dict.fromkeys(base.states() + derived.states()))
+    held = _Held(base, base_weights, derived, weights, trusted)
+    gone = dict.fromkeys(layer.name for layer in base.convolutions() if not derived.named(layer.name))
+    old_names = {layer.name for layer in base.layers}
+    new = [layer for layer in derived.layers if layer.name not in old_names]
+    found = [_block(held, base.named(name), new, states) for name in gone]
+    # What cannot be a block of the derived net may be part of what was folded.
+    sound = [block for block in found if not block.fault]
+    folded = _folded_blocks(held, states, {block.layer for block in sound})
+    taken = {member for block in folded for member in block.members}
+    faults = [block for block in found if block.fault and block.layer not in taken]
+    return [*sound, *faults, *folded]
+
+
+def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Block]:
+    """Layers of the derived net that stand for several of the baseline, none of them one of those that were split."""
+    seen: set[tuple[int, ...]] = set()
+    found: dict[str, Block] = {}
+    for state in states:
+        base, derived = Flow(held.base, state), Flow(held.derived, state)
+        for stand in stand_ins(base, derived):
+            names = tuple(sorted(base.layers[at].name for at in stand.group))
+            key = (id(stand.layer), *(id(base.layers[at]) for at in stand.group))
+            linear = all(is_linear(base.layers[at]) for at in stand.group)
+            if key in seen or not linear or split & set(names):
+                continue
+            seen.add(key)
+            try:
+                block = _stand_in_block(held, base, stand, names)
+            except FileError as error:
+                block = Block(stand.layer.name, names, False, math.nan, math.nan, str(error), folded=True)
+            worst = found.get(block.layer, block)
+            found[block.layer] = max(worst, block, key=lambda b: (bool(b.fault), not b.exact, b.drift))
+    return list(found.values())
+
+
+def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, ...]) -> Block:
+    trust = Trust(held.trusted, statistics=True)
+    now = fold_group(held.base, held.base_weights, base, stand.group, stand.bottom, stand.last, trust)
+    own = convolution if stand.layer.type == "Convolution" else inner_product
+    return _compared(stand.layer, names, own(held.derived, held.weights, stand.layer), now, once=True)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Both nets with their weights."""
+
+    base: Net
+    base_weights: Weights
+    derived: Net
+    weights: Weights
+    trusted: frozenset[str]
+
+
+def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: list[State]) -> Block:
+    cases = {}
+    for state in states:
+        for old in twins:
+            if old.in_state(state):
+                there = tuple(index for index, layer in enumerate(new_layers) if layer.in_state(state))
+                cases[old.bottoms, old.tops, there] = old
+    if not cases:
+        twins[0].fail("has gone, and no phase or stage had it")
+    try:
+        folded = [
+            _held_against(held, old, [new_layers[index] for index in there]) for (_, _, there), old in cases.items()
+        ]
+    except FileError as error:  # a blob that is missing is what coverage is there to tell
+        members = tuple(sorted({layer.name for layer in new_layers}))
+        return Block(twins[0].name, members, False, math.nan, math.nan, str(error))
+    return max(folded, key=lambda block: (not block.exact, block.drift))
+
+
+def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
+    if len(old.bottoms) != 1 or len(old.tops) != 1:
+        old.fail("has gone, and a layer with several bottoms or tops cannot be held against a block")
+    folded = fold_block(held.derived, new_layers, held.weights, old.bottoms[0], old.tops[0], held.trusted)
+    was, now = convolution(held.base, held.base_weights, old), folded.map
+    if (now.group, now.bias_term) != (was.group, was.bias_term):
+        old.fail("the block in its place has another geometry")
+    return _compared(old, tuple(sorted(folded.layers)), was, now, once=False)
+
+
+def _compared(layer: Layer, members: tuple[str, ...], own: Sliding, block: Sliding, once: bool) -> Block:
+    """A layer's own map held against that of a block; `once`: this is rounded to the layer's dtype first.
+
+    Raises:
+        FileError: they are of different geometry.
+    """
+    # The block may read more pixels than the layer does: then the layer is taken for one of that size, with zeros there.
+    weight = embedded(own.weight, own.slide, block.slide)
+    if weight is None or weight.shape != block.weight.shape:
+        layer.fail("the block in its place has another geometry")
+    if once:  # by value: between groups there may be -0.0
+        rounded = (block.weight.astype(weight.dtype), block.bias.astype(own.bias.dtype))
+        exact = np.array_equal(rounded[0], weight) and np.array_equal(rounded[1], own.bias)
+    else:
+        exact = block.weight.tobytes() == weight.tobytes() and block.bias.tobytes() == own.bias.tobytes()
+    mine, its = (
+        np.concatenate([w.ravel(), b]).astype(np.float64) for w, b in ((weight, own.bias), (block.weight, block.bias))
+    )
+    scale = float(np.linalg.norm(mine)) or 1.0
+    difference = np.abs(its - mine)
+    drift = float(np.linalg.norm(difference)) / scale
+    rounding = SAFETY * float(np.finfo(own.weight.dtype).eps)
+    return Block(layer.name, members, exact, drift, float(difference.max()), folded=once, rounding=rounding)
+
+
+def changes(
+    base: Net, base_weights: Weights, derived: Net, weights: Weights, blocks: Sequence[Block],
+    progress: Callable[[str, int, int], None],
+) -> Iterator[Changed]:  # fmt: skip
+    """All that differs outside the split layers, in text and weights."""
+    gone = {name for block in blocks for name in (block.members if block.folded else [block.layer])}
+    members = {name for block in blocks for name in ([block.layer] if block.folded else block.members)}
+    yield from _text_changes(base, derived, gone, members)
+    yield from _wiring_faults(base, derived)
+    saved: dict[str, list[Record]] = {}
+    for record in weights.layers:
+        saved.setdefault(record.name, []).append(record)
+    for done, record in enumerate(base_weights.layers):
+        progress("comparing", done, len(base_weights.layers))
+        if record.name in gone or record.type == "Split":  # Caffe's own, made anew whenever it builds a net
+            continue
+        # HDF5 does not say types.
+        there = [other for other in saved.get(record.name, []) if other.type in (record.type, "") or not record.type]
+        if not there:
+            yield Changed(record.name, "missing record")
+        elif not any(same_record(record, other) for other in there):
+            yield Changed(record.name, "weights", _drift(record, there[0]))
+    known = {record.name for record in base_weights.layers} | members
+    for record in weights.layers:
+        if record.name not in known and record.type != "Split":
+            yield Changed(record.name, "added record")
+
+
+def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str]) -> Iterator[Changed]:
+    if _meaning(base.message, without=("layer", "layers")) != _meaning(derived.message, without=("layer", "layers")):
+        yield Changed(base.document.name, "fields of the net itself")
+    for name in dict.fromkeys(layer.name for layer in base.layers):
+        if name in gone:
+            continue
+        if [_meaning(layer.message) for layer in base.named(name)] != [
+            _meaning(layer.message) for layer in derived.named(name)
+        ]:
+            yield Changed(name, "text" if derived.named(name) else "missing")
+    for name in dict.fromkeys(layer.name for layer in derived.layers):
+        if name not in members and not base.named(name):
+            yield Changed(name, "added")
+    # In the order of the baseline, the layer that makes the old top standing for the layer that has gone.
+    tops = {top for name in gone for layer in base.named(name) for top in layer.tops}
+    order = [layer.name if layer.name not in gone else layer.tops for layer in base.layers]
+    now = [
+        layer.tops if layer.name in members else layer.name
+        for layer in derived.layers
+        if layer.name not in members or set(layer.tops) & tops
+    ]
+    if sorted(map(str, now)) == sorted(map(str, order)) and now != order:
+        first = next(layer for layer, a, b in zip(base.layers, now, order) if a != b)
+        yield Changed(first.name, "order of the layers")
+
+
+def _wiring_faults(base: Net, derived: Net) -> Iterator[Changed]:
+    """Layers that Caffe would refuse in a phase or stage in which it accepts the baseline."""
+    for state in dict.fromkeys(base.states() + derived.states()):
+        if next(base.wiring_faults(state), None) is None:
+            for layer, fault in derived.wiring_faults(state):
+                yield Changed(layer.name, f"{fault} in phase {state.phase}")
+                return
+
+
+def _meaning(message: Message, without: tuple[str, ...] = ()) -> tuple[object, ...]:
+    """A message without its layout: a net moved out of its solver is indented otherwise."""
+    return tuple(
+        (field.name, tuple(_meaning(value) if isinstance(value, Message) else value.text for value in field.values))
+        for field in message.fields
+        if field.name not in without
+    )
+
+
+COMPARE = 64 * 1024
+"""Bytes of two records held at a time: few enough to stay in the processor's cache, which halves the time."""
+
+
+def same_record(record: Record, other: Record) -> bool:
+    """Whether two records hold the same: protobuf's byte for byte, a piece at a time, else blob by blob."""
+    if not isinstance(record, LayerRecord) or not isinstance(other, LayerRecord):
+        return [_shape_of(blob) for blob in record.blobs] == [_shape_of(blob) for blob in other.blobs] and all(
+            same_numbers(mine, its) for mine, its in zip(record.blobs, other.blobs)
+        )
+    size = record.body.stop - record.body.start
+    if size != other.body.stop - other.body.start:
+        return False
+    return all(
+        record.reader.read(record.body.start + at, record.body.start + min(size, at + COMPARE))
+        == other.reader.read(other.body.start + at, other.body.start + min(size, at + COMPARE))
+        for at in range(0, size, COMPARE)
+    )
+
+
+def _shape_of(blob: Blob) -> tuple[int, tuple[int, ...], str]:
+    return blob.index, blob.shape, blob.dtype
+
+
+def _drift(a: Record, b: Record) -> float | None:
+    """Relative change of all the blobs of a record, or None where there are none, or they cannot be compared."""
+    if not a.blobs or [padded(blob.shape) for blob in a.blobs] != [padded(blob.shape) for blob in b.blobs]:
+        return None
+    moved = size = 0.0
+    for first, second in zip(a.blobs, b.blobs):
+        try:
+            step, whole = sums_of_squares(first, second)
+        except SurgeryError:
+            return None
+        moved, size = moved + step, size + whole
+    return (moved / size) ** 0.5 if size else None if moved else 0.0

@@ -1,0 +1,89 @@
+"""Layers of a derived net that stand for a region of the baseline, because that was folded: found without knowing who folded it.
+
+Both nets are walked side by side. What a layer that both have reads in one, it reads in the other; so a convolution or
+InnerProduct that differs makes what the baseline's layers before its reader made, and is held against those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from split_surgery.documents.net.flow import Flow, Value
+from split_surgery.documents.net.layer import Layer
+
+KINDS = ("Convolution", "InnerProduct")
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A layer of the derived net, and the places in the baseline's flow of the layers that it stands for.
+
+    Attributes:
+        last: the place of the one that makes their top. bottom: the baseline's value that they start from.
+    """
+
+    layer: Layer
+    group: tuple[int, ...]
+    last: int
+    bottom: Value
+
+
+def stand_ins(base: Flow, derived: Flow) -> Iterator[StandIn]:
+    """The layers of the derived net that stand for others than their namesakes, in one state."""
+    same = _SameValues(base, derived)
+    for at, layer in enumerate(derived.layers):
+        if layer.type in KINDS and len(layer.bottoms) == len(layer.tops) == 1:
+            top, bottom = same.value(derived.makes[at][0]), same.value(derived.reads[at][0])
+            group = _between(base, bottom, top) if top is not None and bottom is not None else ()
+            if (
+                top is not None
+                and bottom is not None
+                and group
+                and [base.layers[n].name for n in group] != [layer.name]
+            ):
+                yield StandIn(layer, group, top.maker, bottom)
+
+
+def _between(base: Flow, bottom: Value, top: Value) -> tuple[int, ...]:
+    """The layers that lead from one value to another; none where something else leads there too, or leads away."""
+    group: set[int] = set()
+    waiting = [top]
+    while waiting:
+        value = waiting.pop()
+        if value == bottom or value.maker in group:
+            continue
+        if value.maker <= bottom.maker:
+            return ()  # it comes from elsewhere
+        group.add(value.maker)
+        waiting += base.reads[value.maker]
+    return tuple(sorted(group)) if group and base.within(group, top.maker) == bottom else ()
+
+
+class _SameValues:
+    """Which values of the two flows are the same."""
+
+    def __init__(self, base: Flow, derived: Flow) -> None:
+        self.base = base
+        self.derived = derived
+
+    def _kept(self, at: int) -> int | None:
+        """Where a layer of the derived net is in the baseline, if it can neither have been folded nor be a fold."""
+        layer = self.derived.layers[at]
+        place = self.base.places.get(layer.name)
+        return place if place is not None and layer.type == self.base.layers[place].type not in KINDS else None
+
+    def value(self, value: Value) -> Value | None:
+        """The baseline's value that one of the derived net is: what the layers that both have say, else the last of its name."""
+        if value.maker < 0:
+            return value
+        place = self._kept(value.maker)
+        tops = self.derived.makes[value.maker]
+        if place is not None and len(tops) == len(self.base.makes[place]):
+            return self.base.makes[place][tops.index(value)]
+        for reader in self.derived.readers.get(value, []):
+            there, index = self._kept(reader), self.derived.reads[reader].index(value)
+            if there is not None and len(self.base.reads[there]) == len(self.derived.reads[reader]):
+                return self.base.reads[there][index]
+        made = [one for makes in self.base.makes for one in makes if one.blob == value.blob]
+        return made[-1] if made else None

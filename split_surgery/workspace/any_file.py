@@ -1,0 +1,225 @@
+"""Opening a file of any kind that Caffe reads or writes, told apart by its content: for the verbs that look at one."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from split_surgery.documents.net.meaning import Fields, fields_of, quoted
+from split_surgery.documents.net.net import INNER_NETS, TRAIN_NETS, Net, inner_nets
+from split_surgery.documents.prototxt import Document
+from split_surgery.documents.source import PathLike, Source, files_in, has_magic, read_file
+from split_surgery.documents.weights import hdf5, wire
+from split_surgery.documents.weights.blobs import Record, Weights
+from split_surgery.documents.weights.caffemodel import Caffemodel
+from split_surgery.documents.weights.hdf5 import Hdf5Weights
+from split_surgery.documents.weights.opening import open_solverstate, open_weights
+from split_surgery.documents.weights.solverstate import ITER, BinarySolverstate, Hdf5Solverstate, Solverstate
+from split_surgery.errors import FileError, FilePlace
+from split_surgery.workspace.names import (
+    FOLD_FILE,
+    HDF5_SUFFIX,
+    NET_FILE,
+    PLAN_FILE,
+    SOLVER_FILE,
+    STATE_FILE,
+    WEIGHTS_FILE,
+)
+from split_surgery.workspace.run_dir import newest
+from split_surgery.workspace.snapshots import snapshots_in
+
+NET, SOLVER, WEIGHTS, STATE, DIRECTORY = "net", "solver", "weights", "solver state", "directory"
+
+SOLVER_FIELDS = frozenset(
+    "net train_net test_net net_param train_net_param test_net_param base_lr lr_policy max_iter snapshot_prefix".split()
+)
+"""Fields by which a prototxt without layers is known for a solver."""
+
+LAYERS = ("layer", "layers")
+"""Fields of a net that hold its layers."""
+
+HEAD = 4096
+"""Bytes that tell text from binary: a protobuf of Caffe's has the tag of a layer or a count there, which no text has."""
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+
+CURRENT_STEP = 4
+
+
+class Prototxt:
+    """A net or a solver, in one file with the nets inside it.
+
+    Attributes:
+        kind: NET or SOLVER.
+        nets: each with what it is called in the file: "" where the file is the net.
+
+    Raises:
+        FileError, Unsupported: as Document and Net.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        names = {field.name for field in document.root.fields}
+        layers = bool(names & set(LAYERS))
+        self.kind = SOLVER if not layers and names & SOLVER_FIELDS else NET
+        self.nets: list[tuple[str, Net]] = [("", Net(document, document.root))]
+        if self.kind == SOLVER:
+            inner = inner_nets(document)
+            titles = [name for name in TRAIN_NETS if document.root.messages(name)]
+            titles += [f"test_net_param[{at}]" for at in range(len(inner) - len(titles))]
+            self.nets = list(zip(titles, inner))
+
+    def own_fields(self) -> Fields:
+        """The fields of a solver but for the nets in it; of a net none, which has them itself."""
+        return fields_of(self.document.root, without=INNER_NETS) if self.kind == SOLVER else {}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file of one kind, or the directory of a split: what it is not is None.
+
+    Attributes:
+        name: as it was given, for messages.
+        weights: of a directory its newest snapshot, else what was written into it. written: the latter, where there is a snapshot.
+        others: further prototxts of a directory, by name. plan: what its split.yaml or fold.yaml says.
+    """
+
+    kind: str
+    name: str
+    text: Prototxt | None = None
+    weights: Weights | None = None
+    state: Solverstate | None = None
+    solver: Prototxt | None = None
+    others: tuple[tuple[str, Prototxt], ...] = ()
+    written: Weights | None = None
+    plan: Fields = field(default_factory=dict)
+
+
+def open_any(stack: ExitStack, path: PathLike) -> Opened:
+    """The index of a file whose kind its content says, or of a directory; `stack` closes it.
+
+    Raises:
+        FileError: it cannot be read, or is of no kind that Caffe has.
+    """
+    name = os.fspath(path)
+    if os.path.isdir(path):
+        return _open_directory(stack, name)
+    if has_magic(path, hdf5.MAGIC):
+        with hdf5.opened(name) as file:
+            history = "history" in file
+        if history:
+            return Opened(STATE, name, state=Hdf5Solverstate(name))
+        return Opened(WEIGHTS, name, weights=Hdf5Weights(name))
+    source = stack.enter_context(Source(path))
+    if source.size == 0:
+        raise FileError("is empty", FilePlace(name))
+    if not _CONTROL.search(source.read(0, min(HEAD, source.size))):
+        prototxt = Prototxt(Document(source.read(0, source.size), name))
+        return Opened(prototxt.kind, name, text=prototxt)
+    if _is_state(source):
+        return Opened(STATE, name, state=BinarySolverstate(source))
+    return Opened(WEIGHTS, name, weights=Caffemodel(source))
+
+
+def _is_state(source: Source) -> bool:
+    """Whether a binary file is a solver state, and not a caffemodel.
+
+    Raises:
+        FileError: it is neither.
+    """
+    fields: set[tuple[int, int]] = set()
+    try:
+        for item in wire.walk(source, 0, source.size):
+            fields.add((item.number, item.wire_type))
+    except FileError:  # cut off, perhaps: what came before tells what it is
+        pass
+    if (ITER, wire.VARINT) in fields and {number for number, _ in fields} <= {1, 2, 3, CURRENT_STEP}:
+        return True
+    if fields & {(1, wire.LENGTH), (2, wire.LENGTH), (100, wire.LENGTH)} and (ITER, wire.VARINT) not in fields:
+        return False
+    raise FileError("is neither text, nor a caffemodel, nor a solver state", FilePlace(source.name))
+
+
+def _open_directory(stack: ExitStack, name: str) -> Opened:
+    folder = Path(name)
+    if not os.path.exists(folder / NET_FILE):
+        raise FileError(f"is not the directory of a split or a fold (it has no {NET_FILE})", FilePlace(name))
+
+    def there(file: str) -> Path | None:
+        return next((folder / n for n in (file, file + HDF5_SUFFIX) if os.path.exists(folder / n)), None)
+
+    def text(file: str | Path) -> Prototxt:
+        return Prototxt(Document(read_file(folder / file), os.fspath(folder / file)))
+
+    written, state = there(WEIGHTS_FILE), there(STATE_FILE)
+    snapshot = newest(folder)[0] if snapshots_in(folder, kind="caffemodel") else None
+    plans = [folder / file for file in (PLAN_FILE, FOLD_FILE) if os.path.exists(folder / file)]
+    weights = snapshot or written
+    names = [n for n in files_in(folder, ".prototxt") if n not in (NET_FILE, SOLVER_FILE)]
+    return Opened(
+        DIRECTORY,
+        name,
+        text=text(NET_FILE),
+        weights=open_weights(stack, weights) if weights else None,
+        state=open_solverstate(stack, state) if state else None,
+        solver=text(SOLVER_FILE) if os.path.exists(folder / SOLVER_FILE) else None,
+        others=tuple((n, text(n)) for n in names),
+        written=open_weights(stack, written) if written and snapshot else None,
+        plan=_plan_fields(plans[0]) if plans else {},
+    )
+
+
+def _plan_fields(path: Path) -> Fields:
+    """A YAML file as fields by path, lists of plain values in one text.
+
+    Raises:
+        FileError: it is not YAML.
+    """
+    try:
+        return dict(_flat(path.name, yaml.safe_load(read_file(path).decode("utf-8", "replace"))))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise FileError(f"is not YAML: {error}".splitlines()[0], FilePlace(os.fspath(path))) from error
+
+
+def _flat(path: str, tree: object) -> Iterator[tuple[str, str]]:
+    if isinstance(tree, dict):
+        for name, inner in tree.items():
+            yield from _flat(f"{path}: {name}" if ": " not in path else f"{path}.{name}", inner)
+    elif isinstance(tree, list) and any(isinstance(one, (dict, list)) for one in tree):
+        for at, inner in enumerate(tree):
+            yield from _flat(f"{path}[{at}]", inner)
+    else:
+        yield path, " ".join(map(str, tree)) if isinstance(tree, list) else str(tree)
+
+
+def records_of(weights: Weights) -> list[Record]:
+    """The records of a weights file but for Caffe's own Split layers, which it makes anew whenever it builds a net."""
+    return [record for record in weights.layers if record.type != "Split"]
+
+
+def state_fields(state: Solverstate) -> Fields:
+    """What a solver state says beside its history.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    step = _current_step(state)
+    fields = {"iter": str(state.iteration), "learned_net": quoted(state.learned_net)}
+    return fields | ({"current_step": str(step)} if step is not None else {})
+
+
+def _current_step(state: Solverstate) -> int | None:
+    """The step of the learning rate's schedule that a solver state is in, if it says so."""
+    if isinstance(state, BinarySolverstate):
+        items = wire.walk(state.reader, 0, state.reader.size)
+        found = [i.integer for i in items if (i.number, i.wire_type) == (CURRENT_STEP, wire.VARINT)]
+        return found[-1] if found else None
+    with hdf5.opened(state.name) as file:
+        return int(np.asarray(file["current_step"][()]).reshape(-1)[0]) if "current_step" in file else None
