@@ -34,7 +34,7 @@ FAULTS = (
           "if any(outer.slide.pad) and inner.bias.any():", "if False:"),
     Fault("padding after a shift taken for exact", "kernels/linear_maps.py",
           "if any(outer.slide.pad) and inner.shift.any():", "if False:"),
-    Fault("groups in the wrong place", "kernels/initial.py",
+    Fault("groups in the wrong place", "kernels/dense.py",
           "dense[rows, at * width : (at + 1) * width]", "dense[rows, (group - 1 - at) * width : (group - at) * width]"),
     Fault("eps outside the root", "folding/linear.py", "np.sqrt(variance * share + eps)", "(np.sqrt(variance * share) + eps)"),
     Fault("scale factor not divided", "folding/linear.py", "share = 1.0 / factor if factor else 0.0", "share = 1.0"),

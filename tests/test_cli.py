@@ -236,7 +236,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, name):
     net, weights = write_tiny(tmp_path)
     # The write is held up, at a known place.
     program = (
-        "import signal, sys, time, split_surgery.documents.source as files\n"
+        "import signal, sys, time, split_surgery.workspace.output_dir as files\n"
         # Where the tests run in a shell's background, SIGINT is ignored, and that is inherited.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(self, path, progress=None):\n"

@@ -8,7 +8,8 @@ import pytest
 
 from split_surgery import extension, residual, skip
 from split_surgery.errors import SurgeryError
-from split_surgery.splitting.config import Settings, read_config, word_of
+from split_surgery.splitting.config import read_config
+from split_surgery.splitting.options import Settings, word_of
 from tests.conftest import ROOT
 from tests.nets import write_tiny
 

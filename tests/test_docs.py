@@ -13,7 +13,7 @@ import pytest
 
 from split_surgery import rank
 from split_surgery.kernels.tpm import MEASURES
-from split_surgery.verbs.reports import NetRankReport
+from split_surgery.verbs.rank import NetRankReport
 from tests.conftest import EXAMPLE, ROOT
 
 LATE = 100_000

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from split_surgery.documents import source as files
-from split_surgery.documents.source import Output, OutputDir, Source
+from split_surgery.documents.source import Source
 from split_surgery.documents.spans import Span, Splice, apply_splices, splice_chunks
 from split_surgery.errors import FileError, UsageError
+from split_surgery.workspace import output_dir as files
+from split_surgery.workspace.output_dir import Output, OutputDir
 from split_surgery.workspace.snapshots import snapshot_of, snapshots_in
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from split_surgery.errors import UsageError
-from split_surgery.kernels import initial
+from split_surgery.kernels import dense, initial
 from split_surgery.kernels.linear_maps import Slide, after, of_layer
 from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking, rng
 from split_surgery.kernels.tpm import MEASURES, entropy, rounded
@@ -211,5 +211,5 @@ def test_policies_within_groups(policy, count):
 
 def test_a_grouped_convolution_is_a_plain_one_with_zeros_between():
     weight = np.arange(4 * 2 * 1 * 1, dtype=np.float32).reshape(4, 2, 1, 1) + 1
-    dense = initial.ungrouped(weight, 2)
-    assert dense[:, :, 0, 0].tolist() == [[1, 2, 0, 0], [3, 4, 0, 0], [0, 0, 5, 6], [0, 0, 7, 8]]
+    wide = dense.ungrouped(weight, 2)
+    assert wide[:, :, 0, 0].tolist() == [[1, 2, 0, 0], [3, 4, 0, 0], [0, 0, 5, 6], [0, 0, 7, 8]]

@@ -8,12 +8,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from split_surgery.folding.probe import convolve
-from split_surgery.kernels.initial import grouped, product, ungrouped
+from split_surgery.kernels.dense import grouped, product, ungrouped
 from split_surgery.kernels.linear_maps import (
-    ByChannel,
+    ChannelMap,
+    LinearMap,
     NotExact,
     Slide,
-    Sliding,
     after,
     after_channels,
     embedded,
@@ -30,13 +30,13 @@ seeds = st.integers(0, 2**16)
 images = st.tuples(st.integers(9, 12), st.integers(9, 12))
 
 
-def drawn(seed: int, slide: Slide, count: int, channels: int, bias: bool = True) -> Sliding:
+def drawn(seed: int, slide: Slide, count: int, channels: int, bias: bool = True) -> LinearMap:
     draw = np.random.RandomState(seed)
     weight = draw.standard_normal((count, channels, *slide.kernel)).astype(np.float32)
     return of_layer(weight, draw.standard_normal(count).astype(np.float32) if bias else None, slide)
 
 
-def run(map: Sliding, image):
+def run(map: LinearMap, image):
     """The map's output, or None where the image is too small for it."""
     slide = map.slide
     sizes = [image.shape[i + 1] + 2 * slide.pad[i] - slide.dilation[i] * (slide.kernel[i] - 1) for i in (0, 1)]
@@ -90,7 +90,7 @@ def test_one_after_another(first, second, bias, seed, size):
 @given(slides, seeds, images, st.booleans())
 def test_after_what_works_by_channel(slide, seed, size, shifted):
     draw = np.random.RandomState(seed)
-    by = ByChannel(draw.standard_normal(3), draw.standard_normal(3) * shifted).then(draw.standard_normal(3), None)
+    by = ChannelMap(draw.standard_normal(3), draw.standard_normal(3) * shifted).then(draw.standard_normal(3), None)
     outer, image = drawn(seed, slide, 4, 3), image_of(seed, 3, size)
     try:
         found = run(after_channels(outer, by), image)

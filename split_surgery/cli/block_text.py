@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from split_surgery.verbs.reports import NewLayer
+    from split_surgery.splitting.split_layer import NewLayer
 
 ASCII = str.maketrans("─┬├└┐┤┘█", "-++'.+'#")
 

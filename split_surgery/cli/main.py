@@ -17,7 +17,7 @@ from split_surgery.cli.progress import Bar
 from split_surgery.errors import SurgeryError
 
 if TYPE_CHECKING:
-    from split_surgery.verbs.reports import DemoReport
+    from split_surgery.verbs.demo import DemoReport
 
 
 @cli.command(short_help="Everything, on a small real net that comes with it.")

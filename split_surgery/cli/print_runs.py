@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 from split_surgery.cli.block_text import ASCII, draw
 
 if TYPE_CHECKING:
-    from split_surgery.verbs.proof_reports import FoldedRegion, FoldReport, VerifyReport
-    from split_surgery.verbs.reports import DemoReport, LayerSplit, NetRankReport, RankReport, SplitReport
+    from split_surgery.splitting.split_layer import LayerSplit
+    from split_surgery.verbs.demo import DemoReport
+    from split_surgery.verbs.fold import FoldedRegion, FoldReport
+    from split_surgery.verbs.rank import NetRankReport, RankReport
+    from split_surgery.verbs.split import SplitReport
+    from split_surgery.verbs.verify import VerifyReport
 
 NUMBER = re.compile(r"[\d.,x/e+-]+")
 SHOWN = 24

@@ -15,8 +15,9 @@ from split_surgery.errors import UsageError
 
 if TYPE_CHECKING:
     from split_surgery.verbs.diff import DiffReport
-    from split_surgery.verbs.proof_reports import FoldReport, VerifyReport
+    from split_surgery.verbs.fold import FoldReport
     from split_surgery.verbs.show import ShowReport
+    from split_surgery.verbs.verify import VerifyReport
 
 
 @cli.command(short_help="Put splits back into one layer each.")

@@ -12,7 +12,8 @@ from split_surgery.cli.options import evidence, layers, one_layer, talk, writing
 from split_surgery.cli.progress import Bar
 
 if TYPE_CHECKING:
-    from split_surgery.verbs.reports import NetRankReport, RankReport, SplitReport
+    from split_surgery.verbs.rank import NetRankReport, RankReport
+    from split_surgery.verbs.split import SplitReport
 
 
 @cli.command(short_help="The residual split of one convolution.")

@@ -18,8 +18,8 @@ from split_surgery.folding.compose import fold_group
 from split_surgery.folding.linear import Trust, flag
 from split_surgery.folding.probe import prove_fold
 from split_surgery.folding.regions import Region
-from split_surgery.kernels.initial import grouped
-from split_surgery.kernels.linear_maps import Slide, Sliding
+from split_surgery.kernels.dense import grouped
+from split_surgery.kernels.linear_maps import LinearMap, Slide
 
 SOLE_BLOBS = ("Concat", "Eltwise")
 """Linear layers without blobs."""
@@ -61,7 +61,7 @@ def collapse(texts: Sequence[Text], weights: Weights, region: Region, trust: Tru
         FileError, Unsupported: the region must be left as it is; the message is the reason.
         Defect: the fold does not compute what the layers did.
     """
-    found: Sliding | None = None
+    found: LinearMap | None = None
     done: set[tuple[int, ...]] = set()
     anchors: dict[int, tuple[str, str]] = {}  # what each reads and makes
     if region.name != region.anchor and weights.named(region.name) and region.name not in region.layers:
@@ -112,7 +112,7 @@ def _check_members(text: Text, flow: Flow, region: Region) -> None:
         raise FileError(f'another layer is called "{region.name}" already')
 
 
-def _same(a: Sliding, b: Sliding) -> bool:
+def _same(a: LinearMap, b: LinearMap) -> bool:
     return (a.slide, a.weight.tobytes(), a.bias.tobytes()) == (b.slide, b.weight.tobytes(), b.bias.tobytes())
 
 
@@ -139,7 +139,7 @@ def _check_order(flow: Flow, region: Region, places: Sequence[int], bottom: Valu
             raise FileError(f'"{layer.name}" uses the blob "{top}" before "{region.last}" makes it')
 
 
-def _stored(texts: Sequence[Text], weights: Weights, region: Region, found: Sliding, allow_larger: bool) -> Collapsed:
+def _stored(texts: Sequence[Text], weights: Weights, region: Region, found: LinearMap, allow_larger: bool) -> Collapsed:
     """The layer as the files will hold it.
 
     Raises:

@@ -19,9 +19,9 @@ from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import FileError, FilePlace
 from split_surgery.folding.linear import Trust, by_channel, check_understood, coefficients, convolution, inner_product
 from split_surgery.kernels.linear_maps import (
-    ByChannel,
+    ChannelMap,
+    LinearMap,
     NotExact,
-    Sliding,
     after,
     after_channels,
     joined_size,
@@ -41,7 +41,7 @@ IMAGE, VECTOR = "convolution", "InnerProduct"
 class Folded:
     """A block as one convolution, and the names of the layers that it consists of."""
 
-    map: Sliding
+    map: LinearMap
     layers: frozenset[str]
 
 
@@ -75,7 +75,7 @@ def fold_block(
 
 def fold_group(
     net: Net, weights: Weights, flow: Flow, group: Sequence[int], bottom: Value, last: int, trust: Trust
-) -> Sliding:
+) -> LinearMap:
     """Compose a closed group of a flow's layers (places in it), from the value it reads to the top of its `last`.
 
     Raises:
@@ -92,11 +92,11 @@ def fold_group(
 class _Found(NamedTuple):
     """The map from the bottom to a value, and what it reads at once."""
 
-    map: Sliding
+    map: LinearMap
     over: str
 
 
-Part = Union[_Found, ByChannel, None]
+Part = Union[_Found, ChannelMap, None]
 """What leads from the bottom to a value; None is the bottom itself."""
 
 
@@ -157,7 +157,7 @@ class _Walk(Generic[Key]):
             return self._by_channel(layer, before)
         if before is None:
             return _Found(own, over)
-        if isinstance(before, ByChannel):
+        if isinstance(before, ChannelMap):
             # The pixels of a channel are all treated alike, so an InnerProduct may read more than there are channels.
             if over == IMAGE or own.weight.shape[1] % len(before.scale):
                 self._check_channels(layer, own.weight.shape[1], len(before.scale))
@@ -175,7 +175,7 @@ class _Walk(Generic[Key]):
         if isinstance(before, _Found):
             self._check_channels(layer, channels, len(before.map.weight))
             return _Found(scaled(scale, shift, before.map), before.over)
-        start = before if before is not None else ByChannel(np.ones(channels), np.zeros(channels), 0)
+        start = before if before is not None else ChannelMap(np.ones(channels), np.zeros(channels), 0)
         self._check_channels(layer, channels, len(start.scale))
         return start.then(scale, shift)
 

@@ -13,8 +13,8 @@ from split_surgery.documents.net.splittable import check_linear
 from split_surgery.documents.prototxt import Scalar
 from split_surgery.documents.weights.blobs import Array, Weights
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.kernels.initial import Wide, ungrouped
-from split_surgery.kernels.linear_maps import Slide, Sliding, of_layer
+from split_surgery.kernels.dense import Wide, ungrouped
+from split_surgery.kernels.linear_maps import LinearMap, Slide, of_layer
 
 UNDERSTOOD = {
     "Concat": ("concat_param", ("axis", "concat_dim")),
@@ -79,7 +79,7 @@ def check_understood(layer: Layer, trust: Trust) -> None:
         layer.fail("is not a sum")
 
 
-def convolution(net: Net, weights: Weights, layer: Layer) -> Sliding:
+def convolution(net: Net, weights: Weights, layer: Layer) -> LinearMap:
     """A convolution's own map.
 
     Raises:
@@ -94,7 +94,7 @@ def convolution(net: Net, weights: Weights, layer: Layer) -> Sliding:
     return of_layer(ungrouped(weight, geometry.group), bias, slide, geometry.group)
 
 
-def inner_product(net: Net, weights: Weights, layer: Layer) -> Sliding:
+def inner_product(net: Net, weights: Weights, layer: Layer) -> LinearMap:
     """An InnerProduct's map on the flattened image, as a 1x1 kernel (num_output, inputs, 1, 1).
 
     Raises:

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer import Layer
 from split_surgery.errors import Defect, FileError
-from split_surgery.kernels.initial import Array
-from split_surgery.kernels.linear_maps import Sliding
+from split_surgery.kernels.dense import Array
+from split_surgery.kernels.linear_maps import LinearMap
 
 Image = npt.NDArray[np.float64]
 """(channels, height, width)."""
@@ -31,7 +31,7 @@ ROWS = 256
 
 
 def prove_fold(
-    flow: Flow, group: Sequence[int], bottom: Value, last: int, blobs: Blobs, map: Sliding, flat: bool
+    flow: Flow, group: Sequence[int], bottom: Value, last: int, blobs: Blobs, map: LinearMap, flat: bool
 ) -> None:
     """Run a group of layers, and the map that it was folded into, on one small image.
 

@@ -16,8 +16,18 @@ from split_surgery.errors import FileError, FilePlace, Unsupported, UsageError, 
 from split_surgery.folding.collapse import Collapsed, Text, collapse
 from split_surgery.folding.linear import Trust, is_linear
 from split_surgery.folding.regions import Region, Splits, anchor_of, linear_regions
-from split_surgery.verbs.proof_reports import LeftRegion
 from split_surgery.workspace.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class LeftRegion:
+    """Layers that were not folded, and why not."""
+
+    layer: str
+    layers: tuple[str, ...]
+    split: bool
+    reason: str
+
 
 _LAYER = re.compile(r'^layer "[^"]*": ')
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from split_surgery.kernels.initial import Array, Wide, product
+from split_surgery.kernels.dense import Array, Wide, product
 
 Pair = tuple[int, int]
 
@@ -42,7 +42,7 @@ class Slide(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sliding:
+class LinearMap:
     """A convolution, or what several layers come to.
 
     Attributes:
@@ -70,37 +70,37 @@ class Sliding:
 
 
 @dataclass(frozen=True)
-class ByChannel:
+class ChannelMap:
     """scale * x + shift, channel by channel, float64 (channels,); a diagonal matrix that is not written out."""
 
     scale: Wide
     shift: Wide
     roundings: int = 1
 
-    def then(self, scale: Wide | None, shift: Wide | None) -> ByChannel:
+    def then(self, scale: Wide | None, shift: Wide | None) -> ChannelMap:
         """The same with another such map after it."""
-        return ByChannel(
+        return ChannelMap(
             self.scale if scale is None else self.scale * scale,
             (self.shift if scale is None else self.shift * scale) + (0.0 if shift is None else shift),
             self.roundings + 2,
         )
 
-    def written_out(self) -> Sliding:
+    def written_out(self) -> LinearMap:
         """As a 1x1 convolution."""
         weight = np.diag(self.scale)[:, :, None, None]
         reach = max(_largest(self.scale), _largest(self.shift))
-        return Sliding(weight, self.shift, Slide((1, 1)), bias_term=True, reach=reach, roundings=self.roundings)
+        return LinearMap(weight, self.shift, Slide((1, 1)), bias_term=True, reach=reach, roundings=self.roundings)
 
 
-def of_layer(weight: Array, bias: Array | None, slide: Slide, group: int = 1) -> Sliding:
+def of_layer(weight: Array, bias: Array | None, slide: Slide, group: int = 1) -> LinearMap:
     """A layer's own map; weight (n, c, kernel_h, kernel_w) with zeros between groups, bias (n,)."""
     numbers = np.zeros(len(weight), weight.dtype) if bias is None else bias
-    return Sliding(weight, numbers, slide, group, bias is not None, max(_largest(weight), _largest(numbers)))
+    return LinearMap(weight, numbers, slide, group, bias is not None, max(_largest(weight), _largest(numbers)))
 
 
-def unchanged(channels: int) -> Sliding:
+def unchanged(channels: int) -> LinearMap:
     """The map that hands all its channels on."""
-    return Sliding(
+    return LinearMap(
         np.eye(channels, dtype=np.float32)[:, :, None, None], np.zeros(channels, np.float32), Slide((1, 1)), reach=1.0
     )
 
@@ -109,7 +109,7 @@ def _largest(array: Array) -> float:
     return float(np.abs(array).max()) if array.size else 0.0
 
 
-def scaled(scale: Wide | None, shift: Wide | None, inner: Sliding) -> Sliding:
+def scaled(scale: Wide | None, shift: Wide | None, inner: LinearMap) -> LinearMap:
     """scale * y + shift by channel, float64 (n,), of a map's output y; None leaves it as it is."""
     weight, bias, reach, roundings = inner.weight, inner.bias, inner.reach, inner.roundings
     if scale is not None:
@@ -127,7 +127,7 @@ def scaled(scale: Wide | None, shift: Wide | None, inner: Sliding) -> Sliding:
     )
 
 
-def after(outer: Sliding, inner: Sliding) -> Sliding:
+def after(outer: LinearMap, inner: LinearMap) -> LinearMap:
     """`outer` on the output of `inner`.
 
     Raises:
@@ -152,14 +152,14 @@ def after(outer: Sliding, inner: Sliding) -> Sliding:
         weight, bias = _spread(outer, inner)
         slide = Slide((weight.shape[2], weight.shape[3]), strides, inner.slide.pad)
     sums = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
-    return Sliding(
+    return LinearMap(
         weight, bias, slide, max(outer.group, inner.group), outer.bias_term or inner.bias_term,
         sums * inner.reach + outer.reach,
         inner.roundings + (int(outer.bias.any()) if selects else outer.roundings + outer.weight[0].size + 1),
     )  # fmt: skip
 
 
-def after_channels(outer: Sliding, inner: ByChannel) -> Sliding:
+def after_channels(outer: LinearMap, inner: ChannelMap) -> LinearMap:
     """`outer` on what a map by channel makes; a matrix may read flattened images, each channel's pixels one after the other.
 
     Raises:
@@ -180,7 +180,7 @@ def after_channels(outer: Sliding, inner: ByChannel) -> Sliding:
     )
 
 
-def _taken_in(outer: Sliding, inner: Sliding) -> tuple[Wide, Wide]:
+def _taken_in(outer: LinearMap, inner: LinearMap) -> tuple[Wide, Wide]:
     """A kernel on what a map without neighbours makes."""
     if any(outer.slide.pad) and inner.bias.any():
         raise NotExact(PADDED_BIAS)
@@ -190,7 +190,7 @@ def _taken_in(outer: Sliding, inner: Sliding) -> tuple[Wide, Wide]:
     return weight, _passed_on(outer, inner.bias)
 
 
-def _passed_on(outer: Sliding, shift: Array) -> Wide:
+def _passed_on(outer: LinearMap, shift: Array) -> Wide:
     """The bias of `outer` with what it makes of a bias (m,) before it, seen by all its taps."""
     bias = outer.bias.astype(np.float64)
     for row, column in np.ndindex(*outer.slide.kernel):
@@ -206,7 +206,7 @@ def _times(a: Pair, b: Pair) -> Pair:
     return (a[0] * b[0], a[1] * b[1])
 
 
-def _spread(outer: Sliding, inner: Sliding) -> tuple[Wide, Wide]:
+def _spread(outer: LinearMap, inner: LinearMap) -> tuple[Wide, Wide]:
     """A kernel over a kernel, taps side by side."""
     if any(outer.slide.pad):
         raise NotExact("it pads the output of a further spatial kernel")
@@ -221,7 +221,7 @@ def _spread(outer: Sliding, inner: Sliding) -> tuple[Wide, Wide]:
     return weight, _passed_on(outer, inner.bias)
 
 
-def summed(parts: Sequence[Sliding], coefficients: Sequence[float]) -> Sliding:
+def summed(parts: Sequence[LinearMap], coefficients: Sequence[float]) -> LinearMap:
     """The sum of maps on the same input, each times its coefficient.
 
     Raises:
@@ -237,7 +237,7 @@ def summed(parts: Sequence[Sliding], coefficients: Sequence[float]) -> Sliding:
     )
 
 
-def stacked(parts: Sequence[Sliding]) -> Sliding:
+def stacked(parts: Sequence[LinearMap]) -> LinearMap:
     """Maps on the same input, their channels one after the other; the dtype is kept where they agree.
 
     Raises:
@@ -247,14 +247,14 @@ def stacked(parts: Sequence[Sliding]) -> Sliding:
     return _joined(parts, np.concatenate([p.weight for p in parts]), np.concatenate([p.bias for p in parts]))
 
 
-def _joined(parts: Sequence[Sliding], weight: Array, bias: Array) -> Sliding:
-    return Sliding(
+def _joined(parts: Sequence[LinearMap], weight: Array, bias: Array) -> LinearMap:
+    return LinearMap(
         weight, bias, parts[0].slide, max(p.group for p in parts), any(p.bias_term for p in parts),
         max(p.reach for p in parts), max(p.roundings for p in parts),
     )  # fmt: skip
 
 
-def joined_size(parts: Sequence[Sliding]) -> int:
+def joined_size(parts: Sequence[LinearMap]) -> int:
     """Numbers in the largest of some maps' kernels, times their number, once they slide alike."""
     kernel = _common([part.slide for part in parts]).kernel
     return max(len(part.weight) * int(part.weight.shape[1]) for part in parts) * kernel[0] * kernel[1]
@@ -266,7 +266,7 @@ def _common(slides: Sequence[Slide]) -> Slide:
     return largest if all(places(slide, largest) for slide in slides) else _side_by_side(slides)
 
 
-def aligned(parts: Sequence[Sliding]) -> list[Sliding]:
+def aligned(parts: Sequence[LinearMap]) -> list[LinearMap]:
     """The same maps, sliding as the largest of them does, or where not all fit into that with their taps side by side.
 
     Raises:

@@ -10,9 +10,6 @@ import numpy as np
 
 from split_surgery.errors import UsageError
 
-ORDERS = ("tpm", "random", "reverse")
-"""`tpm` takes the highest scores as fast; the others are controls: any channels, or the lowest scores."""
-
 
 def rng(seed: int, layer: str, what: str | int) -> np.random.RandomState:
     """A random stream for one purpose, equal on every machine, Python and numpy.

@@ -12,8 +12,9 @@ from split_surgery.documents.source import PathLike, read_file, sha256, walk
 from split_surgery.documents.weights.opening import open_weights
 from split_surgery.errors import SurgeryError
 from split_surgery.reporting.logs.trainings import natural
-from split_surgery.splitting.plan import InputFile, Plan
+from split_surgery.splitting.plan import Plan
 from split_surgery.splitting.plan_file import read_plan
+from split_surgery.workspace.manifest import InputFile
 from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE, WEIGHTS_FILES
 from split_surgery.workspace.run_dir import newest
 from split_surgery.workspace.snapshots import snapshots_in

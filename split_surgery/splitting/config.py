@@ -1,112 +1,22 @@
-"""The options of a split: their defaults, and a YAML file of them. One word serves for the flag, the file and the library."""
+"""A YAML file of options, for one split or for several in a row."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import yaml
 
 from split_surgery.documents.source import PathLike, read_file
-from split_surgery.errors import FileError, FilePlace, TextPlace, UsageError, nearest
+from split_surgery.errors import TextPlace, UsageError, nearest
+from split_surgery.splitting.options import RUN_WORDS, Settings, read_option, word_of
 from split_surgery.splitting.recipes import RECIPES
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _path(value: Any) -> PathLike | None:
-    return value if isinstance(value, (str, os.PathLike)) else None
-
-
-def _fast(value: Any) -> str | None:
-    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
-
-
-def _number(value: Any) -> float | None:
-    # YAML 1.1 takes 1e-3 for a string; a person does not.
-    try:
-        return float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _names(value: Any) -> tuple[str, ...] | None:
-    listed = [value] if isinstance(value, str) else value
-    fits = isinstance(listed, (list, tuple)) and all(isinstance(name, str) for name in listed)
-    return tuple(listed) if fits else None
-
-
-def _paths(value: Any) -> tuple[PathLike, ...] | None:
-    listed = [value] if isinstance(value, (str, os.PathLike)) else value
-    fits = isinstance(listed, (list, tuple)) and all(_path(path) is not None for path in listed)
-    return tuple(listed) if fits else None
-
-
-def _renamed(value: Any) -> tuple[tuple[str, str], ...] | None:
-    if isinstance(value, tuple):
-        return value
-    fits = isinstance(value, dict) and all(isinstance(text, str) for pair in value.items() for text in pair)
-    return tuple(value.items()) if fits else None
-
-
-def _option(default: Any, what: str, read: Callable[[Any], Any]) -> Any:
-    return field(default=default, metadata={"what": what, "read": read})
+from split_surgery.workspace.yaml_file import YamlFile
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides a split, beside its inputs. Field names are the flags' words, `-` as `_`."""
-
-    layer: tuple[str, ...] = _option((), "a layer's name, or several", _names)
-    order: str = _option("tpm", "tpm, random or reverse", _text)
-    fast: str = _option("half", "half, a number or a percentage", _fast)
-    noise: float = _option(0.01, "a number", _number)
-    surround: float = _option(-0.2, "a number", _number)
-    center: float = _option(2.0, "a number", _number)
-    even_center: str | None = _option(None, "low, high or both", _text)
-    skip: str = _option("identity", "identity or average", _text)
-    seed: int = _option(0, "a whole number", _whole)
-    snapshots: str | None = _option(None, "a glob", _text)
-    window: str | None = _option(None, "FIRST:LAST in quotes", _text)
-    measure: str | None = _option(None, "a measure's name", _text)
-    scores: PathLike | None = _option(None, "a file's name", _path)
-    solver: PathLike | None = _option(None, "a file's name", _path)
-    solverstate: PathLike | None = _option(None, "a file's name", _path)
-    also: tuple[PathLike, ...] = _option((), "a list of files", _paths)
-    as_path: str | None = _option(None, "a directory's name", _text)
-    names: tuple[tuple[str, str], ...] = _option((), "a mapping from roles to suffixes", _renamed)
-    trust_field: tuple[str, ...] = _option((), "a list of field names", _names)
-
-    @classmethod
-    def made_of(cls, found: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
-        """Options of a config, and those that were given, which override them; the rest are the defaults.
-
-        Raises:
-            UsageError: a value of the wrong type.
-        """
-        values, known = dict(found), {item.name: item for item in fields(cls)}
-        for name, value in given.items():
-            if name not in known:
-                raise TypeError(f"there is no option {name!r}")
-            item = known[name]
-            values[name] = item.default if value is None and item.default is None else _read(item, value, "")
-        return cls(**values)
-
-
-RUN_WORDS = ("solver", "solverstate", "also", "as_path")
-"""Options of a whole run, which a single layer of it cannot have."""
-
-
-@dataclass(frozen=True)
-class Entry:
+class ConfigEntry:
     """What a config says of one layer, or of several alike: the recipe, if it says, and options by field name.
 
     Attributes:
@@ -118,25 +28,7 @@ class Entry:
     places: dict[str, TextPlace] = field(default_factory=dict)
 
 
-def word_of(item: Field[Any]) -> str:
-    """The word of an option: the flag without its dashes, and the key in YAML."""
-    return {"as_path": "as"}.get(item.name, item.name.replace("_", "-"))
-
-
-def _read(item: Field[Any], value: Any, where: str) -> Any:
-    """A value as its option takes it.
-
-    Raises:
-        UsageError: it is of another type.
-    """
-    read = item.metadata["read"](value)
-    if read is None:
-        word = word_of(item)
-        raise UsageError(f"{where}{word} must be {item.metadata['what']}, not {value!r}")
-    return read
-
-
-def read_config(path: PathLike, verb: str | None = None) -> list[Entry]:
+def read_config(path: PathLike, verb: str | None = None) -> list[ConfigEntry]:
     """The options in a YAML file, by field name of Settings.
 
     The file is a mapping from words to values. `recipe` may be among them, and `layers`: a list of such mappings, one for each
@@ -150,10 +42,10 @@ def read_config(path: PathLike, verb: str | None = None) -> list[Entry]:
         UsageError: it is for another recipe, or has an unknown word or a value of the wrong type, with line and column.
         FileError: it cannot be read, or is not YAML.
     """
-    document = _Document(read_file(path), str(path))
+    document = YamlFile(read_file(path), str(path))
     root = document.root
     if root is None:
-        return [Entry(None, {})]
+        return [ConfigEntry(None, {})]
     layers = [(key, node) for key, node in document.pairs(root) if key.value == "layers"]
     common = _entry(document, root, skip=("layers",))
     if verb is not None and layers:
@@ -176,11 +68,11 @@ def read_config(path: PathLike, verb: str | None = None) -> list[Entry]:
             raise UsageError(f"{document.place(item)}: must be a mapping, such as layer: conv1")
         entry = _entry(document, item, skip=(), refused=RUN_WORDS)
         places = common.places | entry.places
-        found.append(Entry(entry.recipe or common.recipe, common.options | entry.options, places))
+        found.append(ConfigEntry(entry.recipe or common.recipe, common.options | entry.options, places))
     return found
 
 
-def _entry(document: _Document, node: yaml.MappingNode, skip: Sequence[str], refused: Sequence[str] = ()) -> Entry:
+def _entry(document: YamlFile, node: yaml.MappingNode, skip: Sequence[str], refused: Sequence[str] = ()) -> ConfigEntry:
     known = {word_of(item): item for item in fields(Settings)}
     recipe, found, places = None, dict[str, Any](), dict[str, TextPlace]()
     for key, value_node in document.pairs(node):
@@ -200,47 +92,8 @@ def _entry(document: _Document, node: yaml.MappingNode, skip: Sequence[str], ref
             raise UsageError(
                 f"{place}: there is no option {word!r}", hint=nearest(str(word), ["recipe", "layers", *known])
             )
-        read = _read(known[word], value, f"{place}: ")
+        read = read_option(known[word], value, f"{place}: ")
         if known[word].name in found:
             raise UsageError(f"{place}: {word} is given twice")
         found[known[word].name], places[word] = read, place
-    return Entry(recipe, found, places)
-
-
-class _Document:
-    """A YAML file as nodes that know their places.
-
-    Raises:
-        FileError: it is not YAML, or no mapping.
-    """
-
-    def __init__(self, data: bytes, name: str) -> None:
-        self.data, self.name, self.text = data, name, ""
-        try:
-            self.text = data.decode("utf-8")
-            self.loader = yaml.SafeLoader(self.text)
-            root = self.loader.get_single_node()
-        except yaml.MarkedYAMLError as error:
-            at = error.problem_mark.index if error.problem_mark else 0
-            raise FileError(f"not YAML: {error.problem}", self._at(at)) from error
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            raise FileError(f"not YAML: {error}", FilePlace(name)) from error
-        if root is not None and not isinstance(root, yaml.MappingNode):
-            raise FileError("must be a mapping from options to values", FilePlace(name))
-        self.root: yaml.MappingNode | None = root
-
-    def _at(self, index: int) -> TextPlace:
-        return TextPlace(self.name, self.data, len(self.text[:index].encode()))
-
-    def place(self, node: yaml.Node) -> TextPlace:
-        return self._at(node.start_mark.index)
-
-    def pairs(self, node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
-        return list(node.value)
-
-    def value(self, node: yaml.Node) -> Any:
-        """Raises: FileError, where a value cannot be made of it."""
-        try:
-            return self.loader.construct_object(node, deep=True)
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
-            raise FileError(f"not YAML: {error}", self.place(node)) from error
+    return ConfigEntry(recipe, found, places)

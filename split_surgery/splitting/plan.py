@@ -6,65 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from split_surgery.documents.net.layer import Geometry, Layer
 from split_surgery.documents.net.net import Net
-from split_surgery.errors import UsageError, nearest
-from split_surgery.kernels.partition import ORDERS, fast_and_slow, ranking
-from split_surgery.reporting.tables import Notebook, Table
+from split_surgery.errors import UsageError
+from split_surgery.kernels.partition import fast_and_slow, ranking
+from split_surgery.splitting.options import Options
 from split_surgery.splitting.recipes import RECIPES
-from split_surgery.splitting.recipes.graph import EVEN_CENTERS, SKIPS, Channels, Recipe
+from split_surgery.splitting.recipes.graph import Channels, Recipe
+from split_surgery.workspace.manifest import InputFile
+from split_surgery.workspace.yaml_file import dumped
 
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user chose for one layer; the words and the meanings of the command line (defaults: config.Settings)."""
-
-    recipe: str
-    order: str
-    fast: str
-    noise: float
-    surround: float
-    center: float
-    seed: int
-    even_center: str | None
-    trust_field: tuple[str, ...]
-    names: tuple[tuple[str, str], ...]
-    skip: str
-
-    def suffixes(self) -> dict[str, str]:
-        """What is put after a layer's name and `_`, by role of the new layer: the role, or what `names` says."""
-        return {part.role: part.role for part in RECIPES[self.recipe].parts} | dict(self.names)
-
-    def __post_init__(self) -> None:
-        if self.order not in ORDERS:
-            raise UsageError(f"--order {self.order}: must be one of {', '.join(ORDERS)}")
-        if self.even_center not in (None, *EVEN_CENTERS):
-            raise UsageError(f"--even-center {self.even_center}: must be one of {', '.join(EVEN_CENTERS)}")
-        if self.skip not in SKIPS:
-            raise UsageError(f"--skip {self.skip}: must be one of {', '.join(SKIPS)}")
-        for name in ("noise", "surround", "center"):
-            value = getattr(self, name)
-            if not abs(value) < 1e30:  # beyond this a float32 weight would overflow; NaN fails it too
-                raise UsageError(f"--{name} {value}: must be a finite number")
-        if self.noise < 0:
-            raise UsageError(f"--noise {self.noise}: a standard deviation is not negative")
-        if self.seed < 0:
-            raise UsageError(f"--seed {self.seed}: must not be negative")
-        roles = [part.role for part in RECIPES[self.recipe].parts]
-        for role, suffix in self.names:
-            if role not in roles:
-                raise UsageError(f"names: the {self.recipe} split has no {role!r}", hint=nearest(role, roles))
-            if not suffix:
-                raise UsageError(f"names: {role} must have a suffix")
-        found: dict[str, str] = {}
-        for role, suffix in self.suffixes().items():
-            if suffix in found:
-                raise UsageError(f"names: {found[suffix]} and {role} would both be {suffix!r}")
-            found[suffix] = role
 
 
 @dataclass(frozen=True)
@@ -120,23 +72,7 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
-class InputFile:
-    """What identifies an input: its name without the path, its size in bytes, and of a text the SHA-256.
-
-    Hashing a whole weights file would cost more than copying it; the split layers' records are hashed instead.
-    """
-
-    name: str
-    size: int
-    sha256: str | None = None
-
-    def to_tree(self) -> dict[str, Any]:
-        tree: dict[str, Any] = {"file": self.name, "bytes": self.size}
-        return tree | ({"sha256": self.sha256} if self.sha256 else {})
-
-
-@dataclass(frozen=True)
-class Plan(Notebook):
+class Plan:
     """Everything that decides the outputs, with what identifies the inputs. No path, time or version enters.
 
     Attributes:
@@ -159,7 +95,7 @@ class Plan(Notebook):
             **({"also": [file.to_tree() for file in self.also]} if self.also else {}),
             **({"solverstate": self.solverstate.to_tree()} if self.solverstate else {}),
             **({"lineage": {"depth": len(self.lineage), "ancestors": list(self.lineage)}} if self.lineage else {}),
-            "layers": [_layer_tree(layer) for layer in self.layers],
+            "layers": [layer_tree(layer) for layer in self.layers],
         }
 
     def to_yaml(self) -> bytes:
@@ -167,26 +103,9 @@ class Plan(Notebook):
         text = "# How this directory was made. The channel lists are frozen: nothing is ranked again.\n"
         return text.encode() + dumped(self.to_tree())
 
-    def tables(self) -> tuple[Table, ...]:
-        return (*map(_layer_table, self.layers), self.digests())
 
-    def digests(self) -> Table:
-        """What identifies the inputs."""
-        files = [self.net, self.weights, *self.also, *([self.solverstate] if self.solverstate else [])]
-        rows = [(file.name, f"{file.size:,}", file.sha256 or "") for file in files]
-        rows += [
-            (f"layer {m.layer}", "", m.record_sha256) for one in self.layers for m in one.members if m.record_sha256
-        ]
-        rows += [(f"ancestor {at}", "", digest) for at, digest in enumerate(self.lineage, 1)]
-        return Table("what it was made from", ("file", "bytes", "SHA-256"), tuple(rows))
-
-
-def listed(channels: Sequence[int]) -> str:
-    """Channels in a line."""
-    return f"{len(channels)}: {' '.join(map(str, channels))}"
-
-
-def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
+def layer_tree(plan: LayerPlan) -> dict[str, Any]:
+    """What split.yaml says of one layer, as plain data in its order."""
     options = plan.options
     tree: dict[str, Any] = {
         "layer": plan.layer,
@@ -214,36 +133,6 @@ def _layer_tree(plan: LayerPlan) -> dict[str, Any]:
     }
     shared = [{"layer": member.layer, "record_sha256": member.record_sha256} for member in plan.members[1:]]
     return tree | ({"shared_with": shared} if shared else {})
-
-
-def _layer_table(plan: LayerPlan) -> Table:
-    hidden = ("scores", "fast_channels", "slow_channels", "names", "record_sha256", "shared_with", "evidence")
-    rows = [(name.replace("_", " "), _said(value)) for name, value in _layer_tree(plan).items() if name not in hidden]
-    rows += [("fast kernels", listed(plan.fast)), ("slow kernels", listed(plan.slow))]
-    rows.append(("evidence", f"{len(plan.evidence)}: {', '.join(plan.evidence)}" if plan.evidence else "none"))
-    return Table(f"{plan.options.recipe} split of {plan.layer}", ("", ""), tuple(rows))
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "not known"}[value]
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Lists of plain values on one line, so that a plan reads as a table; no aliases."""
-
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
-        plain = all(not isinstance(item, (list, dict)) for item in sequence)
-        return super().represent_sequence(tag, sequence, flow_style=plain or flow_style)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def dumped(tree: dict[str, Any]) -> bytes:
-    """Plain data as YAML, in its own order."""
-    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, width=120).encode()
 
 
 def plan_layer(

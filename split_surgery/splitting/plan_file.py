@@ -10,8 +10,10 @@ import yaml
 
 from split_surgery.documents.source import PathLike, read_file
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.splitting.plan import FORMAT, InputFile, LayerPlan, Member, Options, Plan
+from split_surgery.splitting.options import Options
+from split_surgery.splitting.plan import FORMAT, LayerPlan, Member, Plan
 from split_surgery.splitting.recipes import RECIPES
+from split_surgery.workspace.manifest import InputFile
 
 Found = TypeVar("Found")
 

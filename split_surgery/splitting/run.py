@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from split_surgery.documents.edit.proof import prove_history
-from split_surgery.documents.source import Output, Progress, no_progress, sha256
+from split_surgery.documents.source import Progress, no_progress, sha256
 from split_surgery.documents.weights.blobs import Held
 from split_surgery.documents.weights.caffemodel import CAFFE_READ_LIMIT
 from split_surgery.documents.weights.solverstate import BinarySolverstate
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.splitting.plan import InputFile, Plan
+from split_surgery.splitting.plan import Plan
 from split_surgery.splitting.ranking.rank_layers import choose_layers
-from split_surgery.splitting.split_layer import Step, split_layer
-from split_surgery.verbs.reports import LayerSplit
+from split_surgery.splitting.split_layer import LayerSplit, Step, split_layer
 from split_surgery.workspace.inputs import Inputs, NetFile, NoWeights
+from split_surgery.workspace.manifest import InputFile
+from split_surgery.workspace.output_dir import Output
 from split_surgery.workspace.outputs import diff_of, outputs_of
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from split_surgery.documents.edit.layer_text import insertion_point
 from split_surgery.documents.edit.proof import prove_extent, prove_records, prove_text
@@ -17,15 +18,14 @@ from split_surgery.documents.weights.blobs import Array, Record, finite
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.documents.weights.solverstate import Solverstate
 from split_surgery.errors import Defect, FileError, FilePlace, UsageError
-from split_surgery.splitting.config import Settings
 from split_surgery.splitting.edits import initial_blobs, layer_edits, text_splices, weight_splices
 from split_surgery.splitting.history import Starts, carried_over, laid_beside, prove_order, train_state
-from split_surgery.splitting.plan import LayerPlan, Member, Options, check_geometry, check_names_free, plan_layer
+from split_surgery.splitting.options import Options, Settings
+from split_surgery.splitting.plan import LayerPlan, Member, check_geometry, check_names_free, plan_layer
 from split_surgery.splitting.ranking.evidence import Evidence, Request
 from split_surgery.splitting.ranking.rank_target import rank_target, sentence
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.targets import Target, TargetLayer, find_target, twins_in
-from split_surgery.verbs.reports import LayerSplit, NewLayer
 from split_surgery.workspace.edited import EditedText, documents_of, read_again, without_layers
 from split_surgery.workspace.inputs import Inputs, NetFile, NoWeights
 from split_surgery.workspace.names import NET_FILE
@@ -53,6 +53,42 @@ class Step:
         """What the user said of evidence."""
         settings = self.settings
         return Request(settings.snapshots, settings.window, settings.measure, settings.scores)
+
+
+@dataclass(frozen=True)
+class NewLayer:
+    """A layer that a split made: its blobs' shapes as stored."""
+
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
+    top: str
+    shapes: tuple[tuple[int, ...], ...]
+    start: str
+
+
+@dataclass(frozen=True)
+class LayerSplit:
+    """The split of one layer.
+
+    Attributes:
+        evidence: what the ranking rests on, in words.
+        before, after: numbers in the layer, and in what it became.
+    """
+
+    plan: LayerPlan
+    new_layers: tuple[NewLayer, ...]
+    evidence: str
+    before: int
+    after: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "layer": self.plan.layer,
+            "evidence": self.evidence,
+            "new_layers": [dataclasses.asdict(layer) for layer in self.new_layers],
+            "parameters": {"layer": self.before, "block": self.after},
+        }
 
 
 class Split(NamedTuple):

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
-from split_surgery.documents.source import Output, OutputDir, PathLike, Progress, no_progress, read_file
+from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
 from split_surgery.documents.weights.opening import open_weights
 from split_surgery.errors import FileError, UsageError
-from split_surgery.verbs.fold import fold
+from split_surgery.reporting.tables import Notebook, Table
+from split_surgery.verbs.fold import FoldReport, fold
 from split_surgery.verbs.report import report
-from split_surgery.verbs.reports import DemoReport, DemoRow
-from split_surgery.verbs.split import extension, residual
-from split_surgery.verbs.verify import verify
+from split_surgery.verbs.split import SplitReport, extension, residual
+from split_surgery.verbs.verify import VerifyReport, verify
 from split_surgery.verification.engines.opencv import run
 from split_surgery.verification.engines.prepare import prepare
+from split_surgery.workspace.output_dir import Output, OutputDir
 
 DATA = Path(__file__).with_name("demo_data")
 NET, WEIGHTS, TRAINED, IMAGES = (
@@ -36,6 +39,49 @@ LOGS = {"baseline": "baseline.log.gz", "residual": "residual.log.gz"}
 
 SCALE = 1 / 256
 """Grey values to the net's input, as in the transform_param it was trained with."""
+
+
+@dataclass(frozen=True)
+class DemoRow:
+    """A net of the demo and its accuracy on the test images, run by OpenCV."""
+
+    net: str
+    accuracy: float
+    correct: int
+    images: int
+    remark: str
+
+
+@dataclass(frozen=True)
+class DemoReport(Notebook):
+    """What the demo made and measured; `page` is the report that it wrote, "" where there is no matplotlib."""
+
+    directory: str
+    splits: tuple[SplitReport, ...]
+    fold: FoldReport
+    proofs: tuple[VerifyReport, ...]
+    rows: tuple[DemoRow, ...]
+    page: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        return max((proof.exit_code for proof in self.proofs), default=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "directory": self.directory,
+            "splits": [report.to_dict() for report in self.splits],
+            "fold": self.fold.to_dict(),
+            "verify": [report.to_dict() for report in self.proofs],
+            "accuracy": [dataclasses.asdict(row) for row in self.rows],
+            "page": self.page,
+            "warnings": list(self.warnings),
+        }
+
+    def tables(self) -> tuple[Table, ...]:
+        rows = tuple((row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in self.rows)
+        return (Table("", ("net", "accuracy", "correct", ""), rows),)
 
 
 def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_progress) -> DemoReport:

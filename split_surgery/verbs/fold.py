@@ -2,30 +2,119 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import costs
-from split_surgery.documents.source import Output, OutputDir, PathLike, Progress, no_progress, sha256
+from split_surgery.documents.source import PathLike, Progress, no_progress, sha256
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.folding.collapse import Collapsed
 from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
 from split_surgery.folding.linear import Trust
-from split_surgery.folding.search import Search
-from split_surgery.splitting.plan import InputFile, dumped
+from split_surgery.folding.search import LeftRegion, Search
+from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.splitting.plan_file import read_plan
-from split_surgery.verbs.proof_reports import FoldedRegion, FoldReport
 from split_surgery.workspace.edited import documents_of
+from split_surgery.workspace.finish import plain, stale_files, write
 from split_surgery.workspace.inputs import Inputs, open_inputs
+from split_surgery.workspace.manifest import InputFile
 from split_surgery.workspace.names import FOLD_FILE, PLAN_FILE
-from split_surgery.workspace.output_dir import plain, stale_files, write
+from split_surgery.workspace.output_dir import Output, OutputDir
 from split_surgery.workspace.outputs import applied, diff_of, outputs_of
 from split_surgery.workspace.run_dir import given
+from split_surgery.workspace.yaml_file import dumped
+
+
+@dataclass(frozen=True)
+class FoldedRegion:
+    """Layers that one layer stands for now.
+
+    Attributes:
+        layer: its name. split: whether it was the block of a split, and nested: how many splits were inside. layers: what it was.
+        parameters: before and after. multiply_adds: of one image before and after, None where sizes are not known.
+        error: bound on the rounding of any one number of the layer (absolute); 0 where values were only moved.
+        largest: the largest absolute value of its weights.
+    """
+
+    layer: str
+    split: bool
+    nested: int
+    layers: tuple[str, ...]
+    parameters: tuple[int, int]
+    multiply_adds: tuple[int | None, int | None]
+    error: float
+    largest: float
+
+    def to_dict(self) -> dict[str, Any]:
+        pairs = {name: dict(zip(("before", "after"), getattr(self, name))) for name in ("parameters", "multiply_adds")}
+        return dataclasses.asdict(self) | pairs
+
+
+@dataclass(frozen=True)
+class FoldReport(Notebook):
+    """What `fold` did, or would do.
+
+    Attributes:
+        status: written, unchanged, differs (`--check`), same (`--check`) or diff. all: whether every linear region was looked at.
+        left: what was looked at and not folded.
+        parameters: numbers in the whole weights file before and after. layers: of the prototxt.
+        source: the prototxt and the weights that were folded, as they were named or found.
+        deploy: the files to be deployed, a prototxt and the weights; None where every net has data or loss layers.
+    """
+
+    status: str
+    all: bool
+    directory: str
+    regions: tuple[FoldedRegion, ...]
+    left: tuple[LeftRegion, ...]
+    parameters: tuple[int, int]
+    layers: tuple[int, int]
+    files: tuple[str, ...]
+    source: tuple[str, str]
+    deploy: tuple[str, str] | None
+    differing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    diff: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.status == "differs" else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "status": self.status,
+            "directory": self.directory,
+            "source": list(self.source),
+            "regions": [region.to_dict() for region in self.regions],
+            "left": [dataclasses.asdict(region) for region in self.left],
+            "parameters": {"before": self.parameters[0], "after": self.parameters[1]},
+            "layers": {"before": self.layers[0], "after": self.layers[1]},
+            "files": list(self.files),
+            "deploy": list(self.deploy) if self.deploy is not None else None,
+            "differing": list(self.differing),
+            "warnings": list(self.warnings),
+        } | ({"diff": self.diff} if self.status == "diff" else {})
+
+    def tables(self) -> tuple[Table, ...]:
+        rows = tuple(
+            (r.layer, counted(len(r.layers)), f"{r.parameters[0]:,} -> {r.parameters[1]:,}",
+             " -> ".join(map(counted, r.multiply_adds)), f"{r.error:.2g}")
+            for r in self.regions
+        )  # fmt: skip
+        columns = ("layer", "folded from", "parameters", "multiply-adds", "rounding")
+        found = [Table(f"{self.directory}: {self.status}", columns, rows)]
+        if self.left:
+            found.append(
+                Table("left as they are", ("layer", "reason"), tuple((one.layer, one.reason) for one in self.left))
+            )
+        return tuple(found)
 
 
 def fold(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from split_surgery.documents.net.shapes import net_inputs
-from split_surgery.documents.source import Output, OutputDir, PathLike, Progress, named, no_progress
+from split_surgery.documents.source import PathLike, Progress, named, no_progress
 from split_surgery.errors import FileError, UsageError, nearest
 from split_surgery.kernels.tpm import entropy
 from split_surgery.reporting.drawn_from_files import (
@@ -29,8 +29,8 @@ from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import arranged
 from split_surgery.splitting.plan_file import is_plan, read_plan
 from split_surgery.splitting.targets import DEFAULT_LAYER
-from split_surgery.verbs.rank import rank
-from split_surgery.verbs.reports import NetRankReport, RankReport
+from split_surgery.verbs.rank import NetRankReport, RankReport, rank
+from split_surgery.workspace.output_dir import Output, OutputDir
 
 if TYPE_CHECKING:
     from split_surgery.reporting.pictures.bars import Scores

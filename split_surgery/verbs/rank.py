@@ -2,25 +2,120 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import UsageError
-from split_surgery.kernels.partition import ORDERS, fast_and_slow, fast_count, ranking
+from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking
 from split_surgery.kernels.tpm import MEASURES
+from split_surgery.reporting.tables import Notebook, Table, counted
+from split_surgery.splitting.options import ORDERS
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.splitting.ranking.rank_layers import AUTO, RankedLayer, candidates, choose_layers, rank_layers
 from split_surgery.splitting.ranking.rank_target import sentence, snapshots_of
-from split_surgery.verbs.reports import LayerRow, NetRankReport, RankedKernel, RankReport, Window
 from split_surgery.workspace.inputs import Inputs, open_inputs
 from split_surgery.workspace.run_dir import given
 from split_surgery.workspace.snapshots import Snapshot
+
+
+@dataclass(frozen=True)
+class Window:
+    """Scores over a part of the training, from one snapshot to another.
+
+    Attributes:
+        mean, entropy: of the scores, by layer.
+        kept: by layer, the share of the fast kernels of the whole range that are fast here too.
+    """
+
+    first: str
+    last: str
+    snapshots: int
+    mean: dict[str, float]
+    entropy: dict[str, float]
+    kept: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One convolution of a net: its kernels' number, its weights' number, and the scores by channel."""
+
+    layer: str
+    num_output: int
+    weights: int
+    mean: float
+    entropy: float
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Ranking(Notebook):
+    """What both rankings have: what they rest on, and the same over parts of the training, where they were asked for.
+
+    Attributes:
+        entropy: of a layer's scores, or the mean over the layers. about: what the measure is, and whose reading.
+    """
+
+    measure: str
+    tpm: bool | None
+    evidence: str
+    entropy: float
+    windows: tuple[Window, ...]
+    about: str
+    warnings: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class NetRankReport(_Ranking):
+    """The convolutions of a net by the entropy of their kernels' scores, the highest first."""
+
+    net: str
+    layers: tuple[LayerRow, ...]
+
+    def tables(self) -> tuple[Table, ...]:
+        columns = ("layer", "num_output", "weights", "mean", "entropy")
+        rows = (
+            (r.layer, counted(r.num_output), counted(r.weights), f"{r.mean:.4f}", f"{r.entropy:.4f}")
+            for r in self.layers
+        )
+        return (Table(f"{self.net}: {self.evidence}", columns, tuple(rows)),)
+
+
+@dataclass(frozen=True)
+class RankedKernel:
+    channel: int
+    score: float
+    group: str
+
+
+@dataclass(frozen=True)
+class RankReport(_Ranking):
+    """Kernels of one layer with score and group, fast ones first in the ranking's order."""
+
+    layer: str
+    order: str
+    mean: float
+    kernels: tuple[RankedKernel, ...]
+
+    def tables(self) -> tuple[Table, ...]:
+        title = f"{self.layer}: {self.evidence}; mean {self.mean:.4f}, entropy {self.entropy:.4f}"
+        rows = tuple((str(k.channel), f"{k.score:.9g}", k.group) for k in self.kernels)
+        return (Table(title, ("channel", "score", "group"), rows),)
+
 
 ANY_COUNT = 10**9
 """More kernels than any layer has: no number of fast ones is too many."""

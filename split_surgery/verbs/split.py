@@ -10,22 +10,91 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from split_surgery.documents.source import OutputDir, PathLike, Progress, no_progress
+from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import UsageError
-from split_surgery.splitting.config import RUN_WORDS, Entry, Settings, read_config
-from split_surgery.splitting.plan import Plan
+from split_surgery.reporting.plan_tables import ShownPlan, listed
+from split_surgery.reporting.tables import Notebook, Table
+from split_surgery.splitting.config import ConfigEntry, read_config
+from split_surgery.splitting.options import RUN_WORDS, Settings
+from split_surgery.splitting.plan import LayerPlan, Plan
 from split_surgery.splitting.plan_file import is_plan, read_plan
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.run import Job, work_out
-from split_surgery.splitting.split_layer import Step
-from split_surgery.verbs.reports import SplitReport
+from split_surgery.splitting.split_layer import LayerSplit, Step
+from split_surgery.workspace.finish import plain, stale_files, write
 from split_surgery.workspace.inputs import open_inputs
 from split_surgery.workspace.names import HDF5_SUFFIX, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
-from split_surgery.workspace.output_dir import plain, stale_files, write
+from split_surgery.workspace.output_dir import OutputDir
 from split_surgery.workspace.run_dir import given
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+
+@dataclass(frozen=True)
+class SplitReport(Notebook):
+    """What a splitting verb did, or would do.
+
+    Attributes:
+        status: written, unchanged, differs (`--check`), same (`--check`) or diff.
+        splits: the layers in the order in which they were split.
+        parameters: numbers in the whole weights file before and after.
+        files: names written into the directory. differing: those that `--check` found to differ.
+        next_command: how to go on, for a shell.
+    """
+
+    status: str
+    directory: str
+    plan: Plan
+    splits: tuple[LayerSplit, ...]
+    parameters: tuple[int, int]
+    files: tuple[str, ...]
+    next_command: str
+    differing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    diff: str = ""
+
+    @property
+    def layer(self) -> LayerPlan:
+        """The plan of the first layer: the only one, but for `apply` and a repeated `--layer`."""
+        return self.plan.layers[0]
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.status == "differs" else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        before, after = self.parameters
+        return {
+            "status": self.status,
+            "directory": self.directory,
+            "plan": self.plan.to_tree(),
+            "splits": [split.to_dict() for split in self.splits],
+            "parameters": {"before": before, "after": after},
+            "files": list(self.files),
+            "differing": list(self.differing),
+            "warnings": list(self.warnings),
+            "next_command": self.next_command,
+        } | ({"diff": self.diff} if self.status == "diff" else {})
+
+    def tables(self) -> tuple[Table, ...]:
+        found = []
+        for split in self.splits:
+            plan = split.plan
+            facts = (
+                ("ranked by", split.evidence),
+                ("fast", listed(plan.fast)),
+                ("slow", listed(plan.slow)),
+                ("parameters", f"{split.before:,} -> {split.after:,}"),
+            )
+            found.append(Table(f"{plan.options.recipe} split of {plan.layer}", ("", ""), facts))
+            rows = tuple(
+                (new.name, new.type, *("x".join(map(str, shape)) for shape in (*new.shapes, (), ())[:2]), new.start)
+                for new in split.new_layers
+            )
+            found.append(Table("", ("new layer", "type", "weight", "bias", "starts as"), rows))
+        after = (("files", ", ".join(self.files)), ("next", self.next_command))
+        return (*found, Table(f"{self.directory}: {self.status}", ("", ""), after))
 
 
 class SplitOptions(TypedDict, total=False):
@@ -141,14 +210,14 @@ def _split(
     force: bool = False, check: bool = False, diff: bool = False,
     progress: Progress = no_progress, **options: Any,
 ) -> SplitReport:  # fmt: skip
-    (entry,) = read_config(config, recipe) if config is not None else [Entry(recipe, {})]
+    (entry,) = read_config(config, recipe) if config is not None else [ConfigEntry(recipe, {})]
     settings = Settings.made_of(entry.options, options)
     _check_options(Step(recipe, settings), entry)
     run = _Run(net, weights, output, config, force, check, diff, progress)
     return run.work([Step(recipe, settings)], settings, None)
 
 
-def _check_options(step: Step, entry: Entry) -> None:
+def _check_options(step: Step, entry: ConfigEntry) -> None:
     """Raises: UsageError, where a value is impossible, at its place in the config, if it is from there."""
     try:
         step.options()
@@ -214,7 +283,7 @@ class _Run:
         return SplitReport(
             status=status,
             directory=directory.given,
-            plan=job.plan,
+            plan=ShownPlan(**vars(job.plan)),
             splits=job.splits,
             parameters=job.parameters,
             files=tuple(output.name for output in job.outputs),

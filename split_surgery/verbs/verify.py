@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +19,102 @@ from split_surgery.documents.source import PathLike, Progress, no_progress, read
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.documents.weights.opening import open_weights
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.verbs.proof_reports import EngineOutput, VerifyReport
-from split_surgery.verification.coverage import FINE, coverage, ignored
+from split_surgery.reporting.tables import Notebook, Table, counted
+from split_surgery.verification.coverage import FINE, LayerCoverage, coverage, ignored
 from split_surgery.verification.engines import ENGINES
 from split_surgery.verification.engines.input_file import read_inputs
 from split_surgery.verification.engines.prepare import Runnable, input_shapes, prepare, random_inputs
-from split_surgery.verification.equivalence import changes, split_blocks
+from split_surgery.verification.equivalence import Block, Changed, changes, split_blocks
 from split_surgery.workspace.names import NET_FILE, SOLVER_FILE, WEIGHTS_FILE, WEIGHTS_FILES
 from split_surgery.workspace.run_dir import given
 from split_surgery.workspace.snapshots import snapshots_in
+
+
+@dataclass(frozen=True)
+class EngineOutput:
+    """One output blob of both nets: the largest difference relative to the largest value, and what rounding explains."""
+
+    blob: str
+    difference: float
+    tolerance: float
+    size: int
+
+
+@dataclass(frozen=True)
+class VerifyReport(Notebook):
+    """What verify found.
+
+    Attributes:
+        ignored: records with blobs in the weights file that the derived net has no layer for.
+        blocks: the split layers. changed: everything else that differs.
+        trained: whether the derived net was expected to have been trained.
+        inputs: what the engine ran on, in words.
+        problems: the reasons for exit code 1.
+    """
+
+    coverage: tuple[LayerCoverage, ...]
+    ignored: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    changed: tuple[Changed, ...]
+    trained: bool
+    engine: str | None
+    outputs: tuple[EngineOutput, ...]
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    inputs: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.problems else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "passed": not self.problems,
+            "problems": list(self.problems),
+            "trained": self.trained,
+            "coverage": [dataclasses.asdict(row) for row in self.coverage],
+            "ignored": list(self.ignored),
+            "blocks": [dataclasses.asdict(block) for block in self.blocks],
+            "changed": [dataclasses.asdict(change) for change in self.changed],
+            "engine": self.engine,
+            "inputs": self.inputs,
+            "outputs": [dataclasses.asdict(output) for output in self.outputs],
+            "warnings": list(self.warnings),
+        }
+
+    def tables(self) -> tuple[Table, ...]:
+        copied = [row for row in self.coverage if row.status == "copied"]
+        facts = [("verify", "FAILED" if self.problems else "passed")]
+        facts += [("problem", problem) for problem in self.problems]
+        facts.append(
+            (
+                "coverage",
+                f"{sum(row.blobs for row in copied)} blobs of {len(copied)} layers are copied from the weights file",
+            )
+        )
+        facts += [(block.layer, _block(block)) for block in self.blocks]
+        facts += [
+            (change.layer, f"relative weight change {change.drift:.4g}")
+            for change in self.changed if self.trained and change.part == "weights" and change.drift is not None
+        ]  # fmt: skip
+        if self.outputs and not all(block.sound for block in self.blocks):
+            facts.append(
+                ("engine", "for information: the block does not equal the layer, so the outputs need not agree")
+            )
+        found = [Table("", ("", ""), tuple(facts))]
+        if self.outputs:
+            rows = tuple((o.blob, counted(o.size), f"{o.difference:.3g}", f"{o.tolerance:.3g}") for o in self.outputs)
+            title = f"outputs in {self.engine} on {self.inputs}: the largest difference relative to the largest value"
+            found.append(Table(title, ("blob", "values", "difference", "rounding"), rows))
+        return tuple(found)
+
+
+def _block(block: Block) -> str:
+    """What became of a layer, or of the block that it stands for."""
+    if block.fault:
+        return f"the block in its place cannot be folded: {block.fault}"
+    what = f"{'stands for' if block.folded else 'folded from'} {len(block.members)} layers"
+    return f"{what}, " + ("equal bit for bit" if block.exact else f"relative weight change {block.drift:.4g}")
 
 
 def verify(

@@ -22,7 +22,7 @@ from split_surgery.documents.weights.values import sums_of_squares
 from split_surgery.errors import FileError, SurgeryError
 from split_surgery.folding.compose import fold_block, fold_group
 from split_surgery.folding.linear import Trust, convolution, inner_product, is_linear
-from split_surgery.kernels.linear_maps import Sliding, embedded
+from split_surgery.kernels.linear_maps import LinearMap, embedded
 from split_surgery.verification.same_layers import StandIn, stand_ins
 
 
@@ -164,7 +164,7 @@ def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
     return _compared(old, tuple(sorted(folded.layers)), was, now, once=False)
 
 
-def _compared(layer: Layer, members: tuple[str, ...], own: Sliding, block: Sliding, once: bool) -> Block:
+def _compared(layer: Layer, members: tuple[str, ...], own: LinearMap, block: LinearMap, once: bool) -> Block:
     """A layer's own map held against that of a block; `once`: this is rounded to the layer's dtype first.
 
     Raises:

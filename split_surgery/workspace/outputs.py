@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.edit.layer_edit import LayerEdit
-from split_surgery.documents.source import Output, PathLike, Progress, has_magic, no_progress
+from split_surgery.documents.source import PathLike, Progress, has_magic, no_progress
 from split_surgery.documents.spans import Splice, apply_splices, splice_chunks
 from split_surgery.documents.weights import hdf5
 from split_surgery.documents.weights.blobs import Array, Record, Weights
@@ -18,6 +18,7 @@ from split_surgery.documents.weights.solverstate import BinarySolverstate, Hdf5S
 from split_surgery.splitting.plan import Plan
 from split_surgery.workspace.inputs import Inputs, NoWeights, StateFile
 from split_surgery.workspace.names import NET_FILE, PLAN_FILE, SOLVER_FILE
+from split_surgery.workspace.output_dir import Output
 from split_surgery.workspace.solver import solver_splices
 
 

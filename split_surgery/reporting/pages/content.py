@@ -28,6 +28,7 @@ from split_surgery.reporting.pictures.curves import Line, curves, lines_of
 from split_surgery.reporting.pictures.grids import kernel_grid
 from split_surgery.reporting.pictures.pairs import compared
 from split_surgery.reporting.pictures.style import Picture
+from split_surgery.reporting.plan_tables import plan_tables
 from split_surgery.reporting.tables import Table
 from split_surgery.splitting.plan import LayerPlan
 from split_surgery.verbs.verify import verify
@@ -127,7 +128,7 @@ def _state(one: Derived) -> str:
 def _split(one: Derived, place: str, proof: Sequence[Part], wishes: Wishes) -> Iterator[Part]:
     """All on one directory."""
     yield Words(f"{_recipes(one)}; {_state(one)}.")
-    yield from one.plan.tables()
+    yield from plan_tables(one.plan)
     if one.missing:
         yield Words(one.missing[0].upper() + one.missing[1:] + ".")
     yield Heading("The block")

@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from split_surgery.documents.source import Output, OutputDir, PathLike, Progress, named, read_file, remove
+from split_surgery.documents.source import PathLike, Progress, named, read_file
 from split_surgery.errors import UsageError
 from split_surgery.reporting.pages import html, markdown
 from split_surgery.reporting.pages.parts import Page
+from split_surgery.workspace.output_dir import Output, OutputDir, remove
 
 SUFFIXES = (".html", ".md")
 
