@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from split_surgery import extension, residual, verify
-from split_surgery.documents.net.net import Net, inner_nets
+from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.weights.caffemodel import Caffemodel
 from split_surgery.documents.weights.wire import Buffer
@@ -82,7 +82,7 @@ def solver_case(tmp_path, text):
 def test_all_nets_inside_a_solver_are_edited(tmp_path):
     solver, weights = solver_case(tmp_path, INSIDE)
     extension(solver, weights, tmp_path / "out", noise=0)
-    nets = inner_nets(Document((tmp_path / "out" / "solver.prototxt").read_bytes(), "solver"))
+    nets = Prototxt(Document((tmp_path / "out" / "solver.prototxt").read_bytes(), "solver")).nets
     assert [len(net.layers) for net in nets] == [6, 6]
     assert [net.named("conv1_1_reorder")[0].tops for net in nets] == [("conv1_1",)] * 2
     alone = Net(Document((tmp_path / "out" / "net.prototxt").read_bytes(), "net"))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from split_surgery import extension, residual, verify
-from split_surgery.documents.net.net import Net, inner_nets
+from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import Unsupported, UsageError
 from split_surgery.kernels.partition import rng
@@ -129,7 +129,7 @@ def fixture_net(path: Path, folder: Path) -> tuple[Net, Path]:
 
 def nets_of(net: Net) -> list[Net]:
     """The net, or all that stand in its solver."""
-    return inner_nets(net.document) or [net]
+    return Prototxt(net.document).nets
 
 
 def options_for(path: Path, recipe: str) -> dict[str, str]:

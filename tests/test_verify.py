@@ -185,7 +185,7 @@ def test_trained_nets_take_the_newest_snapshot(derived):
     assert [(change.layer, change.part) for change in report.changed] == [("ip", "weights")]
     assert report.changed[0].drift == pytest.approx(1 / np.sqrt(4 * 6 * 64))
     (out / "other_iter_9.caffemodel").write_bytes(b"")
-    with pytest.raises(UsageError, match="snapshots of several runs: net, other"):
+    with pytest.raises(UsageError, match="snapshots of several runs \\(net, other\\)"):
         verify(net, weights, out, trained=True)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from split_surgery.documents.spans import Chunk, Span, Splice, splice_chunks
-from split_surgery.documents.weights.wire import Reader
+from split_surgery.documents.spans import Chunk, Reader, Span, Splice, splice_chunks
 
 
 class Rope:

@@ -45,7 +45,8 @@ class Source:
             if not stat.S_ISREG(kind):  # reading by range needs one, and opening a named pipe would wait for ever
                 raise FileError("is not a regular file (a pipe or a device?)", FilePlace(self.name))
             self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
-            self.size = os.fstat(self._file.fileno()).st_size
+            self._opened = os.fstat(self._file.fileno())
+        self.size = self._opened.st_size
         self._page = Span(0, 0)
         self._cache = b""
 
@@ -58,8 +59,36 @@ class Source:
     def close(self) -> None:
         self._file.close()
 
+    @property
+    def awake(self) -> bool:
+        """Whether a descriptor of the operating system's is held for it."""
+        return not self._file.closed
+
+    def rest(self) -> None:
+        """Give the descriptor back until the next read: a run may look at more files than may be open at once."""
+        self._file.close()
+
     def fileno(self) -> int:
+        """The descriptor, which is opened again if it was given back.
+
+        Raises:
+            FileError: another file stands there now, or the file has changed since it was opened first.
+        """
+        if not self.awake:
+            with reading(self.name):
+                self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
+                now, then = os.fstat(self._file.fileno()), self._opened
+            if (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns) != (
+                then.st_dev,
+                then.st_ino,
+                then.st_size,
+                then.st_mtime_ns,
+            ):
+                raise FileError("was changed while it was being read", FilePlace(self.name))
         return self._file.fileno()
+
+    def begins_with(self, magic: bytes) -> bool:
+        return self.read(0, min(len(magic), self.size)) == magic
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes of `start <= i < stop`; fewer is an error."""
@@ -145,7 +174,7 @@ def has_magic(path: PathLike, magic: bytes) -> bool:
     if not os.path.isfile(path):
         return False
     with Source(path) as source:
-        return source.read(0, min(len(magic), source.size)) == magic
+        return source.begins_with(magic)
 
 
 def sha256(data: bytes) -> str:

@@ -1,9 +1,18 @@
-"""Half-open byte ranges, and edits as splices: everything outside the splices is copied byte for byte."""
+"""Half-open byte ranges, what reads them, and edits as splices: everything outside the splices is copied byte for byte."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Union
+from typing import NamedTuple, Protocol, Union
+
+
+class Reader(Protocol):
+    """What reading by byte range needs of a file: its name, its size, and a call."""
+
+    name: str
+    size: int
+
+    def read(self, start: int, stop: int) -> bytes: ...
 
 
 class Span(NamedTuple):

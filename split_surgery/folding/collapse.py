@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from split_surgery.documents.edit.layer_edit import GEOMETRY, LayerEdit, NewField, geometry_fields
-from split_surgery.documents.net.flow import Flow, Value
+from split_surgery.documents.net.flow import Flow, NetFlows, Value
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of
@@ -23,14 +23,6 @@ from split_surgery.kernels.linear_maps import LinearMap, Slide
 
 SOLE_BLOBS = ("Concat", "Eltwise")
 """Linear layers without blobs."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A net of one of the files, and its flows."""
-
-    net: Net
-    flows: tuple[Flow, ...]
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,9 @@ class Collapsed:
     largest: float
 
 
-def collapse(texts: Sequence[Text], weights: Weights, region: Region, trust: Trust, allow_larger: bool) -> Collapsed:
+def collapse(
+    texts: Sequence[NetFlows], weights: Weights, region: Region, trust: Trust, allow_larger: bool
+) -> Collapsed:
     """Fold a region, which must be the same in all the nets and flows that have it; proven by another route.
 
     Raises:
@@ -62,8 +56,8 @@ def collapse(texts: Sequence[Text], weights: Weights, region: Region, trust: Tru
         Defect: the fold does not compute what the layers did.
     """
     found: LinearMap | None = None
-    done: set[tuple[int, ...]] = set()
-    anchors: dict[int, tuple[str, str]] = {}  # what each reads and makes
+    done: set[tuple[Layer, ...]] = set()
+    anchors: dict[Layer, tuple[str, str]] = {}  # what each reads and makes
     if region.name != region.anchor and weights.named(region.name) and region.name not in region.layers:
         raise FileError(f'{weights.name} has a layer "{region.name}" already')
     for text in texts:
@@ -78,11 +72,12 @@ def collapse(texts: Sequence[Text], weights: Weights, region: Region, trust: Tru
             last = flow.places[region.last]
             _check_members(text, flow, region)
             ends = (bottom.blob, flow.makes[last][0].blob)
-            if anchors.setdefault(id(flow.layers[flow.places[region.anchor]]), ends) != ends:
+            if anchors.setdefault(flow.layers[flow.places[region.anchor]], ends) != ends:
                 raise FileError(f'"{region.anchor}" would have another bottom or top in another phase')
-            if tuple(id(flow.layers[at]) for at in places) in done:
+            layers = tuple(flow.layers[at] for at in places)
+            if layers in done:
                 continue
-            done.add(tuple(id(flow.layers[at]) for at in places))
+            done.add(layers)
             if not allow_larger:
                 trust = replace(trust, most=_most(text.net, weights, region))
             with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
@@ -98,7 +93,7 @@ def collapse(texts: Sequence[Text], weights: Weights, region: Region, trust: Tru
     return _stored(texts, weights, region, found, allow_larger)
 
 
-def _check_members(text: Text, flow: Flow, region: Region) -> None:
+def _check_members(text: NetFlows, flow: Flow, region: Region) -> None:
     """Raises: FileError, where a layer's name or loss stands in the way."""
     names = [layer.name for layer in flow.layers]
     for name in region.layers:
@@ -139,7 +134,9 @@ def _check_order(flow: Flow, region: Region, places: Sequence[int], bottom: Valu
             raise FileError(f'"{layer.name}" uses the blob "{top}" before "{region.last}" makes it')
 
 
-def _stored(texts: Sequence[Text], weights: Weights, region: Region, found: LinearMap, allow_larger: bool) -> Collapsed:
+def _stored(
+    texts: Sequence[NetFlows], weights: Weights, region: Region, found: LinearMap, allow_larger: bool
+) -> Collapsed:
     """The layer as the files will hold it.
 
     Raises:
@@ -202,7 +199,7 @@ def _parameters(net: Net, weights: Weights, name: str) -> int:
     return sum(blob.count for blob in blobs if blob is not None)
 
 
-def _work(texts: Sequence[Text], weights: Weights, region: Region) -> float:
+def _work(texts: Sequence[NetFlows], weights: Weights, region: Region) -> float:
     """Multiply-adds of the region's layers for each pixel of its top: convolutions that a stride follows have more pixels."""
     text, flow = next((t, f) for t in texts for f in t.flows if region.places(f))
     pixels: dict[Value, float] = {}  # of a value for each of the region's bottom

@@ -9,25 +9,23 @@ from split_surgery.documents.edit.layer_edit import LayerEdit
 from split_surgery.documents.edit.layer_record import encode_record
 from split_surgery.documents.edit.layer_text import removals, splice_layer
 from split_surgery.documents.edit.proof import prove_extent, prove_records, prove_text
-from split_surgery.documents.net.flow import Flow, Value
+from split_surgery.documents.net.flow import Flow, NetFlows, Value
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.net.net import Net
-from split_surgery.documents.spans import Span, Splice, apply_splices
+from split_surgery.documents.net.net import Net, Prototxt
+from split_surgery.documents.spans import Span, Splice
 from split_surgery.documents.weights.blobs import Array, Record, Weights
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.errors import Defect
 from split_surgery.folding.collapse import Collapsed, edit_of
-from split_surgery.workspace.edited import EditedText, read_again, without_layers
-from split_surgery.workspace.inputs import NetFile
 from split_surgery.workspace.outputs import RecordChange
 
-Edits = Mapping[int, tuple[Layer, LayerEdit]]
-"""The anchors of a prototxt and what becomes of them, by the `id` of the layer."""
+Edits = Mapping[Layer, LayerEdit]
+"""The anchors of a prototxt, and what becomes of them."""
 
 
-def anchor_edits(net: Net, flows: Sequence[Flow], done: Sequence[Collapsed]) -> dict[int, tuple[Layer, LayerEdit]]:
+def anchor_edits(flows: Sequence[Flow], done: Sequence[Collapsed]) -> dict[Layer, LayerEdit]:
     """What becomes of each region's anchor in a net; twins each by the connections of a flow that has them."""
-    found: dict[int, tuple[Layer, LayerEdit]] = {}
+    found: dict[Layer, LayerEdit] = {}
     for collapsed in done:
         region = collapsed.region
         for flow in flows:
@@ -35,50 +33,62 @@ def anchor_edits(net: Net, flows: Sequence[Flow], done: Sequence[Collapsed]) -> 
             if isinstance(bottom, Value):
                 anchor = flow.layers[flow.places[region.anchor]]
                 top = flow.makes[flow.places[region.last]][0].blob
-                found[id(anchor)] = (anchor, edit_of(collapsed, anchor, bottom.blob, top))
+                found[anchor] = edit_of(collapsed, anchor, bottom.blob, top)
     return found
 
 
-def edited_text(file: NetFile, flows: Sequence[Flow], done: Sequence[Collapsed]) -> EditedText:
+def edited_text(text: Prototxt, nets: Sequence[NetFlows], done: Sequence[Collapsed]) -> Prototxt:
     """A prototxt with its regions folded, proven by another route.
+
+    Args:
+        nets: those in it, with their flows.
 
     Raises:
         Defect: what would be written does not say what was meant.
     """
-    net, edits = file.net, anchor_edits(file.net, flows, done)
     members = {name for collapsed in done for name in collapsed.region.layers}
+    edits = [anchor_edits(one.flows, done) for one in nets]
     splices: list[Splice] = []
     allowed: list[Span] = []
-    data = net.document.data
-    gone = [layer for layer in net.layers if layer.name in members and id(layer) not in edits]
-    for layer in net.layers:
-        if id(layer) in edits:
-            splices += splice_layer(*edits[id(layer)])
+    for one, own in zip(nets, edits):
+        for layer, edit in own.items():
+            splices += splice_layer(layer, edit)
             allowed.append(layer.span)
-    for out in removals(gone):
-        splices.append(out)
-        inside = [layer.span for layer in gone if out.start < layer.span.stop and layer.span.start < out.stop]
-        (span,) = inside or [Span(out.stop, out.stop)]
-        allowed.append(Span(out.start, out.stop))
-        if (data[out.start : span.start] + data[span.stop : out.stop]).strip(b" \t\r\n,"):
-            raise Defect(f"taking out layers would take more than them, at byte {out.start}")
-    prove_extent(splices, allowed, file.name or "solver")
-    again = read_again(file, apply_splices(data, splices))
-    if without_layers(again) != without_layers(net):
-        raise Defect(f"the new {file.name} has other fields outside its layers")
-    _prove_layers(net, again, edits, members)
-    _prove_wiring(net, again, done)
-    return EditedText(sorted(splices), again)
+        gone = [layer for layer in one.net.layers if layer.name in members and layer not in own]
+        for out in removals(gone):
+            splices.append(out)
+            allowed.append(_taken_out(text.document.data, out, gone))
+    prove_extent(splices, allowed, text.document.name)
+    edited = text.edited(splices)
+    for one, again, own in zip(nets, edited.nets, edits):
+        if again.other_fields() != one.net.other_fields():
+            raise Defect(f"the new {text.document.name} has other fields outside its layers")
+        _prove_layers(one.net, again, own, members)
+        _prove_wiring(one.net, again, done)
+    return edited
+
+
+def _taken_out(data: bytes, out: Splice, gone: Sequence[Layer]) -> Span:
+    """What a splice takes out, which must be one of the layers that go, or white space.
+
+    Raises:
+        Defect: it would take more.
+    """
+    inside = [layer.span for layer in gone if out.start < layer.span.stop and layer.span.start < out.stop]
+    (span,) = inside or [Span(out.stop, out.stop)]
+    if (data[out.start : span.start] + data[span.stop : out.stop]).strip(b" \t\r\n,"):
+        raise Defect(f"taking out layers would take more than them, at byte {out.start}")
+    return Span(out.start, out.stop)
 
 
 def _prove_layers(net: Net, again: Net, edits: Edits, members: set[str]) -> None:
     """Raises: Defect, where the new net has other layers than the anchors as edited and the rest as it was."""
-    kept = [layer for layer in net.layers if id(layer) in edits or layer.name not in members]
+    kept = [layer for layer in net.layers if layer in edits or layer.name not in members]
     if len(kept) != len(again.layers):
         raise Defect(f"the new net has {len(again.layers)} layers instead of {len(kept)}")
     for layer, new in zip(kept, again.layers):
-        if id(layer) in edits:
-            prove_text([new], [edits[id(layer)][1]], layer)
+        if layer in edits:
+            prove_text([new], [edits[layer]], layer)
         elif _bytes(layer) != _bytes(new):
             raise Defect(f'layer "{layer.name}" is not folded, and has changed')
 
@@ -128,8 +138,8 @@ def record_changes(
     gone: set[str] = set()
     for collapsed in done:
         region = collapsed.region
-        anchors = [layer for net in nets for layer in net.named(region.anchor) if id(layer) in edits]
-        edit = edits[id(anchors[0])][1]
+        anchors = [layer for net in nets for layer in net.named(region.anchor) if layer in edits]
+        edit = edits[anchors[0]]
         for name in region.layers:
             gone.add(name)
             for record in weights.named(name):

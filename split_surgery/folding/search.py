@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from split_surgery.documents.net.flow import Flow, flows
+from split_surgery.documents.net.flow import Flow, NetFlows, flows
 from split_surgery.documents.net.layer_types import own_blobs
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of, shared_with
 from split_surgery.documents.source import Progress
 from split_surgery.errors import FileError, FilePlace, Unsupported, UsageError, nearest
-from split_surgery.folding.collapse import Collapsed, Text, collapse
+from split_surgery.folding.collapse import Collapsed, collapse
 from split_surgery.folding.linear import Trust, is_linear
 from split_surgery.folding.regions import Region, Splits, anchor_of, linear_regions
 from split_surgery.workspace.inputs import Inputs
@@ -55,7 +55,7 @@ class Search:
     wanted: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        self.texts = [Text(file.net, tuple(flows(file.net))) for file in self.inputs.nets]
+        self.texts = [NetFlows(net, tuple(flows(net))) for net in self.inputs.nets]
         self.taken = {layer.name for text in self.texts for layer in text.net.layers}
         self.given: dict[str, str] = {}
         self.done: list[Collapsed] = []

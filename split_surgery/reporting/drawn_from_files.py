@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +12,16 @@ import numpy as np
 
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
-from split_surgery.documents.prototxt import Document
-from split_surgery.documents.source import PathLike, read_file
+from split_surgery.documents.source import PathLike
 from split_surgery.documents.weights.blobs import Weights, finite
-from split_surgery.documents.weights.opening import open_weights
 from split_surgery.errors import FileError, FilePlace, UsageError, nearest
 from split_surgery.kernels.partition import ranking
 from split_surgery.reporting.diagram import Diagram, diagram_of
 from split_surgery.splitting.plan import LayerPlan, Plan
 from split_surgery.splitting.plan_file import read_plan
-from split_surgery.workspace.names import NET_FILE, PLAN_FILE
-from split_surgery.workspace.run_dir import newest
+from split_surgery.workspace.names import NET_FILE
+from split_surgery.workspace.open_files import OpenFiles
+from split_surgery.workspace.run_dir import run_dir
 
 if TYPE_CHECKING:
     from split_surgery.reporting.pictures.bars import Scores
@@ -37,14 +35,6 @@ FULL = 30
 
 PRE, SLOW = "split2_residual_pre", "split2"
 """Roles that are compared: both start from the slow kernels, and read the same."""
-
-
-def need_matplotlib() -> None:
-    """Raises: FileError, where it is not installed."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise FileError("drawing needs matplotlib, which is not installed", hint="pip install matplotlib") from error
 
 
 def scores_of(plan: LayerPlan) -> Scores:
@@ -66,14 +56,13 @@ def measure_words(plan: LayerPlan) -> str:
 
 def plan_beside(path: PathLike) -> Plan | None:
     """The plan of the directory that a file is in, or that `path` is."""
-    folder = Path(path) if os.path.isdir(path) else Path(path).parent
-    file = folder / PLAN_FILE
-    return read_plan(file) if os.path.isfile(file) else None
+    file = run_dir(path if os.path.isdir(path) else Path(path).parent).plan
+    return read_plan(file) if file is not None else None
 
 
-def weights_at(stack: ExitStack, path: PathLike) -> Weights:
+def weights_at(files: OpenFiles, path: PathLike) -> Weights:
     """A weights file; of a directory the newest snapshot, else what was written into it."""
-    return open_weights(stack, newest(Path(path))[0] if os.path.isdir(path) else path)
+    return files.weights(run_dir(path).weights() if os.path.isdir(path) else path)
 
 
 def kernels_of(weights: Weights, layer: str, plan: Plan | None = None) -> Kernels:
@@ -135,12 +124,14 @@ def pair_of(weights: Weights, layer: str, plan: Plan | None) -> tuple[str, str]:
     raise UsageError(f'{weights.name} has no {SLOW} and residual_pre of "{layer}" to compare', hint=hint)
 
 
-def net_at(path: PathLike) -> Net:
+def net_at(files: OpenFiles, path: PathLike) -> Net:
     """The net of a prototxt, or of the directory of a split."""
-    file = os.path.join(path, NET_FILE) if os.path.isdir(path) else os.fspath(path)
-    if os.path.isdir(path) and not os.path.exists(file):
+    if not os.path.isdir(path):
+        return files.prototxt(path).net
+    net = run_dir(path).net
+    if net is None:
         raise FileError(f"is a directory without a {NET_FILE}", FilePlace(os.fspath(path)), "name the prototxt in it")
-    return Net(Document(read_file(file), file))
+    return files.prototxt(net).net
 
 
 def new_layers(net: Net, plan: Plan | None) -> set[str]:

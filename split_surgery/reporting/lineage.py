@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from split_surgery.documents.source import PathLike, read_file, sha256, walk
-from split_surgery.documents.weights.opening import open_weights
-from split_surgery.errors import SurgeryError
+from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.reporting.logs.trainings import natural
 from split_surgery.splitting.plan import Plan
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.workspace.manifest import InputFile
-from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE, WEIGHTS_FILES
-from split_surgery.workspace.run_dir import newest
-from split_surgery.workspace.snapshots import snapshots_in
+from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE
+from split_surgery.workspace.open_files import OpenFiles
+from split_surgery.workspace.run_dir import run_dir
 
 
 @dataclass(frozen=True)
@@ -107,16 +105,14 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _derived(name: str, folder: Path, near: Iterable[Path]) -> Derived:
+    there = run_dir(folder)
     plan = read_plan(folder / PLAN_FILE)
-    weights = next((folder / n for n in WEIGHTS_FILES if os.path.isfile(folder / n)), None)
-    trained = None
-    if snapshots_in(folder, kind="caffemodel"):
-        try:
-            trained = Path(newest(folder)[0])
-        except SurgeryError:  # several runs: which one is meant is not known
-            trained = None
+    try:
+        trained = there.newest()
+    except UsageError:  # several runs: which one is meant is not known
+        trained = None
     base, missing = _base(plan, [one for one in near if one != folder])
-    return Derived(name, folder, plan, folder / NET_FILE, weights, trained, base, missing)
+    return Derived(name, folder, plan, folder / NET_FILE, there.written, trained, base, missing)
 
 
 def _base(plan: Plan, near: Sequence[Path]) -> tuple[tuple[Path, Path] | None, str]:
@@ -128,12 +124,18 @@ def _base(plan: Plan, near: Sequence[Path]) -> tuple[tuple[Path, Path] | None, s
             return None, f"the directory that it was made from ({made_by}) was not found: name it too"
     net = next((path for path in _called(plan.net, near) if sha256(read_file(path)) == plan.net.sha256), None)
     if net is None:
-        return None, f"the prototxt that it was made from ({plan.net.name}) was not found: name its directory too"
+        return (
+            None,
+            f"the prototxt that it was made from ({plan.net.name}) was not found: name its directory too",
+        )
     beside = sorted(near, key=lambda folder: folder != net.parent)
     for path in _called(plan.weights, beside):
         if _holds(path, plan):
             return (net, path), ""
-    return None, f"the weights that it was made from ({plan.weights.name}) were not found: name their directory too"
+    return (
+        None,
+        f"the weights that it was made from ({plan.weights.name}) were not found: name their directory too",
+    )
 
 
 def _called(file: InputFile, folders: Iterable[Path]) -> list[Path]:
@@ -145,9 +147,9 @@ def _called(file: InputFile, folders: Iterable[Path]) -> list[Path]:
 def _holds(path: Path, plan: Plan) -> bool:
     """Whether a weights file has the records that the plan split; those that it made itself on the way it cannot have."""
     made = {name for layer in plan.layers for member in layer.members for name in member.names.values()}
-    with ExitStack() as stack:
+    with OpenFiles() as files:
         try:
-            weights = open_weights(stack, path)
+            weights = files.weights(path)
             return all(
                 member.record_sha256 in (None, *(record.digest() for record in weights.named(member.layer)))
                 for layer in plan.layers for member in layer.members if member.layer not in made

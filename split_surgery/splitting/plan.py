@@ -13,7 +13,7 @@ from split_surgery.kernels.partition import fast_and_slow, ranking
 from split_surgery.splitting.options import Options
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import Channels, Recipe
-from split_surgery.workspace.manifest import InputFile
+from split_surgery.workspace.manifest import Manifest
 from split_surgery.workspace.yaml_file import dumped
 
 FORMAT = 1
@@ -71,29 +71,22 @@ class LayerPlan:
         return {Channels.FAST: self.fast, Channels.SLOW: self.slow, Channels.ALL: (*self.fast, *self.slow)}[which]
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True)
+class Plan(Manifest):
     """Everything that decides the outputs, with what identifies the inputs. No path, time or version enters.
 
     Attributes:
         lineage: SHA-256 of the split.yaml of each ancestor, the eldest first, where a directory was split again.
     """
 
-    net: InputFile
-    weights: InputFile
-    also: tuple[InputFile, ...]
     layers: tuple[LayerPlan, ...]
-    solverstate: InputFile | None = None
     lineage: tuple[str, ...] = ()
 
     def to_tree(self) -> dict[str, Any]:
         """As plain data, in the order of split.yaml."""
         return {
             "format": FORMAT,
-            "net": self.net.to_tree(),
-            "weights": self.weights.to_tree(),
-            **({"also": [file.to_tree() for file in self.also]} if self.also else {}),
-            **({"solverstate": self.solverstate.to_tree()} if self.solverstate else {}),
+            **super().to_tree(),
             **({"lineage": {"depth": len(self.lineage), "ancestors": list(self.lineage)}} if self.lineage else {}),
             "layers": [layer_tree(layer) for layer in self.layers],
         }

@@ -49,12 +49,12 @@ def read_plan(path: PathLike) -> Plan:
         raise reader.fail("layers is missing or empty")
     state = root.get("solverstate")
     return Plan(
-        reader.input_file(root, "net"),
-        reader.input_file(root, "weights"),
-        tuple(reader.input_file({"also": entry}, "also") for entry in reader.get(root, "also", list, [])),
-        tuple(reader.layer(entry) for entry in reader.get(root, "layers", list)),
-        reader.input_file(root, "solverstate") if state is not None else None,
-        tuple(reader.strings(reader.mapping(root.get("lineage", {}), "lineage"), "ancestors", [])),
+        net=reader.input_file(root, "net"),
+        weights=reader.input_file(root, "weights"),
+        also=tuple(reader.input_file({"also": entry}, "also") for entry in reader.get(root, "also", list, [])),
+        layers=tuple(reader.layer(entry) for entry in reader.get(root, "layers", list)),
+        solverstate=reader.input_file(root, "solverstate") if state is not None else None,
+        lineage=tuple(reader.strings(reader.mapping(root.get("lineage", {}), "lineage"), "ancestors", [])),
     )
 
 

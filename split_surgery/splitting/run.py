@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from split_surgery.documents.edit.proof import prove_history
-from split_surgery.documents.source import Progress, no_progress, sha256
+from split_surgery.documents.source import Progress, no_progress
 from split_surgery.documents.weights.blobs import Held
 from split_surgery.documents.weights.caffemodel import CAFFE_READ_LIMIT
 from split_surgery.documents.weights.solverstate import BinarySolverstate
@@ -15,8 +14,9 @@ from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.splitting.plan import Plan
 from split_surgery.splitting.ranking.rank_layers import choose_layers
 from split_surgery.splitting.split_layer import LayerSplit, Step, split_layer
-from split_surgery.workspace.inputs import Inputs, NetFile, NoWeights
-from split_surgery.workspace.manifest import InputFile
+from split_surgery.workspace.inputs import Inputs, NoWeights
+from split_surgery.workspace.manifest import manifest_of
+from split_surgery.workspace.names import PLAN_FILE
 from split_surgery.workspace.output_dir import Output
 from split_surgery.workspace.outputs import diff_of, outputs_of
 
@@ -60,8 +60,9 @@ def work_out(
     _prove_state(files)
     if isinstance(files.weights, NoWeights):
         remarks.append("only the prototxts and split.yaml were checked: no weights were given")
-    plan = plan or plan_of(inputs, splits)
-    outputs = outputs_of(files, plan, directory)
+    planned = tuple(split.plan for split in splits)
+    plan = plan or Plan(**vars(manifest_of(inputs)), layers=planned, lineage=inputs.lineage)
+    outputs = outputs_of(files, directory, Output(PLAN_FILE, [plan.to_yaml()]))
     if not files.hdf5 and outputs[0].size > CAFFE_READ_LIMIT:
         remarks.append(
             f"{outputs[0].name} is larger than 2 GiB, which Caffe cannot read as protobuf; it can as HDF5: "
@@ -93,23 +94,15 @@ def _at_the_end(inputs: Inputs) -> list[str]:
     return [f"the solver's max_iter is {limits[-1]}, which the state has reached: raise it, or nothing will be trained"]
 
 
-def plan_of(inputs: Inputs, splits: Sequence[LayerSplit]) -> Plan:
-    """The plan that makes these outputs of these inputs."""
-    texts = tuple(_identified(file) for file in inputs.nets if file.name)
-    weights = InputFile(Path(inputs.weights_path).name, inputs.source.size if inputs.source is not None else 0)
-    state = inputs.state
-    state_file = InputFile(Path(state.path).name, state.source.size) if state is not None else None
-    return Plan(texts[0], weights, texts[1:], tuple(split.plan for split in splits), state_file, inputs.lineage)
-
-
 def _check_inputs(inputs: Inputs, plan: Plan) -> None:
     """Raises: FileError, where a prototxt is not the one that the plan was made for, or one is missing or too many."""
-    texts = [file for file in inputs.nets if file.name]
+    texts, own = [text for _, text in inputs.named], manifest_of(inputs)
     wanted = [plan.net, *plan.also]
-    for file, meant in zip(texts, wanted):
-        if _identified(file).sha256 != meant.sha256:
+    for text, there, meant in zip(texts, [own.net, *own.also], wanted):
+        if there.sha256 != meant.sha256:
             raise FileError(
-                f"is not the {meant.name} that the plan was made for (its SHA-256 differs)", FilePlace(str(file.path))
+                f"is not the {meant.name} that the plan was made for (its SHA-256 differs)",
+                FilePlace(text.document.name),
             )
     if inputs.source is not None and inputs.source.size != plan.weights.size:
         message = f"has {inputs.source.size} bytes, and the {plan.weights.name} that the plan was made for {plan.weights.size}"
@@ -120,11 +113,6 @@ def _check_inputs(inputs: Inputs, plan: Plan) -> None:
         )
     if (inputs.state is None) != (plan.solverstate is None) and not isinstance(inputs.weights, NoWeights):
         raise UsageError("the plan carried a solver state over, or did not: --solverstate must be given as it was then")
-
-
-def _identified(file: NetFile) -> InputFile:
-    data = file.net.document.data
-    return InputFile(Path(file.path).name, len(data), sha256(data))
 
 
 def _prove_state(files: Inputs) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from split_surgery.documents.edit.layer_text import insertion_point
 from split_surgery.documents.edit.proof import prove_extent, prove_records, prove_text
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.source import Progress, no_progress
-from split_surgery.documents.spans import Span, apply_splices
+from split_surgery.documents.spans import Span, Splice
 from split_surgery.documents.weights.blobs import Array, Record, finite
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.documents.weights.solverstate import Solverstate
@@ -26,9 +26,7 @@ from split_surgery.splitting.ranking.evidence import Evidence, Request
 from split_surgery.splitting.ranking.rank_target import rank_target, sentence
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.targets import Target, TargetLayer, find_target, twins_in
-from split_surgery.workspace.edited import EditedText, documents_of, read_again, without_layers
-from split_surgery.workspace.inputs import Inputs, NetFile, NoWeights
-from split_surgery.workspace.names import NET_FILE
+from split_surgery.workspace.inputs import Inputs, NoWeights, StateFile
 from split_surgery.workspace.outputs import RecordChange, applied
 
 
@@ -134,9 +132,11 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
         for names, member, blobs in zip(plan.members, target.members, starts)
         if member.record is not None
     ]
-    texts = [_edited_text(file, plan, target, trusted) for file in inputs.nets]
-    state = _carried_over(inputs, plan, starts, changes, texts[inputs.trained()].net)
-    edited = inputs.edited(documents_of(inputs, texts), applied(inputs.weights, changes), state)
+    texts = [_edited_text(inputs, text, plan, target, trusted) for text in inputs.texts]
+    edited = inputs.edited(texts, applied(inputs.weights, changes))
+    if inputs.state is not None:
+        state = _carried_over(inputs, inputs.state, plan, starts, changes, edited.nets[inputs.trained()])
+        edited = replace(edited, state=replace(inputs.state, index=state))
     before, after = sum(array.size for array in numbers[0]), sum(array.size for part in starts[0] for array in part)
     return Split(edited, _report(plan, _new_layers(plan, target, starts[0]), before, after), remarks)
 
@@ -159,8 +159,8 @@ def _split_texts(inputs: Inputs, plan: LayerPlan, trusted: frozenset[str]) -> Sp
     twins = [tuple(inputs.net.twins(member.layer)) for member in plan.members]
     target = Target(tuple(TargetLayer(found, check_splittable(found[0], trusted), None, ()) for found in twins))
     check_names_free(inputs.net, plan.members)
-    texts = [_edited_text(file, plan, target, trusted) for file in inputs.nets]
-    return Split(inputs.edited(documents_of(inputs, texts), inputs.weights, None), _report(plan, (), 0, 0), [])
+    texts = [_edited_text(inputs, text, plan, target, trusted) for text in inputs.texts]
+    return Split(inputs.edited(texts, inputs.weights), _report(plan, (), 0, 0), [])
 
 
 def _report(plan: LayerPlan, new_layers: tuple[NewLayer, ...], before: int, after: int) -> LayerSplit:
@@ -219,14 +219,12 @@ def _record_change(
 
 
 def _carried_over(
-    inputs: Inputs, plan: LayerPlan, starts: Starts, changes: Sequence[RecordChange], derived: Net
-) -> Solverstate | None:
+    inputs: Inputs, state: StateFile, plan: LayerPlan, starts: Starts, changes: Sequence[RecordChange], derived: Net
+) -> Solverstate:
     """The solver state with its history carried over, proven against the derived net."""
-    if inputs.state is None:
-        return None
-    solver, net = inputs.solver_document, inputs.nets[inputs.trained()].net
+    solver, net = inputs.solver_document, inputs.nets[inputs.trained()]
     when = train_state(net, solver)
-    history = laid_beside(inputs.state.index, net, inputs.weights, when, solver)
+    history = laid_beside(state.index, net, inputs.weights, when, solver)
     replaced = carried_over(history, plan, starts)
     shapes = {
         name: {index: array.shape for index, array in arrays.items()}
@@ -234,38 +232,50 @@ def _carried_over(
         for name, arrays in change.stored().items()
     }
     prove_order(history, replaced, derived, inputs.weights, shapes)
-    return inputs.state.index.replaced(replaced)
+    return state.index.replaced(replaced)
 
 
-def _edited_text(file: NetFile, plan: LayerPlan, target: Target, trusted: frozenset[str]) -> EditedText:
-    """The splices of one prototxt, proven by another route.
+def _edited_text(inputs: Inputs, text: Prototxt, plan: LayerPlan, target: Target, trusted: frozenset[str]) -> Prototxt:
+    """One prototxt after the split, proven by another route.
 
     Raises:
         UsageError, FileError: an `--also` file lacks the layer, or has it with another geometry.
         Defect: what would be written does not say what was meant.
     """
-    if file.name == NET_FILE:
-        twins: list[Sequence[Layer]] = [member.twins for member in target.members]
-    else:
-        twins = twins_in(file, target, trusted)
-        check_names_free(file.net, plan.members)
-    meant = [(member, layer) for member, layers in zip(plan.members, twins) for layer in layers]
-    splices = [splice for member, layers in zip(plan.members, twins) for splice in text_splices(plan, member, layers)]
+    meant: list[list[tuple[Member, Layer]]] = []  # by net
+    splices: list[Splice] = []
+    for net in text.nets:
+        if net is inputs.net:
+            twins: list[Sequence[Layer]] = [member.twins for member in target.members]
+        else:  # a test net inside a solver may be another net, which is left as it is
+            twins = twins_in(net, target, trusted, needed=text in inputs.also)
+            check_names_free(net, plan.members)
+        meant.append([(member, layer) for member, layers in zip(plan.members, twins) for layer in layers])
+        splices += [
+            splice for member, layers in zip(plan.members, twins) for splice in text_splices(plan, member, layers)
+        ]
     splices.sort(key=lambda splice: splice.start)
-    data = file.net.document.data
-    prove_extent(splices, [Span(layer.span.start, insertion_point(layer)) for _, layer in meant], file.name)
-    again = read_again(file, apply_splices(data, splices))
-    if len(again.layers) != len(file.net.layers) + len(meant) * (len(plan.names) - 1):
-        raise Defect(f"the new {file.name} has another number of layers than was meant")
-    if without_layers(again) != without_layers(file.net):
-        raise Defect(f"the new {file.name} has other fields outside its layers")
+    every = [layer for rows in meant for _, layer in rows]
+    prove_extent(splices, [Span(layer.span.start, insertion_point(layer)) for layer in every], text.document.name)
+    edited = text.edited(splices)
+    for net, again, rows in zip(text.nets, edited.nets, meant):
+        _prove_net(net, again, plan, rows)
+    return edited
+
+
+def _prove_net(net: Net, again: Net, plan: LayerPlan, meant: Sequence[tuple[Member, Layer]]) -> None:
+    """Raises: Defect, where an edited net does not say what was meant."""
+    name = net.document.name
+    if len(again.layers) != len(net.layers) + len(meant) * (len(plan.names) - 1):
+        raise Defect(f"the new {name} has another number of layers than was meant")
+    if again.other_fields() != net.other_fields():
+        raise Defect(f"the new {name} has other fields outside its layers")
     for member, layer in meant:
         edits = layer_edits(plan, member, layer, layer.v1)
         # Layers keep their order, so a layer's new ones stand where it stood, moved by the ones split before it.
         earlier = sum(other.span < layer.span for _, other in meant)
-        place = file.net.layers.index(layer) + earlier * (len(edits) - 1)
+        place = net.layers.index(layer) + earlier * (len(edits) - 1)
         prove_text(again.layers[place : place + len(edits)], edits, layer)
-    return EditedText(splices, again)
 
 
 def _new_layers(plan: LayerPlan, target: Target, blobs: Sequence[tuple[Array, ...]]) -> tuple[NewLayer, ...]:

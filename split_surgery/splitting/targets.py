@@ -11,7 +11,6 @@ from split_surgery.documents.net.parameters import convolution_blobs, own_record
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.weights.blobs import Blob, Record, Weights, same_numbers
 from split_surgery.errors import FileError
-from split_surgery.workspace.inputs import NetFile
 
 DEFAULT_LAYER = "conv1_1"
 
@@ -124,8 +123,11 @@ def _check_shared(owner: TargetLayer, other: TargetLayer) -> None:
             layer.refuse(f'shares parameters with "{first.name}", but its weights are of another shape or type')
 
 
-def twins_in(file: NetFile, target: Target, trusted: frozenset[str]) -> list[Sequence[Layer]]:
+def twins_in(net: Net, target: Target, trusted: frozenset[str], *, needed: bool) -> list[Sequence[Layer]]:
     """The members of a target in another prototxt of the same net, those it lacks as empty sequences.
+
+    Args:
+        needed: whether it must have one of them.
 
     Raises:
         UsageError, FileError: it has none of them, or has one with another geometry.
@@ -134,17 +136,17 @@ def twins_in(file: NetFile, target: Target, trusted: frozenset[str]) -> list[Seq
     names = [member.layer.name for member in target.members]
     found: list[Sequence[Layer]] = []
     for member in target.members:
-        if not file.net.named(member.layer.name):
+        if not net.named(member.layer.name):
             found.append(())
             continue
-        twins = file.net.twins(member.layer.name)
+        twins = net.twins(member.layer.name)
         for twin in twins:
             if check_splittable(twin, trusted) != member.geometry:
                 twin.fail(f"differs in geometry from the layer at {member.layer.place()}")
-        for other in sharing(file.net, member.layer.name):
+        for other in sharing(net, member.layer.name):
             if other not in names:
                 twins[0].refuse(f'shares parameters with "{other}", which it does not in the net being split')
         found.append(twins)
-    if not any(found) and file.name:  # a test net inside a solver may be another net, which is left as it is
-        file.net.twins(target.name)  # says that it is not there, and what is nearest
+    if needed and not any(found):
+        net.twins(target.name)  # says that it is not there, and what is nearest
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from split_surgery.documents.net.net import Net
-from split_surgery.documents.prototxt import Document
 from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
-from split_surgery.documents.weights.opening import open_weights
 from split_surgery.errors import FileError, UsageError
 from split_surgery.reporting.tables import Notebook, Table
 from split_surgery.verbs.fold import FoldReport, fold
@@ -24,6 +20,7 @@ from split_surgery.verbs.split import SplitReport, extension, residual
 from split_surgery.verbs.verify import VerifyReport, verify
 from split_surgery.verification.engines.opencv import run
 from split_surgery.verification.engines.prepare import prepare
+from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.output_dir import Output, OutputDir
 
 DATA = Path(__file__).with_name("demo_data")
@@ -165,11 +162,9 @@ def _log(name: str) -> bytes:
 
 def predictions(net: PathLike, weights: PathLike, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
     """The class that OpenCV gives each image (images, 28, 28) with a net."""
-    with ExitStack() as stack:
+    with OpenFiles() as files:
         inputs = (pixels[:, None].astype(np.float32) * np.float32(SCALE)).astype(np.float32)
-        runnable = prepare(
-            Net(Document(read_file(net), str(net))), open_weights(stack, weights), {"data": inputs.shape}
-        )
+        runnable = prepare(files.prototxt(net).net, files.weights(weights), {"data": inputs.shape})
         (scores,) = run(runnable, Path(weights), {"data": inputs}, runnable.outputs).values()
     classes: npt.NDArray[np.intp] = scores.argmax(axis=1)
     return classes

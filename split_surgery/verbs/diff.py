@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar, Union
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.meaning import Fields, fields_of, geometry_of, layer_fields, quoted, rules_of
-from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.net import LAYERS, Net, Prototxt
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Blob, Record, Weights
 from split_surgery.documents.weights.caffemodel import LayerRecord
@@ -25,18 +24,18 @@ from split_surgery.reporting.tables import Notebook, Table
 from split_surgery.verification.equivalence import same_record
 from split_surgery.workspace.any_file import (
     DIRECTORY,
-    LAYERS,
     NET,
     SOLVER,
     STATE,
     WEIGHTS,
     Opened,
-    Prototxt,
     open_any,
+    own_fields,
     records_of,
     state_fields,
 )
 from split_surgery.workspace.names import NET_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
+from split_surgery.workspace.open_files import OpenFiles
 
 
 @dataclass(frozen=True)
@@ -144,8 +143,8 @@ def diff(a: PathLike, b: PathLike, *, progress: Progress = no_progress) -> DiffR
     Raises:
         SurgeryError: with the exit code that the command line gives.
     """
-    with ExitStack() as stack:
-        opened = open_any(stack, a), open_any(stack, b)
+    with OpenFiles() as files:
+        opened = open_any(files, a), open_any(files, b)
         kinds = [one.kind for one in opened]
         kind = next((one for one in kinds if one != DIRECTORY), DIRECTORY)
         old, new = (_parts(one, kind) for one in opened)
@@ -194,9 +193,9 @@ def _parts(opened: Opened, kind: str) -> _Parts:
         files.append((SOLVER_FILE, opened.solver if opened.kind == DIRECTORY else opened.text))
     for name, text in [*files, *(opened.others if whole else ())]:
         file = name if whole else ""
-        if text is not None and text.kind == SOLVER:
+        if text is not None and text.is_solver:
             found.solvers[f"{file} solver".strip()] = text
-        for title, net in text.nets if text is not None else ():
+        for title, net in zip(text.titles(), text.nets) if text is not None else ():
             found.nets[f"{file} {title or 'net'}".strip()] = net
     if opened.weights is not None and (whole or kind == WEIGHTS):
         name = "weights" if not whole else WEIGHTS_FILE if opened.written is None else "newest snapshot"
@@ -215,7 +214,7 @@ def _compare(old: _Parts, new: _Parts, progress: Progress) -> Iterator[DiffPart]
     for title in _common(old.nets, new.nets):
         yield _compare_nets(title, old.nets[title], new.nets[title])
     for title in _common(old.solvers, new.solvers):
-        own = (_without_directory(parts[title].own_fields()) for parts in (old.solvers, new.solvers))
+        own = (_without_directory(own_fields(parts[title])) for parts in (old.solvers, new.solvers))
         yield DiffPart(title, _fields(*own))
     for title in _common(old.weights, new.weights):
         yield DiffPart(title, (), tuple(_records(old.weights[title], new.weights[title], progress)))
@@ -280,12 +279,12 @@ def _matched(old: Sequence[Item], new: Sequence[Item]) -> list[tuple[Key, Item |
 
 def _compare_nets(title: str, old: Net, new: Net) -> DiffPart:
     rows = _matched(old.layers, new.layers)
-    places = {id(layer): at for at, layer in enumerate(old.layers)}
-    kept = _rising([places[id(was)] for _, was, now in rows if was is not None and now is not None])
+    places = {layer: at for at, layer in enumerate(old.layers)}
+    kept = _rising([places[was] for _, was, now in rows if was is not None and now is not None])
     found = []
     for (name, twin), was, now in rows:
         fields = _fields(_layer(was), _layer(now))
-        moved = was is not None and now is not None and places[id(was)] not in kept
+        moved = was is not None and now is not None and places[was] not in kept
         if fields or moved:
             found.append(LayerDiff(name, twin, _type(was, now), _change(was, now), moved, fields))
     own = (fields_of(net.message, without=LAYERS) for net in (old, new))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import costs
-from split_surgery.documents.source import PathLike, Progress, no_progress, sha256
+from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.folding.collapse import Collapsed
 from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
@@ -21,14 +20,15 @@ from split_surgery.folding.linear import Trust
 from split_surgery.folding.search import LeftRegion, Search
 from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.splitting.plan_file import read_plan
-from split_surgery.workspace.edited import documents_of
-from split_surgery.workspace.finish import plain, stale_files, write
+from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.workspace.destination import Destination, Status, plain
 from split_surgery.workspace.inputs import Inputs, open_inputs
-from split_surgery.workspace.manifest import InputFile
-from split_surgery.workspace.names import FOLD_FILE, PLAN_FILE
-from split_surgery.workspace.output_dir import Output, OutputDir
+from split_surgery.workspace.manifest import manifest_of
+from split_surgery.workspace.names import FOLD_FILE
+from split_surgery.workspace.open_files import OpenFiles
+from split_surgery.workspace.output_dir import Output
 from split_surgery.workspace.outputs import applied, diff_of, outputs_of
-from split_surgery.workspace.run_dir import given
+from split_surgery.workspace.run_dir import run_dir
 from split_surgery.workspace.yaml_file import dumped
 
 
@@ -69,7 +69,7 @@ class FoldReport(Notebook):
         deploy: the files to be deployed, a prototxt and the weights; None where every net has data or loss layers.
     """
 
-    status: str
+    status: Status
     all: bool
     directory: str
     regions: tuple[FoldedRegion, ...]
@@ -137,20 +137,17 @@ def fold(
     Raises:
         SurgeryError: with the exit code that the command line gives.
     """
-    if check and diff:
-        raise UsageError("--check and --diff exclude each other")
+    destination = Destination(output, force, check, diff)
     if phase not in (None, "test"):
         raise UsageError(f"--phase {phase}: must be test")
-    if not os.fspath(output):
-        raise UsageError("the output directory has no name (an empty shell variable?)")
-    files = given(net, weights, solver, also)
-    if files.weights is None:
-        raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
-    directory = OutputDir(plain(output))
+    directory = destination.directory
     wanted = (layer,) if isinstance(layer, str) else tuple(layer)
     # A directory's own solver is there to train the derived net; it is written where it holds the net, or was asked for.
-    with ExitStack() as stack:
-        inputs = open_inputs(stack, files.net, files.weights, solver, files.also)
+    with OpenFiles() as opened:
+        files = net_and_weights(opened, net, weights, solver, also)
+        if files.weights is None:
+            raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
+        inputs = open_inputs(opened, files.net, files.weights, solver, files.also)
         trust = Trust(frozenset(trust_field), _only_tested(inputs) if phase is None else True)
         search = Search(inputs, trust, allow_larger, progress, _known_names(Path(files.net), net), wanted)
         search.find(all)
@@ -164,25 +161,18 @@ def fold(
             "trust_field": list(trust_field),
         }
         record = Output(FOLD_FILE, [_record(inputs, search.done, options)])
-        outputs = (*outputs_of(edited, None, plain(as_path) if as_path else directory.given), record)
+        outputs = outputs_of(edited, plain(as_path) if as_path else directory.given, record)
         regions, left = _report(inputs, edited, search.done), search.left(all)
-        differing: list[str] = []
-        if diff:
-            status = "diff"
-        elif check:
-            differing = directory.differing(outputs) + stale_files(directory, outputs)
-            status = "differs" if differing else "same"
-        else:
-            status = write(directory, outputs, inputs.paths(), force, progress)
+        status, differing = destination.finish(outputs, inputs.paths(), progress)
         before, after = (sum(b.count for record in i.weights.layers for b in record.blobs) for i in (inputs, edited))
         names = {collapsed.region.name for collapsed in search.done}
-        deploy = next((file.name for file in inputs.nets if file.name and _is_deploy(file.net)), None)
+        deploy = next((name for name, text in inputs.named if _is_deploy(text.nets[0])), None)
         return FoldReport(
             status=status, all=all, directory=directory.given, regions=regions, left=left,
             parameters=(before, after), layers=(len(inputs.net.layers), len(edited.net.layers)),
             files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(files.weights)),
             deploy=(deploy, inputs.weights_name) if deploy is not None else None,
-            differing=tuple(differing), warnings=files.remarks, diff=diff_of(inputs, edited, outputs, names) if diff else "",
+            differing=differing, warnings=files.remarks, diff=diff_of(inputs, edited, outputs, names) if diff else "",
         )  # fmt: skip
 
 
@@ -194,34 +184,25 @@ def _is_deploy(net: Net) -> bool:
 def _check_also(inputs: Inputs, search: Search) -> None:
     """Raises: UsageError, where an `--also` file is of another net."""
     regions = [one.region for one in search.done] + [region for region, _ in search.failed]
-    for file in inputs.nets[1:]:
-        if file.name and regions and not any(file.net.named(name) for region in regions for name in region.layers):
-            raise UsageError(f"--also {file.path}: has none of the layers that are folded")
+    for text in inputs.also:
+        if regions and not any(net.named(name) for net in text.nets for one in regions for name in one.layers):
+            raise UsageError(f"--also {text.document.name}: has none of the layers that are folded")
 
 
 def _edited(inputs: Inputs, search: Search) -> Inputs:
     """The files with the regions folded, proven by other routes."""
-    texts = [edited_text(file, text.flows, search.done) for file, text in zip(inputs.nets, search.texts)]
-    edits = {
-        key: edit for text in search.texts for key, edit in anchor_edits(text.net, text.flows, search.done).items()
-    }
-    changes = record_changes(inputs.weights, [text.net for text in search.texts], edits, search.done)
-    return inputs.edited(documents_of(inputs, texts), applied(inputs.weights, changes), None)
+    flows = {one.net: one for one in search.texts}
+    texts = [edited_text(text, [flows[net] for net in text.nets], search.done) for text in inputs.texts]
+    edits = {layer: edit for one in search.texts for layer, edit in anchor_edits(one.flows, search.done).items()}
+    changes = record_changes(inputs.weights, inputs.nets, edits, search.done)
+    return inputs.edited(texts, applied(inputs.weights, changes))
 
 
 def _record(inputs: Inputs, done: Sequence[Collapsed], options: dict[str, Any]) -> bytes:
     """fold.yaml: what was folded, and how."""
-    nets = [
-        InputFile(Path(f.path).name, len(f.net.document.data), sha256(f.net.document.data))
-        for f in inputs.nets
-        if f.name
-    ]
-    weights = InputFile(Path(inputs.weights_path).name, inputs.source.size if inputs.source is not None else 0)
     tree = {
         "format": 1,
-        "net": nets[0].to_tree(),
-        "weights": weights.to_tree(),
-        **({"also": [net.to_tree() for net in nets[1:]]} if nets[1:] else {}),
+        **manifest_of(inputs).to_tree(),
         "options": {name: value for name, value in options.items() if value},
         "folded": [{"layer": one.region.name, "was": list(one.region.layers)} for one in done],
     }
@@ -232,8 +213,8 @@ def _report(inputs: Inputs, edited: Inputs, done: Sequence[Collapsed]) -> tuple[
     """What was folded, with multiply-adds where one of the files tells the sizes."""
     works: list[dict[str, int]] = [{}, {}]
     for work, side in zip(works, (inputs, edited)):
-        for file in side.nets:
-            for cost in costs(file.net, side.weights, State("TEST")):
+        for net in side.nets:
+            for cost in costs(net, side.weights, State("TEST")):
                 if cost.multiply_adds is not None:
                     work.setdefault(cost.layer.name, cost.multiply_adds)
     return tuple(
@@ -253,10 +234,10 @@ def _only_tested(inputs: Inputs) -> bool:
     """Whether nothing says that one of the nets is trained: no solver, no layer for that phase, no loss."""
     if inputs.solver_document is not None:
         return False
-    for file in inputs.nets:
-        if any(state.text("phase") in ("TRAIN", "0") for state in file.net.message.messages("state")):
+    for net in inputs.nets:
+        if any(state.text("phase") in ("TRAIN", "0") for state in net.message.messages("state")):
             return False
-        for layer in file.net.layers:
+        for layer in net.layers:
             trains = any(rule.phase == "TRAIN" for rule in layer.include) or any(
                 r.phase == "TEST" for r in layer.exclude
             )
@@ -267,8 +248,8 @@ def _only_tested(inputs: Inputs) -> bool:
 
 def _known_names(path: Path, net: PathLike) -> dict[str, str]:
     """What the split.yaml beside a net tells of it: by the layer that makes a block's top now, the layer that was split."""
-    plan_file = (Path(net) if os.path.isdir(net) else path.parent) / PLAN_FILE
-    if not os.path.exists(plan_file):
+    plan_file = run_dir(net if os.path.isdir(net) else path.parent).plan
+    if plan_file is None:
         return {}
     try:
         plan = read_plan(plan_file)

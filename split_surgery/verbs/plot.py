@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.shapes import net_inputs
 from split_surgery.documents.source import PathLike, Progress, named, no_progress
 from split_surgery.errors import FileError, UsageError, nearest
 from split_surgery.kernels.tpm import entropy
+from split_surgery.reporting.diagram import Diagram
 from split_surgery.reporting.drawn_from_files import (
     diagram_at,
     kernels_of,
-    need_matplotlib,
     net_at,
     new_layers,
     pair_of,
@@ -27,9 +27,11 @@ from split_surgery.reporting.drawn_from_files import (
 from split_surgery.reporting.logs.log_files import read_all
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import arranged
+from split_surgery.reporting.pictures import need_matplotlib
 from split_surgery.splitting.plan_file import is_plan, read_plan
 from split_surgery.splitting.targets import DEFAULT_LAYER
 from split_surgery.verbs.rank import NetRankReport, RankReport, rank
+from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.output_dir import Output, OutputDir
 
 if TYPE_CHECKING:
@@ -133,15 +135,16 @@ def tpm(
         unit = [one for one in plans if one.measure == "coherence"]
         entropies = [(one.layer, entropy(one.scores)) for one in unit] if len(unit) == len(plans) else []
     else:
-        whole = rank(net, weights, progress=progress, **evidence)
-        assert isinstance(whole, NetRankReport)
-        entropies = [(row.layer, row.entropy) for row in whole.layers]
-        names = [name for name, _ in entropies]
-        shown = []
-        for name in wanted or [DEFAULT_LAYER if DEFAULT_LAYER in names else names[0]]:
-            one = rank(net, weights, layer=name, progress=progress, **evidence)
-            assert isinstance(one, RankReport)
-            shown.append(_scores(one))
+        with OpenFiles() as files:
+            whole = rank(net, weights, progress=progress, files=files, **evidence)
+            assert isinstance(whole, NetRankReport)
+            entropies = [(row.layer, row.entropy) for row in whole.layers]
+            names = [name for name, _ in entropies]
+            shown = []
+            for name in wanted or [DEFAULT_LAYER if DEFAULT_LAYER in names else names[0]]:
+                one = rank(net, weights, layer=name, progress=progress, files=files, **evidence)
+                assert isinstance(one, RankReport)
+                shown.append(_scores(one))
         warnings = list(whole.warnings)
     from split_surgery.reporting.pictures.bars import score_bars
 
@@ -174,8 +177,8 @@ def kernels(
     from split_surgery.reporting.pictures.pairs import compared
 
     plan = plan_beside(weights)
-    with ExitStack() as stack:
-        opened = weights_at(stack, weights)
+    with OpenFiles() as files:
+        opened = weights_at(files, weights)
         if compare:
             first, second = pair_of(opened, layer, plan)
             picture = compared(kernels_of(opened, first, plan), kernels_of(opened, second, plan), bgr)
@@ -206,7 +209,17 @@ def net(
         raise UsageError(f"--phase {phase}: must be train or test")
     from split_surgery.reporting.pictures.blocks import block_diagram
 
-    opened = net_at(net)
+    with OpenFiles() as files:
+        opened = net_at(files, net)
+        diagram = _diagram(files, opened, net, around, phase, base, weights, input_shape)
+    title = f"{opened.message.text('name') or Path(net).name}, {phase.upper()}"
+    return _written("net", block_diagram(diagram, title), output, suffix, [net, base, weights])
+
+
+def _diagram(
+    files: OpenFiles, opened: Net, path: PathLike, around: str | Sequence[str], phase: str, base: PathLike | None,
+    weights: PathLike | None, input_shape: Mapping[str, tuple[int, ...]] | None,
+) -> Diagram:  # fmt: skip
     blobs = list(dict.fromkeys([*net_inputs(opened), *(top for layer in opened.layers for top in layer.tops)]))
     for blob in input_shape or ():
         if blob not in blobs:
@@ -214,16 +227,13 @@ def net(
                 f'--input-shape {blob}: {opened.document.name} has no blob "{blob}"', hint=nearest(blob, blobs)
             )
     if base is not None:
-        before = net_at(base)
+        before = net_at(files, base)
         new = {layer.name for layer in opened.layers if not before.named(layer.name)}
     else:
-        new = new_layers(opened, plan_beside(net))
+        new = new_layers(opened, plan_beside(path))
     names = [around] if isinstance(around, str) else list(around)
-    with ExitStack() as stack:
-        model = weights_at(stack, weights) if weights is not None else None
-        diagram = diagram_at(opened, phase=phase, around=names, new=new, weights=model, input_shape=input_shape)
-    title = f"{opened.message.text('name') or Path(net).name}, {phase.upper()}"
-    return _written("net", block_diagram(diagram, title), output, suffix, [net, base, weights])
+    model = weights_at(files, weights) if weights is not None else None
+    return diagram_at(opened, phase=phase, around=names, new=new, weights=model, input_shape=input_shape)
 
 
 def _begin(output: PathLike | None) -> str:

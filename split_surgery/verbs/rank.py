@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -21,8 +21,9 @@ from split_surgery.splitting.options import ORDERS
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.splitting.ranking.rank_layers import AUTO, RankedLayer, candidates, choose_layers, rank_layers
 from split_surgery.splitting.ranking.rank_target import sentence, snapshots_of
+from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.workspace.inputs import Inputs, open_inputs
-from split_surgery.workspace.run_dir import given
+from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.snapshots import Snapshot
 
 
@@ -125,12 +126,13 @@ def rank(
     net: PathLike, weights: PathLike | None = None, *, layer: str | None = None, order: str = "tpm", fast: str = "half", seed: int = 0,
     snapshots: str | None = None, window: str | None = None, windows: int | None = None, measure: str | None = None,
     scores: PathLike | None = None, solver: PathLike | None = None, solverstate: PathLike | None = None,
-    trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
+    trust_field: tuple[str, ...] = (), progress: Progress = no_progress, files: OpenFiles | None = None,
 ) -> RankReport | NetRankReport:  # fmt: skip
     """The convolutions by the entropy of their kernels' scores, or with `layer` its kernels with score and group.
 
     Args:
         windows: measure over so many parts of the snapshots, one after the other, too.
+        files: what earlier calls have opened and the caller will close, so that no file is indexed twice.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
@@ -139,13 +141,13 @@ def rank(
         raise UsageError(f"--order {order}: must be one of {', '.join(ORDERS)}")
     fast_count(str(fast), ANY_COUNT)  # says at once what is no policy
     request, trusted = Request(snapshots, window, measure, scores), frozenset(trust_field)
-    files = given(net, weights, solver, ())
-    if files.weights is None:
-        raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
-    with ExitStack() as stack:
-        inputs = open_inputs(stack, files.net, files.weights, files.solver, files.also, state=solverstate)
+    with nullcontext(files) if files is not None else OpenFiles() as opened:
+        given = net_and_weights(opened, net, weights, solver)
+        if given.weights is None:
+            raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
+        inputs = open_inputs(opened, given.net, given.weights, given.solver, given.also, state=solverstate)
         if layer is None:
-            names, remarks = candidates(inputs.net, trusted), list(files.remarks)
+            names, remarks = candidates(inputs.net, trusted), list(given.remarks)
             if not names:
                 choose_layers(inputs, (), request, trusted, progress)  # says that there is none
                 raise UsageError(f"{inputs.net.document.name} has no convolution that can be split")

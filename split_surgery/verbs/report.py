@@ -52,8 +52,8 @@ def report(
         raise UsageError(f"--avg {avg}: must be at least 1")
     splits: list[Derived] = []
     if output is not None:
-        from split_surgery.reporting.drawn_from_files import need_matplotlib
         from split_surgery.reporting.lineage import derived_in
+        from split_surgery.reporting.pictures import need_matplotlib
 
         need_matplotlib()
         from split_surgery.reporting.pages.written import check_name
@@ -80,9 +80,14 @@ def report(
         return found
     from split_surgery.reporting.pages.content import Wishes, content
     from split_surgery.reporting.pages.written import write_page
+    from split_surgery.verbs.verify import VerifyReport, verify
+
+    def prove(base: tuple[Path, Path], derived: tuple[Path, Path], trained: bool) -> VerifyReport:
+        shape = input_shape if engine else None
+        return verify(*base, derived, trained=trained, engine=engine, input_shape=shape)
 
     wishes = Wishes(avg, test_output, engine, input_shape, bgr, legend=Path(output).suffix.lower() == ".md")
-    page = content(found, _named(trainings), splits, wishes, progress)
+    page = content(found, _named(trainings), splits, wishes, prove, progress)
     status, pictures = write_page(page, output, [log.name for log in every], progress)
     return replace(found, file=os.fspath(output), pictures=pictures, status=status)
 
@@ -112,8 +117,7 @@ def _flows(
             logs = read_all([path], progress, bare)
         else:
             logs = [log for log in found if os.fspath(path) in log.name]
-            taken = set(map(id, logs))
-            common = [log for log in common if id(log) not in taken]
+            common = [log for log in common if os.fspath(path) not in log.name]
             if not logs:
                 raise UsageError(f"--group {name}={os.fspath(path)}: is no path, and no log has it in its name")
         flows.setdefault(name, []).extend(logs)

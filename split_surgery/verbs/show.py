@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.meaning import Fields, fields_of, geometry_of, layer_fields, rules_of
-from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.net import LAYERS, Net, Prototxt
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import Cost, costs
 from split_surgery.documents.source import PathLike, Progress, no_progress
@@ -21,7 +20,8 @@ from split_surgery.documents.weights.blobs import Blob, Record, Weights
 from split_surgery.documents.weights.values import Summary, summary
 from split_surgery.errors import UsageError, nearest
 from split_surgery.reporting.tables import Notebook, Table, counted
-from split_surgery.workspace.any_file import DIRECTORY, LAYERS, Opened, Prototxt, open_any, records_of, state_fields
+from split_surgery.workspace.any_file import DIRECTORY, Opened, open_any, own_fields, records_of, state_fields
+from split_surgery.workspace.open_files import OpenFiles
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ def show(
         SurgeryError: with the exit code that the command line gives.
     """
     given = dict(input_shape or {})
-    with ExitStack() as stack:
-        opened = open_any(stack, file)
+    with OpenFiles() as files:
+        opened = open_any(files, file)
         _check(given, opened)
         if opened.text is not None:
             return _prototxt(opened, opened.text, given, progress)
@@ -149,7 +149,7 @@ def show(
 
 def _check(given: Mapping[str, tuple[int, ...]], opened: Opened) -> None:
     """Raises: UsageError, where a shape is given for what is no blob of a net."""
-    nets = [net for _, net in opened.text.nets] if opened.text is not None else []
+    nets = opened.text.nets if opened.text is not None else ()
     known = {blob for net in nets for blob in net.inputs()}
     known |= {top for net in nets for layer in net.layers for top in layer.tops}
     for name in given:
@@ -189,11 +189,11 @@ def _record(record: Record, in_net: bool = True) -> ShownLayer:
 
 
 def _prototxt(opened: Opened, text: Prototxt, given: Mapping[str, tuple[int, ...]], progress: Progress) -> ShowReport:
-    nets = [_net(title, net, opened.weights, given, progress) for title, net in text.nets]
+    nets = [_net(title, net, opened.weights, given, progress) for title, net in zip(text.titles(), text.nets)]
     weights = (
         {"weights": Path(opened.weights.name).name} if opened.kind == DIRECTORY and opened.weights is not None else {}
     )
-    return ShowReport(opened.kind, text.own_fields() | weights, tuple(nets))
+    return ShowReport(opened.kind, own_fields(text) | weights, tuple(nets))
 
 
 def _net(
@@ -207,7 +207,7 @@ def _net(
         records = weights.named(layer.name) if weights is not None and layer.name not in seen else ()
         seen.add(layer.name)
         blobs = tuple(shown for record in records for shown in _blobs(record.blobs))
-        layers.append(_layer(layer, by_layer.get(id(layer)), blobs))
+        layers.append(_layer(layer, by_layer.get(layer), blobs))
     for record in records_of(weights) if weights is not None else []:
         if record.name not in seen:
             layers.append(_record(record, in_net=False))
@@ -221,20 +221,20 @@ def _layer(layer: Layer, cost: Cost | None, blobs: tuple[ShownBlob, ...]) -> Sho
     )  # fmt: skip
 
 
-def _costs(net: Net, weights: Weights | None, given: Mapping[str, tuple[int, ...]]) -> tuple[dict[int, Cost], Total]:
-    """What each layer costs, by its `id`, in a state that has it; and the sum over the phase of which the most is known."""
-    found: dict[int, Cost] = {}
+def _costs(net: Net, weights: Weights | None, given: Mapping[str, tuple[int, ...]]) -> tuple[dict[Layer, Cost], Total]:
+    """What each layer costs in a state that has it; and the sum over the phase of which the most is known."""
+    found: dict[Layer, Cost] = {}
     totals: dict[str, tuple[bool, int, Total]] = {}
     for state in dict.fromkeys((State("TEST"), State("TRAIN"), *net.states())):
-        if state.phase in totals and not any(id(layer) not in found and layer.in_state(state) for layer in net.layers):
+        if state.phase in totals and not any(layer not in found and layer.in_state(state) for layer in net.layers):
             continue
         rows = costs(net, weights, state, given)
         if state.phase not in totals:
             total = _total(state.phase, rows)
             totals[state.phase] = (not rows, total.unknown_multiply_adds + total.unknown_parameters, total)
         for cost in rows:
-            if id(cost.layer) not in found or _unknowns(cost) < _unknowns(found[id(cost.layer)]):
-                found[id(cost.layer)] = cost
+            if cost.layer not in found or _unknowns(cost) < _unknowns(found[cost.layer]):
+                found[cost.layer] = cost
     return found, min(totals.values(), key=lambda row: row[:2])[2]
 
 

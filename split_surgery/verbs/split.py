@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -21,11 +19,11 @@ from split_surgery.splitting.plan_file import is_plan, read_plan
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.run import Job, work_out
 from split_surgery.splitting.split_layer import LayerSplit, Step
-from split_surgery.workspace.finish import plain, stale_files, write
+from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.workspace.destination import Destination, Status, plain
 from split_surgery.workspace.inputs import open_inputs
 from split_surgery.workspace.names import HDF5_SUFFIX, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
-from split_surgery.workspace.output_dir import OutputDir
-from split_surgery.workspace.run_dir import given
+from split_surgery.workspace.open_files import OpenFiles
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -43,7 +41,7 @@ class SplitReport(Notebook):
         next_command: how to go on, for a shell.
     """
 
-    status: str
+    status: Status
     directory: str
     plan: Plan
     splits: tuple[LayerSplit, ...]
@@ -187,7 +185,7 @@ def apply(
     Raises:
         SurgeryError: with the exit code that the command line gives.
     """
-    run = _Run(net, weights, output, config, force, check, diff, progress)
+    run = _Run(net, weights, Destination(output, force, check, diff), config, progress)
     if not is_plan(config):
         entries = read_config(config)
         settings = [Settings.made_of(entry.options, options) for entry in entries]
@@ -213,7 +211,7 @@ def _split(
     (entry,) = read_config(config, recipe) if config is not None else [ConfigEntry(recipe, {})]
     settings = Settings.made_of(entry.options, options)
     _check_options(Step(recipe, settings), entry)
-    run = _Run(net, weights, output, config, force, check, diff, progress)
+    run = _Run(net, weights, Destination(output, force, check, diff), config, progress)
     return run.work([Step(recipe, settings)], settings, None)
 
 
@@ -231,65 +229,46 @@ def _check_options(step: Step, entry: ConfigEntry) -> None:
 
 @dataclass(frozen=True)
 class _Run:
-    """What the splitting verbs share: where from, where to, and whether to write."""
+    """What the splitting verbs share: where from, and where to. config: a file that must not be replaced."""
 
     net: PathLike
     weights: PathLike | None
-    output: PathLike
+    destination: Destination
     config: PathLike | None
-    force: bool
-    check: bool
-    diff: bool
     progress: Progress
 
     def work(self, steps: Sequence[Step], settings: Settings, plan: Plan | None) -> SplitReport:
         """Split, and write, compare or show."""
-        if self.check and self.diff:
-            raise UsageError("--check and --diff exclude each other")
-        if not os.fspath(self.output):
-            raise UsageError("the output directory has no name (an empty shell variable?)")
-        texts_only = self.check and plan is not None  # then weights are welcome, and not needed
-        files = given(self.net, self.weights, settings.solver, settings.also, texts_only)
-        if files.weights is None and not texts_only:
-            raise UsageError(
-                "WEIGHTS is missing: it may be left out where NET is the directory of a split, and in "
-                "`apply split.yaml NET -o DIR --check`"
-            )
-        directory = OutputDir(plain(self.output))
-        caffe_dir = plain(settings.as_path) if settings.as_path else directory.given
-        with ExitStack() as stack:
-            inputs = open_inputs(
-                stack,
-                files.net,
-                files.weights,
-                files.solver,
-                files.also,
-                settings.solverstate,
-                files.lineage,
-                hdf5=plan is not None and plan.weights.name.endswith(HDF5_SUFFIX),
-            )
-            job = work_out(inputs, steps, directory=caffe_dir, plan=plan, diff=self.diff, progress=self.progress)
-            differing: list[str] = []
-            if self.diff:
-                status = "diff"
-            elif self.check:
-                differing = directory.differing(job.outputs) + stale_files(
-                    directory, job.outputs, files.weights is None
+        texts_only = self.destination.check and plan is not None  # then weights are welcome, and not needed
+        with OpenFiles() as opened:
+            given = net_and_weights(opened, self.net, self.weights, settings.solver, settings.also, texts_only)
+            if given.weights is None and not texts_only:
+                raise UsageError(
+                    "WEIGHTS is missing: it may be left out where NET is the directory of a split, and in "
+                    "`apply split.yaml NET -o DIR --check`"
                 )
-                status = "differs" if differing else "same"
-            else:
-                read = [path for path in (self.config, settings.scores) if path is not None]
-                status = write(directory, job.outputs, [*inputs.paths(), *read], self.force, self.progress)
+            directory = self.destination.directory.given
+            caffe_dir = plain(settings.as_path) if settings.as_path else directory
+            hdf5 = plan is not None and plan.weights.name.endswith(HDF5_SUFFIX)
+            inputs = open_inputs(
+                opened, given.net, given.weights, given.solver, given.also, settings.solverstate, given.lineage, hdf5
+            )
+            show = self.destination.diff
+            job = work_out(inputs, steps, directory=caffe_dir, plan=plan, diff=show, progress=self.progress)
+            read = [path for path in (self.config, settings.scores) if path is not None]
+            status, differing = self.destination.finish(
+                job.outputs, [*inputs.paths(), *read], self.progress, texts_only=given.weights is None
+            )
         return SplitReport(
             status=status,
-            directory=directory.given,
+            directory=directory,
             plan=ShownPlan(**vars(job.plan)),
             splits=job.splits,
             parameters=job.parameters,
             files=tuple(output.name for output in job.outputs),
             next_command=next_command(job, caffe_dir),
-            differing=tuple(differing),
-            warnings=(*files.remarks, *job.warnings),
+            differing=differing,
+            warnings=(*given.remarks, *job.warnings),
             diff=job.diff,
         )
 

@@ -6,28 +6,26 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from split_surgery.documents.net.net import Net, inner_nets
-from split_surgery.documents.prototxt import Document
-from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
+from split_surgery.documents.net.net import Net, Prototxt
+from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Weights
-from split_surgery.documents.weights.opening import open_weights
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.reporting.tables import Notebook, Table, counted
+from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.verification.coverage import FINE, LayerCoverage, coverage, ignored
 from split_surgery.verification.engines import ENGINES
 from split_surgery.verification.engines.input_file import read_inputs
 from split_surgery.verification.engines.prepare import Runnable, input_shapes, prepare, random_inputs
 from split_surgery.verification.equivalence import Block, Changed, changes, split_blocks
-from split_surgery.workspace.names import NET_FILE, SOLVER_FILE, WEIGHTS_FILE, WEIGHTS_FILES
-from split_surgery.workspace.run_dir import given
-from split_surgery.workspace.snapshots import snapshots_in
+from split_surgery.workspace.names import WEIGHTS_FILE
+from split_surgery.workspace.open_files import OpenFiles
+from split_surgery.workspace.run_dir import run_dir
 
 
 @dataclass(frozen=True)
@@ -145,15 +143,17 @@ def verify(
         raise UsageError(f"--seed {seed}: must be a number from 0 to 2**32 - 1")
     if max_drift is not None and not max_drift >= 0:
         raise UsageError(f"--max-drift {max_drift}: must be a number of at least 0")
-    files = given(net, weights, None, ())
-    if files.weights is None:
-        raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split or a fold")
-    net, weights = files.net, files.weights
-    derived_net, derived_weights = derived if isinstance(derived, (tuple, list)) else _derived_files(derived, trained)
-    with ExitStack() as stack:
-        nets = [Net(Document(read_file(path), os.fspath(path))) for path in (net, derived_net)]
-        tests = _test_nets(nets[0], derived, derived_net)
-        models = [open_weights(stack, path) for path in (weights, derived_weights)]
+    with OpenFiles() as files:
+        given = net_and_weights(files, net, weights)
+        if given.weights is None:
+            raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split or a fold")
+        derived_net, derived_weights = (
+            derived if isinstance(derived, (tuple, list)) else _derived_files(derived, trained)
+        )
+        texts = [files.prototxt(path) for path in (given.net, derived_net)]
+        nets = [text.net for text in texts]
+        tests = _test_nets(files, texts, derived)
+        models = [files.weights(path) for path in (given.weights, derived_weights)]
         report = _from_files(nets, models, trusted := frozenset(trust_field), trained, engine, progress)
         others = [_from_files(pair, models, trusted, trained, None, progress) for pair in tests]
         if engine is not None:
@@ -168,13 +168,13 @@ def verify(
             report = replace(
                 report,
                 inputs=f"standard normal numbers (seed {seed})" if input is None else os.fspath(input),
-                outputs=tuple(_compare(engine, runnable, [weights, derived_weights], tops, inputs)),
+                outputs=tuple(_compare(engine, runnable, [given.weights, derived_weights], tops, inputs)),
             )
     found = _problems(report, max_drift)
     for at, other in enumerate(others):
         # Beside the net that is trained: what the weights file has for that one, a test net may leave.
         found += [f"test net #{at}: {problem}" for problem in _problems(other, max_drift) if problem not in found]
-    return replace(report, problems=tuple(found), warnings=files.remarks)
+    return replace(report, problems=tuple(found), warnings=given.remarks)
 
 
 def _from_files(
@@ -198,25 +198,25 @@ def _from_files(
 
 
 def _test_nets(
-    base: Net, derived: PathLike | tuple[PathLike, PathLike], derived_net: PathLike
+    files: OpenFiles, texts: Sequence[Prototxt], derived: PathLike | tuple[PathLike, PathLike]
 ) -> list[tuple[Net, Net]]:
     """The test nets inside a solver, beside those inside the derived solver: the one named, or the directory's.
 
     Raises:
         FileError: the derived solver has another number of them.
     """
-    if not base.inside_solver:
+    base, other = texts
+    if not base.holds_net:
         return []
-    path = derived_net if isinstance(derived, (tuple, list)) else Path(derived) / SOLVER_FILE
-    if not os.path.exists(path):
-        return []
-    document = Document(read_file(path), os.fspath(path))
-    pairs = (inner_nets(base.document)[1:], inner_nets(document)[1:])
-    if len(pairs[0]) != len(pairs[1]) and document.root.messages("net_param") + document.root.messages(
-        "train_net_param"
-    ):
+    if not isinstance(derived, (tuple, list)):
+        solver = run_dir(derived).solver
+        if solver is None:
+            return []
+        other = files.prototxt(solver)
+    pairs = (base.nets[1:], other.nets[1:])
+    if len(pairs[0]) != len(pairs[1]) and other.holds_net:
         raise FileError(
-            f"has {len(pairs[1])} test nets, but the baseline has {len(pairs[0])}", FilePlace(os.fspath(path))
+            f"has {len(pairs[1])} test nets, but the baseline has {len(pairs[0])}", FilePlace(other.document.name)
         )
     return list(zip(*pairs))
 
@@ -228,24 +228,14 @@ TRAINING_CHANGES = ("weights", "missing record", "added record")
 
 
 def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLike]:
-    folder = Path(directory)
-    if not os.path.isdir(folder) or not os.path.exists(folder / NET_FILE):
-        raise FileError(
-            f"is not the directory of a split or a fold (it has no {NET_FILE})",
-            FilePlace(os.fspath(directory)),
-            "or name two files: --derived NET WEIGHTS",
-        )
+    there = run_dir(directory)
+    net = there.need_net("or name two files: --derived NET WEIGHTS")
     if not trained:
-        names = [name for name in WEIGHTS_FILES if os.path.exists(folder / name)]
-        return folder / NET_FILE, folder / (names or [WEIGHTS_FILE])[0]
-    found = snapshots_in(folder, kind="caffemodel")
-    if not found:
-        raise FileError("holds no snapshot (*_iter_N.caffemodel) of a training", FilePlace(os.fspath(directory)))
-    if len({snapshot.prefix for snapshot in found}) > 1:
-        raise UsageError(
-            f"{directory} holds snapshots of several runs: " + ", ".join(sorted({s.prefix for s in found}))
-        )
-    return folder / NET_FILE, found[-1].path
+        return net, there.written or net.with_name(WEIGHTS_FILE)
+    newest = there.newest()
+    if newest is None:
+        raise FileError("holds no snapshot (*_iter_N.caffemodel) of a training", FilePlace(there.given))
+    return net, newest
 
 
 def _compare(

@@ -97,13 +97,13 @@ def split_blocks(
 
 def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Block]:
     """Layers of the derived net that stand for several of the baseline, none of them one of those that were split."""
-    seen: set[tuple[int, ...]] = set()
+    seen: set[tuple[Layer, ...]] = set()
     found: dict[str, Block] = {}
     for state in states:
         base, derived = Flow(held.base, state), Flow(held.derived, state)
         for stand in stand_ins(base, derived):
             names = tuple(sorted(base.layers[at].name for at in stand.group))
-            key = (id(stand.layer), *(id(base.layers[at]) for at in stand.group))
+            key = (stand.layer, *(base.layers[at] for at in stand.group))
             linear = all(is_linear(base.layers[at]) for at in stand.group)
             if key in seen or not linear or split & set(names):
                 continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,72 +12,23 @@ import numpy as np
 import yaml
 
 from split_surgery.documents.net.meaning import Fields, fields_of, quoted
-from split_surgery.documents.net.net import INNER_NETS, TRAIN_NETS, Net, inner_nets
-from split_surgery.documents.prototxt import Document
-from split_surgery.documents.source import PathLike, Source, files_in, has_magic, read_file
+from split_surgery.documents.net.net import INNER_NETS, Prototxt
+from split_surgery.documents.source import PathLike, Source, read_file
 from split_surgery.documents.weights import hdf5, wire
 from split_surgery.documents.weights.blobs import Record, Weights
-from split_surgery.documents.weights.caffemodel import Caffemodel
-from split_surgery.documents.weights.hdf5 import Hdf5Weights
-from split_surgery.documents.weights.opening import open_solverstate, open_weights
-from split_surgery.documents.weights.solverstate import ITER, BinarySolverstate, Hdf5Solverstate, Solverstate
+from split_surgery.documents.weights.solverstate import ITER, BinarySolverstate, Solverstate
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.workspace.names import (
-    FOLD_FILE,
-    HDF5_SUFFIX,
-    NET_FILE,
-    PLAN_FILE,
-    SOLVER_FILE,
-    STATE_FILE,
-    WEIGHTS_FILE,
-)
-from split_surgery.workspace.run_dir import newest
-from split_surgery.workspace.snapshots import snapshots_in
+from split_surgery.workspace.open_files import OpenFiles
+from split_surgery.workspace.run_dir import run_dir
 
 NET, SOLVER, WEIGHTS, STATE, DIRECTORY = "net", "solver", "weights", "solver state", "directory"
 
-SOLVER_FIELDS = frozenset(
-    "net train_net test_net net_param train_net_param test_net_param base_lr lr_policy max_iter snapshot_prefix".split()
-)
-"""Fields by which a prototxt without layers is known for a solver."""
-
-LAYERS = ("layer", "layers")
-"""Fields of a net that hold its layers."""
-
-HEAD = 4096
+_HEAD = 4096
 """Bytes that tell text from binary: a protobuf of Caffe's has the tag of a layer or a count there, which no text has."""
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 CURRENT_STEP = 4
-
-
-class Prototxt:
-    """A net or a solver, in one file with the nets inside it.
-
-    Attributes:
-        kind: NET or SOLVER.
-        nets: each with what it is called in the file: "" where the file is the net.
-
-    Raises:
-        FileError, Unsupported: as Document and Net.
-    """
-
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        names = {field.name for field in document.root.fields}
-        layers = bool(names & set(LAYERS))
-        self.kind = SOLVER if not layers and names & SOLVER_FIELDS else NET
-        self.nets: list[tuple[str, Net]] = [("", Net(document, document.root))]
-        if self.kind == SOLVER:
-            inner = inner_nets(document)
-            titles = [name for name in TRAIN_NETS if document.root.messages(name)]
-            titles += [f"test_net_param[{at}]" for at in range(len(inner) - len(titles))]
-            self.nets = list(zip(titles, inner))
-
-    def own_fields(self) -> Fields:
-        """The fields of a solver but for the nets in it; of a net none, which has them itself."""
-        return fields_of(self.document.root, without=INNER_NETS) if self.kind == SOLVER else {}
 
 
 @dataclass(frozen=True)
@@ -102,30 +52,30 @@ class Opened:
     plan: Fields = field(default_factory=dict)
 
 
-def open_any(stack: ExitStack, path: PathLike) -> Opened:
-    """The index of a file whose kind its content says, or of a directory; `stack` closes it.
+def open_any(files: OpenFiles, path: PathLike) -> Opened:
+    """The index of a file whose kind its content says, or of a directory; `files` closes it.
 
     Raises:
         FileError: it cannot be read, or is of no kind that Caffe has.
     """
     name = os.fspath(path)
     if os.path.isdir(path):
-        return _open_directory(stack, name)
-    if has_magic(path, hdf5.MAGIC):
+        return _open_directory(files, path)
+    source = files.source(path)
+    if source.begins_with(hdf5.MAGIC):
         with hdf5.opened(name) as file:
             history = "history" in file
         if history:
-            return Opened(STATE, name, state=Hdf5Solverstate(name))
-        return Opened(WEIGHTS, name, weights=Hdf5Weights(name))
-    source = stack.enter_context(Source(path))
+            return Opened(STATE, name, state=files.solverstate(path))
+        return Opened(WEIGHTS, name, weights=files.weights(path))
     if source.size == 0:
         raise FileError("is empty", FilePlace(name))
-    if not _CONTROL.search(source.read(0, min(HEAD, source.size))):
-        prototxt = Prototxt(Document(source.read(0, source.size), name))
-        return Opened(prototxt.kind, name, text=prototxt)
+    if not _CONTROL.search(source.read(0, min(_HEAD, source.size))):
+        text = files.prototxt(path)
+        return Opened(SOLVER if text.is_solver else NET, name, text=text)
     if _is_state(source):
-        return Opened(STATE, name, state=BinarySolverstate(source))
-    return Opened(WEIGHTS, name, weights=Caffemodel(source))
+        return Opened(STATE, name, state=files.solverstate(path))
+    return Opened(WEIGHTS, name, weights=files.weights(path))
 
 
 def _is_state(source: Source) -> bool:
@@ -147,32 +97,20 @@ def _is_state(source: Source) -> bool:
     raise FileError("is neither text, nor a caffemodel, nor a solver state", FilePlace(source.name))
 
 
-def _open_directory(stack: ExitStack, name: str) -> Opened:
-    folder = Path(name)
-    if not os.path.exists(folder / NET_FILE):
-        raise FileError(f"is not the directory of a split or a fold (it has no {NET_FILE})", FilePlace(name))
-
-    def there(file: str) -> Path | None:
-        return next((folder / n for n in (file, file + HDF5_SUFFIX) if os.path.exists(folder / n)), None)
-
-    def text(file: str | Path) -> Prototxt:
-        return Prototxt(Document(read_file(folder / file), os.fspath(folder / file)))
-
-    written, state = there(WEIGHTS_FILE), there(STATE_FILE)
-    snapshot = newest(folder)[0] if snapshots_in(folder, kind="caffemodel") else None
-    plans = [folder / file for file in (PLAN_FILE, FOLD_FILE) if os.path.exists(folder / file)]
-    weights = snapshot or written
-    names = [n for n in files_in(folder, ".prototxt") if n not in (NET_FILE, SOLVER_FILE)]
+def _open_directory(files: OpenFiles, path: PathLike) -> Opened:
+    there = run_dir(path)
+    net, newest = there.need_net(), there.newest()
+    weights = newest or there.written
     return Opened(
         DIRECTORY,
-        name,
-        text=text(NET_FILE),
-        weights=open_weights(stack, weights) if weights else None,
-        state=open_solverstate(stack, state) if state else None,
-        solver=text(SOLVER_FILE) if os.path.exists(folder / SOLVER_FILE) else None,
-        others=tuple((n, text(n)) for n in names),
-        written=open_weights(stack, written) if written and snapshot else None,
-        plan=_plan_fields(plans[0]) if plans else {},
+        there.given,
+        text=files.prototxt(net),
+        weights=files.weights(weights) if weights else None,
+        state=files.solverstate(there.state) if there.state else None,
+        solver=files.prototxt(there.solver) if there.solver else None,
+        others=tuple((other.name, files.prototxt(other)) for other in there.others),
+        written=files.weights(there.written) if there.written and newest else None,
+        plan=_plan_fields(there.made_by) if there.made_by else {},
     )
 
 
@@ -223,3 +161,8 @@ def _current_step(state: Solverstate) -> int | None:
         return found[-1] if found else None
     with hdf5.opened(state.name) as file:
         return int(np.asarray(file["current_step"][()]).reshape(-1)[0]) if "current_step" in file else None
+
+
+def own_fields(text: Prototxt) -> Fields:
+    """The fields of a solver but for the nets in it; of a net none, which has them itself."""
+    return fields_of(text.document.root, without=INNER_NETS) if text.is_solver else {}

@@ -15,9 +15,8 @@ from split_surgery.documents.weights.blobs import Array, Record, Weights
 from split_surgery.documents.weights.caffemodel import Caffemodel, LayerRecord
 from split_surgery.documents.weights.hdf5 import Hdf5Weights
 from split_surgery.documents.weights.solverstate import BinarySolverstate, Hdf5Solverstate
-from split_surgery.splitting.plan import Plan
 from split_surgery.workspace.inputs import Inputs, NoWeights, StateFile
-from split_surgery.workspace.names import NET_FILE, PLAN_FILE, SOLVER_FILE
+from split_surgery.workspace.names import NET_FILE, SOLVER_FILE
 from split_surgery.workspace.output_dir import Output
 from split_surgery.workspace.solver import solver_splices
 
@@ -70,27 +69,25 @@ class Hdf5Output(Output):
         hdf5.write(self.path, str(path), self.content)
 
 
-def outputs_of(inputs: Inputs, plan: Plan | None, directory: str) -> tuple[Output, ...]:
-    """The files of the output directory, the weights first and split.yaml, where there is a plan, last.
+def outputs_of(inputs: Inputs, directory: str, record: Output) -> tuple[Output, ...]:
+    """The files of the output directory, the weights first.
 
     Args:
-        inputs: the files as the splits have edited them.
+        inputs: the files as the run has edited them.
         directory: the output directory as Caffe will see it.
+        record: the file that says how they were made, which comes last.
     """
     outputs = [_weights_output(inputs)] if not isinstance(inputs.weights, NoWeights) else []
     if inputs.state is not None:
         outputs.append(_state_output(inputs.state, f"{directory}/{inputs.weights_name}"))
-    for file in inputs.nets:
-        data = file.net.document.data
-        if file.name and file.net.inside_solver:
-            outputs.append(Output(file.name, [dedented(data[slice(*file.net.message.body)])]))
-        elif file.name:
-            outputs.append(Output(file.name, [data]))
+    for name, text in inputs.named:
+        data, net = text.document.data, text.nets[0]
+        outputs.append(Output(name, [dedented(data[slice(*net.message.body)]) if net.inside_solver else data]))
     solver = inputs.solver_document
     if solver is not None:
         pointed = solver_splices(solver, directory, inputs.new_name, inputs.weights_name)
         outputs.append(Output(SOLVER_FILE, [apply_splices(solver.data, pointed)]))
-    return (*outputs, *([Output(PLAN_FILE, [plan.to_yaml()])] if plan is not None else []))
+    return (*outputs, record)
 
 
 def _weights_output(inputs: Inputs) -> Output:
@@ -132,10 +129,10 @@ def diff_of(before: Inputs, after: Inputs, outputs: Sequence[Output], kept: Coll
     Args:
         kept: names of records that changed and kept their names.
     """
-    texts = {file.name: file.net.document for file in before.nets if file.name}
+    texts = {name: text.document for name, text in before.named}
     if before.solver_document is not None:
         texts[SOLVER_FILE] = before.solver_document
-    if before.net.inside_solver:
+    if before.main.is_solver:
         del texts[NET_FILE]  # the solver's diff shows it
     parts: list[str] = []
     for output in outputs:

@@ -1,4 +1,4 @@
-"""A directory that an earlier split wrote, and training has gone on in, in the place of NET and WEIGHTS."""
+"""What a directory stands for: the files that a split or a fold wrote into it, and the snapshots that training has left there."""
 
 from __future__ import annotations
 
@@ -6,104 +6,104 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from split_surgery.documents.net.net import TRAIN_NETS
-from split_surgery.documents.prototxt import Document
-from split_surgery.documents.source import PathLike, files_in, read_file, sha256
+from split_surgery.documents.source import PathLike, files_in
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.splitting.plan import Plan
-from split_surgery.splitting.plan_file import read_plan
-from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE, SOLVER_FILE, WEIGHTS_FILE, WEIGHTS_FILES
-from split_surgery.workspace.snapshots import snapshots_in
+from split_surgery.workspace.names import (
+    FOLD_FILE,
+    HDF5_SUFFIX,
+    NET_FILE,
+    PLAN_FILE,
+    SOLVER_FILE,
+    STATE_FILE,
+    WEIGHTS_FILE,
+    WEIGHTS_FILES,
+)
+from split_surgery.workspace.snapshots import Snapshot, snapshots_in
 
 
 @dataclass(frozen=True)
-class Given:
-    """What is split: files, and where they come from.
+class RunDir:
+    """The files of a directory by what they are; None for those that are not there.
 
     Attributes:
-        solver, also: the directory's own, where they were not named.
-        lineage: SHA-256 of each ancestor's split.yaml (or of the fold.yaml that the chain starts from), the eldest first.
+        given: the directory as it was named.
+        net: the prototxt. solver: the solver that trains it. state: the solver state that was carried over.
+        written: the weights that the split or the fold wrote. snapshots: caffemodels of the training since, oldest first.
+        plan: split.yaml. fold: fold.yaml. others: further prototxts, by name.
     """
 
-    net: PathLike
-    weights: PathLike | None
-    solver: PathLike | None
-    also: tuple[PathLike, ...]
-    lineage: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+    given: str
+    net: Path | None
+    solver: Path | None
+    written: Path | None
+    state: Path | None
+    snapshots: tuple[Snapshot, ...]
+    plan: Path | None
+    fold: Path | None
+    others: tuple[Path, ...]
+
+    @property
+    def made_by(self) -> Path | None:
+        """The file that says how the directory was made."""
+        return self.plan or self.fold
+
+    def start(self, hdf5: bool) -> Path | None:
+        """What was written in one of the two formats."""
+        path = Path(self.given) / WEIGHTS_FILES[hdf5]
+        return path if os.path.exists(path) else None
+
+    def newest(self) -> Path | None:
+        """The newest snapshot.
+
+        Raises:
+            UsageError: there are snapshots of several runs.
+        """
+        prefixes = sorted({snapshot.prefix for snapshot in self.snapshots})
+        if len(prefixes) > 1:
+            raise UsageError(f"{self.given} holds snapshots of several runs ({', '.join(prefixes)}): name the weights")
+        return self.snapshots[-1].path if self.snapshots else None
+
+    def weights(self) -> Path:
+        """The newest snapshot, or what the split wrote.
+
+        Raises:
+            UsageError: there are snapshots of several runs.
+            FileError: there is neither.
+        """
+        found = self.newest() or self.written
+        if found is None:
+            raise FileError(f"holds neither a snapshot nor {WEIGHTS_FILE}", FilePlace(self.given))
+        return found
+
+    def need_net(self, hint: str = "") -> Path:
+        """The prototxt.
+
+        Raises:
+            FileError: there is none, so the directory is none of a split or a fold.
+        """
+        if self.net is None:
+            raise FileError(
+                f"is not the directory of a split or a fold (it has no {NET_FILE})", FilePlace(self.given), hint
+            )
+        return self.net
 
 
-def given(
-    net: PathLike,
-    weights: PathLike | None,
-    solver: PathLike | None,
-    also: tuple[PathLike, ...],
-    texts_only: bool = False,
-) -> Given:
-    """The files to split; a directory stands for its net, its newest snapshot, its solver and its other prototxts.
+def run_dir(path: PathLike) -> RunDir:
+    """The files of a directory."""
+    folder = Path(path)
 
-    Args:
-        texts_only: whether the directory need not hold weights.
+    def there(*names: str) -> Path | None:
+        return next((folder / name for name in names if os.path.exists(folder / name)), None)
 
-    Raises:
-        UsageError: WEIGHTS is missing beside a file, or the directory holds snapshots of several runs.
-        FileError: the directory is not one of a split.
-    """
-    if weights is None and not os.path.exists(net):
-        raise FileError("No such file or directory", FilePlace(os.fspath(net)))
-    if not os.path.isdir(net):
-        return Given(net, weights, solver, also)
-    folder, name = Path(net), os.fspath(net)
-    made_by = next((file for file in (PLAN_FILE, FOLD_FILE) if os.path.exists(folder / file)), None)
-    if made_by is None:
-        raise FileError(f"is a directory, and not one that a split or a fold wrote (it has no {PLAN_FILE} and no {FOLD_FILE})",
-                        FilePlace(name), "name the prototxt and the weights in it")  # fmt: skip
-    plan = read_plan(folder / PLAN_FILE) if made_by == PLAN_FILE else None
-    own_solver = folder / SOLVER_FILE if os.path.exists(folder / SOLVER_FILE) else None
-    inside = own_solver is not None and _holds_net(own_solver)
-    remarks: list[str] = []
-    if weights is None:
-        try:
-            weights, remarks = newest(folder)
-            remarks = remarks if plan is not None else []  # what was folded may well be trained
-        except FileError:
-            if not texts_only:
-                raise
-    return Given(
-        own_solver if inside and own_solver is not None else folder / NET_FILE,
-        weights,
-        solver if solver is not None or inside else own_solver,
-        (*also, *(path for path in _others(folder, plan) if path.name not in [Path(own).name for own in also])),
-        (*(plan.lineage if plan is not None else ()), sha256(read_file(folder / made_by))),
-        tuple(remarks),
+    others = (name for name in files_in(folder, ".prototxt") if name not in (NET_FILE, SOLVER_FILE))
+    return RunDir(
+        given=os.fspath(path),
+        net=there(NET_FILE),
+        solver=there(SOLVER_FILE),
+        written=there(*WEIGHTS_FILES),
+        state=there(STATE_FILE, STATE_FILE + HDF5_SUFFIX),
+        snapshots=tuple(snapshots_in(folder, kind="caffemodel")),
+        plan=there(PLAN_FILE),
+        fold=there(FOLD_FILE),
+        others=tuple(folder / name for name in others),
     )
-
-
-def _others(folder: Path, plan: Plan | None) -> list[Path]:
-    """The other prototxts that were written into a directory: as the plan says, after a fold all that are there."""
-    if plan is not None:
-        return [folder / file.name for file in plan.also]
-    return [folder / name for name in files_in(folder, ".prototxt") if name not in (NET_FILE, SOLVER_FILE)]
-
-
-def newest(folder: Path) -> tuple[PathLike, list[str]]:
-    """The newest snapshot of a directory, or what the split wrote, with a remark.
-
-    Raises:
-        UsageError: it holds snapshots of several runs.
-    """
-    found = snapshots_in(folder, kind="caffemodel")
-    prefixes = sorted({snapshot.prefix for snapshot in found})
-    if len(prefixes) > 1:
-        raise UsageError(f"{folder} holds snapshots of several runs ({', '.join(prefixes)}): name the weights")
-    if found:
-        return found[-1].path, []
-    for name in WEIGHTS_FILES:
-        if os.path.exists(folder / name):
-            return folder / name, [f"{folder} holds no snapshot: taking {name}, which is untrained"]
-    raise FileError(f"holds neither a snapshot nor {WEIGHTS_FILE}", FilePlace(os.fspath(folder)))
-
-
-def _holds_net(solver: Path) -> bool:
-    root = Document(read_file(solver), os.fspath(solver)).root
-    return any(root.messages(name) for name in TRAIN_NETS)

@@ -12,6 +12,7 @@ from split_surgery.documents.edit.layer_edit import (
     NewField,
     Rewrite,
 )
+from split_surgery.documents.spans import Reader
 from split_surgery.documents.v1 import TYPES
 from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.blobs import Array
@@ -25,7 +26,7 @@ from split_surgery.documents.weights.caffemodel import (
     encode_blob,
     text_of,
 )
-from split_surgery.documents.weights.wire import LENGTH, Reader, tagged
+from split_surgery.documents.weights.wire import LENGTH, tagged
 
 INNER: dict[tuple[str, ...], dict[str, int]] = {
     ("convolution_param",): {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -70,8 +71,16 @@ class Flow:
 
 def flows(net: Net) -> list[Flow]:
     """The flows of a net in all its states, those of the same layers once."""
-    found: dict[tuple[int, ...], Flow] = {}
+    found: dict[tuple[Layer, ...], Flow] = {}
     for state in net.states():
         flow = Flow(net, state)
-        found.setdefault(tuple(map(id, flow.layers)), flow)
+        found.setdefault(flow.layers, flow)
     return [flow for flow in found.values() if flow.layers]
+
+
+@dataclass(frozen=True)
+class NetFlows:
+    """A net and its flows (see `flows`)."""
+
+    net: Net
+    flows: tuple[Flow, ...]

@@ -38,9 +38,12 @@ POINTWISE = ((1, 1), (1, 1), (0, 0), 1)
 """Kernel, stride, pad and group of a 1x1 convolution that mixes channels and nothing else."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
-    """One `layer { }` of a prototxt, or a V1 `layers { }`, whose `type` is then the one that its enum value became."""
+    """One `layer { }` of a prototxt, or a V1 `layers { }`, whose `type` is then the one that its enum value became.
+
+    Layers are told apart by where they stand, not by what they say: each equals itself only, and can be a key.
+    """
 
     document: Document
     field: Field

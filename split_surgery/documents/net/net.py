@@ -1,4 +1,4 @@
-"""A net as Caffe sees it: layers, bottoms, tops and phases. Read-only."""
+"""A net as Caffe sees it: layers, bottoms, tops and phases; and the prototxt that holds one or several."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ from functools import cached_property
 from split_surgery.documents.net.layer import Layer, layer_of
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.prototxt import Document, Field, Message
-from split_surgery.errors import FileError, FilePlace, Unsupported, UsageError, nearest
+from split_surgery.documents.spans import Splice, apply_splices
+from split_surgery.errors import Defect, FileError, FilePlace, SurgeryError, Unsupported, UsageError, nearest
 
 TRAIN_NETS = ("net_param", "train_net_param")
 """Fields of a solver that hold the net it trains."""
 
 INNER_NETS = (*TRAIN_NETS, "test_net_param")
 """Fields of a solver that hold a net."""
+
+SOLVER_FIELDS = frozenset(
+    "net train_net test_net net_param train_net_param test_net_param base_lr lr_policy max_iter snapshot_prefix".split()
+)
+"""Fields by which a prototxt without layers is known for a solver."""
+
+LAYERS = ("layer", "layers")
+"""Fields of a net that hold its layers, new-style and V1."""
 
 
 class Net:
@@ -53,6 +62,10 @@ class Net:
             for index, text, _ in layer.param_names():
                 found.setdefault(text, []).append((layer, index))
         return found
+
+    def other_fields(self) -> list[str]:
+        """Names of the fields of the net that are no layers, in order."""
+        return [field.name for field in self.message.fields if field.name not in LAYERS]
 
     def inputs(self) -> list[str]:
         """Blobs that the net itself declares (`input: "data"`)."""
@@ -116,7 +129,62 @@ class Net:
         return found
 
 
-def inner_nets(document: Document) -> list[Net]:
+class Prototxt:
+    """A prototxt and the nets in it: the file itself, or those inside a solver, the one that it trains first.
+
+    Attributes:
+        is_solver: whether it is a solver; one that only names its nets has none in it.
+
+    Raises:
+        FileError, Unsupported: as Net; or a solver trains several nets.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        inner = _inner_messages(document)
+        names = {field.name for field in document.root.fields}
+        self.is_solver = self.holds_net or (not names & set(LAYERS) and bool(names & SOLVER_FIELDS))
+        messages = inner if self.is_solver else [document.root]
+        self.nets = tuple(Net(document, message) for message in messages)
+
+    @property
+    def net(self) -> Net:
+        """The net that is trained or deployed.
+
+        Raises:
+            FileError: there are no layers in the file.
+            UsageError: it is a solver that only names its net, or has test nets only.
+        """
+        message = _net_message(self.document)
+        return next(net for net in self.nets if net.message is message)
+
+    @property
+    def holds_net(self) -> bool:
+        """Whether it is a solver with the net that it trains inside."""
+        return any(self.document.root.messages(name) for name in TRAIN_NETS)
+
+    def titles(self) -> list[str]:
+        """What the nets are called in the file: "" where the file is the net."""
+        if not self.is_solver:
+            return [""]
+        trained = [name for name in TRAIN_NETS if self.document.root.messages(name)]
+        return [*trained, *(f"test_net_param[{at}]" for at in range(len(self.nets) - len(trained)))]
+
+    def edited(self, splices: Sequence[Splice]) -> Prototxt:
+        """The same with these splices made; itself where there are none.
+
+        Raises:
+            Defect: what they make cannot be read.
+        """
+        if not splices:
+            return self
+        try:
+            return Prototxt(Document(apply_splices(self.document.data, splices), self.document.name))
+        except SurgeryError as error:
+            raise Defect(f"the new prototxt cannot be read: {error}") from error
+
+
+def _inner_messages(document: Document) -> list[Message]:
     """The nets inside a solver, the one it trains first; none in a file that is a net.
 
     Raises:
@@ -127,15 +195,15 @@ def inner_nets(document: Document) -> list[Net]:
     trained = [message for name in TRAIN_NETS for message in found[name]]
     if len(trained) > 1:
         raise FileError("a solver with several nets to train, which Caffe refuses", document.place(trained[1]))
-    return [Net(document, message) for message in (*trained, *found["test_net_param"])]
+    return [*trained, *found["test_net_param"]]
 
 
 def _net_message(document: Document) -> Message:
     root = document.root
-    inner = inner_nets(document)
+    inner = _inner_messages(document)
     if any(root.messages(name) for name in TRAIN_NETS):
-        return inner[0].message
-    if any(True for name in ("layer", "layers") for _ in root.named(name)):
+        return inner[0]
+    if any(True for name in LAYERS for _ in root.named(name)):
         return root
     paths = [value.text for name in ("net", "train_net", "test_net") for value in root.scalars(name)]
     if paths:

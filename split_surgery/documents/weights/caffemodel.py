@@ -14,11 +14,11 @@ from typing import ClassVar
 import numpy as np
 
 from split_surgery.documents.rope import Rope
-from split_surgery.documents.spans import Span
+from split_surgery.documents.spans import Reader, Span
 from split_surgery.documents.v1 import modern_type_of
 from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.blobs import Array, Record
-from split_surgery.documents.weights.wire import LENGTH, VARINT, Reader, WireField, tagged
+from split_surgery.documents.weights.wire import LENGTH, VARINT, WireField, tagged
 from split_surgery.errors import BytePlace, FileError, FilePlace, Unsupported
 
 NET_NAME, NET_LAYERS_V1, NET_LAYER = 1, 2, 100

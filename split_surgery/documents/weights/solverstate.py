@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from split_surgery.documents.spans import Span, Splice
+from split_surgery.documents.spans import Reader, Span, Splice
 from split_surgery.documents.weights import hdf5, wire
 from split_surgery.documents.weights.blobs import Array, Blob, Held
 from split_surgery.documents.weights.caffemodel import BlobRef, encode_blob, expect, index_blob, text_of
 from split_surgery.documents.weights.hdf5 import Copy, Group, Hdf5Blob, Item
-from split_surgery.documents.weights.wire import LENGTH, VARINT, Reader, tagged
+from split_surgery.documents.weights.wire import LENGTH, VARINT, tagged
 from split_surgery.errors import FileError, FilePlace
 
 ITER, LEARNED_NET, HISTORY = 1, 2, 3

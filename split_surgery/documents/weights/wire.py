@@ -6,8 +6,9 @@ Source of the format: protobuf.dev/programming-guides/encoding.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from split_surgery.documents.spans import Reader
 from split_surgery.errors import BytePlace, FileError
 
 VARINT, FIXED64, LENGTH, GROUP, END_GROUP, FIXED32 = range(6)
@@ -18,15 +19,6 @@ MAX_TAG_AND_LENGTH = 20
 
 MAX_GROUPS = 100
 """Nested groups allowed, as protobuf's own parsers allow."""
-
-
-class Reader(Protocol):
-    """What the walk needs of a file: its name, its size, and bytes by range."""
-
-    name: str
-    size: int
-
-    def read(self, start: int, stop: int) -> bytes: ...
 
 
 class Buffer:

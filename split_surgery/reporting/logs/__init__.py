@@ -1,1 +1,1 @@
-"""."""
+"""Caffe's logs: read, arranged into trainings, and told in tables."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol
 
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import Progress, read_file, sha256
 from split_surgery.documents.weights.blobs import Weights
-from split_surgery.documents.weights.opening import open_weights
 from split_surgery.errors import SurgeryError
 from split_surgery.kernels.tpm import entropy
 from split_surgery.reporting.drawn_from_files import diagram_at, kernels_of, net_at, new_layers, scores_of
@@ -31,8 +30,8 @@ from split_surgery.reporting.pictures.style import Picture
 from split_surgery.reporting.plan_tables import plan_tables
 from split_surgery.reporting.tables import Table
 from split_surgery.splitting.plan import LayerPlan
-from split_surgery.verbs.verify import verify
 from split_surgery.workspace.names import PLAN_FILE, SOLVER_FILE
+from split_surgery.workspace.open_files import OpenFiles
 
 MEANING = (
     "start: the first test; drop: the final value of the net it was split from, less its own start; final: the last test; "
@@ -57,11 +56,24 @@ class Wishes:
     legend: bool = False
 
 
+class Proof(Protocol):
+    """What the page says of a proof: its tables, the first of which sums it up, and why it failed."""
+
+    @property
+    def problems(self) -> Sequence[str]: ...
+    def tables(self) -> tuple[Table, ...]: ...
+
+
+Prove = Callable[[tuple[Path, Path], tuple[Path, Path], bool], Proof]
+"""Holds a derived net against its baseline, each a prototxt and its weights; the last says whether it was trained."""
+
+
 def content(
     report: LogReport,
     trainings: Sequence[tuple[str, Training]],
     splits: Sequence[Derived],
     wishes: Wishes,
+    prove: Prove,
     progress: Progress,
 ) -> Page:
     """The page on some trainings (each with its name) and directories of splits."""
@@ -72,11 +84,12 @@ def content(
         sections.append(Section("Curves", tuple(_curves(trainings, wishes))))
     rows: list[tuple[str, ...]] = []
     own: list[Section] = []
-    for done, (one, place) in enumerate(zip(splits, slugs([one.name for one in splits]))):
-        progress("drawing", done, len(splits))
-        proof, verdict = _proof(one, wishes)
-        rows.append((one.name, _recipes(one), _base(one), verdict, _state(one)))
-        own.append(Section(one.name, tuple(_split(one, place, proof, wishes))))
+    with OpenFiles() as files:
+        for done, (one, place) in enumerate(zip(splits, slugs([one.name for one in splits]))):
+            progress("drawing", done, len(splits))
+            proof, verdict = _proof(one, prove)
+            rows.append((one.name, _recipes(one), _base(one), verdict, _state(one)))
+            own.append(Section(one.name, tuple(_split(files, one, place, proof, wishes))))
     if len(own) > 1:
         overview = Table("", ("directory", "split", "made from", "verify", ""), tuple(rows))
         sections.append(Section("Splits", (overview,)))
@@ -125,38 +138,39 @@ def _state(one: Derived) -> str:
     return f"trained: {one.trained.name}" if one.trained is not None else "not trained yet"
 
 
-def _split(one: Derived, place: str, proof: Sequence[Part], wishes: Wishes) -> Iterator[Part]:
+def _split(files: OpenFiles, one: Derived, place: str, proof: Sequence[Part], wishes: Wishes) -> Iterator[Part]:
     """All on one directory."""
     yield Words(f"{_recipes(one)}; {_state(one)}.")
     yield from plan_tables(one.plan)
     if one.missing:
         yield Words(one.missing[0].upper() + one.missing[1:] + ".")
     yield Heading("The block")
-    yield from _diagrams(one, place, wishes)
+    yield from _diagrams(files, one, place, wishes)
     yield Heading("Scores of the kernels")
     alike = all(plan.measure == "coherence" for plan in one.plan.layers)
     entropies = [(plan.layer, entropy(plan.scores)) for plan in one.plan.layers] if alike else []
     yield Pictures((replace(score_bars(list(map(scores_of, one.plan.layers)), entropies), name=f"{place}--tpm"),))
     yield Heading("Kernels")
-    yield from _kernels(one, place, wishes.bgr)
+    yield from _kernels(files, one, place, wishes.bgr)
     yield Heading("Proof")
     yield from proof
     yield Heading("Made again")
     yield from _commands(one, wishes)
 
 
-def _diagrams(one: Derived, place: str, wishes: Wishes) -> Iterator[Part]:
+def _diagrams(files: OpenFiles, one: Derived, place: str, wishes: Wishes) -> Iterator[Part]:
     """The block before and after."""
     drawings: list[Picture] = []
     layers = [member.layer for plan in one.plan.layers for member in plan.members]
     try:
         if one.base is not None:
-            net = net_at(one.base[0])
+            net = net_at(files, one.base[0])
             there = [name for name in layers if net.named(name)]  # a layer that an earlier entry made is not
-            drawings.append(_diagram("before", net, there, set(), one.base[1], place, wishes))
-        net = net_at(one.net)
+            drawings.append(_diagram("before", net, there, set(), files.weights(one.base[1]), place, wishes))
+        net = net_at(files, one.net)
         new = new_layers(net, one.plan)
-        drawings.append(_diagram("after", net, sorted(new), new, one.weights, place, wishes))
+        model = files.weights(one.weights) if one.weights is not None else None
+        drawings.append(_diagram("after", net, sorted(new), new, model, place, wishes))
     except SurgeryError as error:
         yield Words(f"The net cannot be drawn: {error.message}")
     if drawings:
@@ -164,32 +178,29 @@ def _diagrams(one: Derived, place: str, wishes: Wishes) -> Iterator[Part]:
 
 
 def _diagram(
-    when: str, net: Net, around: Sequence[str], new: set[str], weights: Path | None, place: str, wishes: Wishes
+    when: str, net: Net, around: Sequence[str], new: set[str], weights: Weights | None, place: str, wishes: Wishes
 ) -> Picture:
     """The net near some layers, in the phase that has them."""
     tested = State("TEST")
     phase = "test" if any(layer.in_state(tested) for name in around for layer in net.named(name)) else "train"
-    with ExitStack() as stack:
-        model = open_weights(stack, weights) if weights is not None else None
-        diagram = diagram_at(net, phase=phase, around=around, new=new, weights=model, input_shape=wishes.input_shape)
+    diagram = diagram_at(net, phase=phase, around=around, new=new, weights=weights, input_shape=wishes.input_shape)
     name = net.message.text("name") or Path(net.document.name).name
     return block_diagram(diagram, f"{name} {when} the split, {phase.upper()}", f"{place}--{when}")
 
 
-def _kernels(one: Derived, place: str, bgr: bool) -> Iterator[Part]:
+def _kernels(files: OpenFiles, one: Derived, place: str, bgr: bool) -> Iterator[Part]:
     """What the slow kernels started as beside residual_pre, and what training made of them; else the kernels of the layer."""
     found: list[Picture] = []
-    with ExitStack() as stack:
-        for when, path in (("before training", one.weights), ("trained", one.trained)):
-            if path is None:
-                continue
-            try:
-                weights = open_weights(stack, path)
-                drawings = [_layer_kernels(weights, plan, one, bgr, f"{when}: ") for plan in one.plan.layers]
-                names = slugs([f"{plan.layer} {when}" for plan in one.plan.layers])
-                found += [replace(drawing, name=f"{place}--{name}") for drawing, name in zip(drawings, names)]
-            except SurgeryError as error:
-                yield Words(f"The kernels of {path.name} cannot be drawn: {error.message}")
+    for when, path in (("before training", one.weights), ("trained", one.trained)):
+        if path is None:
+            continue
+        try:
+            weights = files.weights(path)
+            drawings = [_layer_kernels(weights, plan, one, bgr, f"{when}: ") for plan in one.plan.layers]
+            names = slugs([f"{plan.layer} {when}" for plan in one.plan.layers])
+            found += [replace(drawing, name=f"{place}--{name}") for drawing, name in zip(drawings, names)]
+        except SurgeryError as error:
+            yield Words(f"The kernels of {path.name} cannot be drawn: {error.message}")
     if found:
         yield Pictures(tuple(found))
 
@@ -207,7 +218,7 @@ def _layer_kernels(weights: Weights, plan: LayerPlan, one: Derived, bgr: bool, w
     return kernel_grid(shown[0], bgr, when)
 
 
-def _proof(one: Derived, wishes: Wishes) -> tuple[list[Part], str]:
+def _proof(one: Derived, prove: Prove) -> tuple[list[Part], str]:
     """What verify says of what the split wrote, and of the newest snapshot; and both in a word."""
     if one.base is None:
         return [Words("It cannot be held against what it was made from, which was not found.")], "not held against it"
@@ -217,10 +228,7 @@ def _proof(one: Derived, wishes: Wishes) -> tuple[list[Part], str]:
         if weights is None:
             continue
         try:
-            report = verify(
-                *one.base, (one.net, weights), trained=weights == one.trained, engine=wishes.engine,
-                input_shape=wishes.input_shape if wishes.engine else None,
-            )  # fmt: skip
+            report = prove(one.base, (one.net, weights), weights == one.trained)
         except SurgeryError as error:
             parts.append(Words(f"{weights.name}, {when}: {error}"))
             verdicts.append("FAILED")

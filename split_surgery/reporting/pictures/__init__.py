@@ -1,1 +1,11 @@
 """Drawings by matplotlib, which nothing else imports."""
+
+from split_surgery.errors import FileError
+
+
+def need_matplotlib() -> None:
+    """Raises: FileError, where it is not installed."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise FileError("drawing needs matplotlib, which is not installed", hint="pip install matplotlib") from error

@@ -1,1 +1,1 @@
-"""."""
+"""What training has left of kernels, found in files and measured."""

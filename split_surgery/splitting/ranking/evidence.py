@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import glob
-import os
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Array, Blob, finite
-from split_surgery.documents.weights.opening import open_weights
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.kernels.tpm import MEASURES, Measure, rounded
 from split_surgery.splitting.ranking.scores_file import read_scores
-from split_surgery.workspace.names import PLAN_FILE, WEIGHTS_FILES
-from split_surgery.workspace.snapshots import Snapshot, snapshot_of, snapshots_in
+from split_surgery.workspace.open_files import OpenFiles
+from split_surgery.workspace.snapshots import Snapshot
 
 BEST_REAL = "tpm"
 """The `--measure` that takes the best real measure the evidence allows, or fails."""
@@ -62,34 +56,6 @@ class Request:
     scores: PathLike | None = None
 
 
-def find_snapshots(
-    request: Request, weights: PathLike, solver_prefix: str | None, solver: PathLike | None
-) -> list[Snapshot]:
-    """The snapshots to measure over, oldest first; explicit ones, else those of WEIGHTS' own run, else the solver's.
-
-    Raises:
-        UsageError: a glob that matches nothing, a window that has no such ends, two snapshots of one iteration.
-    """
-    if request.snapshots is not None:
-        found = _explicit(request.snapshots)
-    else:
-        found = _of_same_run(weights)
-        if len(found) < 2 and solver_prefix and solver is not None:
-            # Caffe resolves the prefix from its working directory; the solver's own folder is the other usual place.
-            for base in (Path("."), Path(solver).parent):
-                folder, _, name = os.path.join(base, solver_prefix).rpartition("/")  # it may end in a slash
-                found = found if len(found) > 1 else _one_format(snapshots_in(folder, name, "caffemodel"))
-            own = snapshot_of(weights)
-            if own is not None:  # what came after WEIGHTS says nothing about how they came to be
-                found = [snapshot for snapshot in found if snapshot.iteration <= own.iteration]
-    for first, second in pairwise(found):
-        if first.iteration == second.iteration:
-            raise UsageError(f"{first.path} and {second.path} are both of iteration {first.iteration}")
-    if request.window is None:
-        return found
-    return _windowed(found, request.window)
-
-
 def no_tpm_hint(evidence: Evidence, measure: str | None) -> list[str]:
     """What to do where kernels were ranked by a stand-in that nobody asked for."""
     if evidence.tpm is not False or measure is not None:
@@ -97,66 +63,6 @@ def no_tpm_hint(evidence: Evidence, measure: str | None) -> list[str]:
     return [
         "no snapshots were found, so kernels are ranked by weight norm; for TPM: --snapshots 'GLOB', or --solver FILE"
     ]
-
-
-def _explicit(pattern: str) -> list[Snapshot]:
-    paths = sorted(glob.glob(pattern))
-    if not paths:
-        raise UsageError(f"--snapshots {pattern} matches no file")
-    found = []
-    for path in paths:
-        snapshot = snapshot_of(path)
-        if Path(path).is_dir():
-            raise UsageError(
-                f"--snapshots: {path} is a directory; name the files in it: '{path.rstrip('/')}/*.caffemodel'"
-            )
-        if snapshot is None:
-            numbers = re.findall(r"\d+", Path(path).stem)
-            if not numbers:
-                raise UsageError(f"--snapshots: {path} has no iteration in its name, so its place in time is unknown")
-            snapshot = Snapshot(Path(path), "", int(numbers[-1]), "caffemodel")
-        if snapshot.kind != "caffemodel":
-            raise UsageError(f"--snapshots: {path} is a {snapshot.kind}, not a caffemodel")
-        found.append(snapshot)
-    return sorted(found, key=lambda snapshot: snapshot.iteration)
-
-
-def _of_same_run(weights: PathLike) -> list[Snapshot]:
-    own = snapshot_of(weights)
-    if own is None:
-        return []
-    beside = _one_format(snapshots_in(Path(weights).parent, own.prefix, "caffemodel"), own.hdf5)
-    return _with_start([snapshot for snapshot in beside if snapshot.iteration <= own.iteration])
-
-
-def _with_start(snapshots: list[Snapshot]) -> list[Snapshot]:
-    """The snapshots of a run in a split's directory, led by what the split wrote: the start of the run."""
-    first = snapshots[0]
-    plan, start = first.path.parent / PLAN_FILE, first.path.parent / WEIGHTS_FILES[first.hdf5]
-    if first.iteration == 0 or not plan.exists() or not start.exists():
-        return snapshots
-    return [Snapshot(start, first.prefix, 0, "caffemodel", first.hdf5), *snapshots]
-
-
-def _one_format(found: list[Snapshot], hdf5: bool = False) -> list[Snapshot]:
-    """Of an iteration that was saved both as protobuf and as HDF5, the one of this format."""
-    wanted = {snapshot.iteration for snapshot in found if snapshot.hdf5 == hdf5}
-    return [snapshot for snapshot in found if snapshot.hdf5 == hdf5 or snapshot.iteration not in wanted]
-
-
-def _windowed(found: list[Snapshot], window: str) -> list[Snapshot]:
-    match = re.fullmatch(r"(\d{1,18}):(\d{1,18})", window)
-    if match is None or int(match[1]) >= int(match[2]):
-        raise UsageError(f"--window {window}: must be FIRST:LAST, two iterations, the first the smaller")
-    first, last = int(match[1]), int(match[2])
-    there = [snapshot.iteration for snapshot in found]
-    for end in (first, last):
-        if end not in there:
-            known = ", ".join(map(str, there)) or "none"
-            raise UsageError(
-                f"--window {window}: there is no snapshot of iteration {end}", hint=f"snapshots found: {known}"
-            )
-    return [snapshot for snapshot in found if first <= snapshot.iteration <= last]
 
 
 def choose_measure(request: Request, snapshots: Sequence[Snapshot], has_state: bool) -> Measure:
@@ -205,8 +111,9 @@ class Trail:
 
 
 def score_layer(
-    layer: str, weight: Blob, weights: PathLike, request: Request, trail: Trail, progress: Progress = no_progress
-) -> Evidence:
+    files: OpenFiles, layer: str, weight: Blob, weights: PathLike, request: Request, trail: Trail,
+    progress: Progress = no_progress,
+) -> Evidence:  # fmt: skip
     """Scores of the layer's kernels, one snapshot in memory at a time."""
     count = weight.shape[0]
     if request.scores is not None:
@@ -217,16 +124,16 @@ def score_layer(
             )
         return Evidence(rounded(scores), "scores", None, (Path(request.scores).name,))
     measure = choose_measure(request, trail.snapshots, trail.state is not None)
-    files: tuple[str, ...] = (Path(weights).name,)
+    rests_on: tuple[str, ...] = (Path(weights).name,)
     if measure.needs_state and trail.state is not None:
         name, blob = trail.state
         window: Iterator[Array] = iter([finite(weight, layer), finite(blob, layer)])
-        files = (*files, Path(name).name)
+        rests_on = (*rests_on, Path(name).name)
     elif measure.snapshots == 1:
         window = iter([finite(weight, layer)])
     else:
-        window = _loaded(layer, weight, trail.snapshots, progress)
-        files = tuple(snapshot.path.name for snapshot in trail.snapshots)
+        window = _loaded(files, layer, weight, trail.snapshots, progress)
+        rests_on = tuple(snapshot.path.name for snapshot in trail.snapshots)
     with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
         found = measure.score(window)
     if not np.isfinite(found).all():
@@ -234,14 +141,13 @@ def score_layer(
             f'the {measure.name} of layer "{layer}" is not a finite number: its weights are too large',
             FilePlace(str(weights)),
         )
-    return Evidence(rounded(found), measure.name, measure.tpm, files)
+    return Evidence(rounded(found), measure.name, measure.tpm, rests_on)
 
 
-def knows(snapshots: Sequence[Snapshot], layers: Sequence[str]) -> bool:
+def knows(files: OpenFiles, snapshots: Sequence[Snapshot], layers: Sequence[str]) -> bool:
     """Whether the last snapshot has one of the layers: a layer that a split has just made is in none."""
-    with ExitStack() as stack:
-        opened = open_weights(stack, snapshots[-1].path)
-        return any(opened.named(layer) for layer in layers)
+    last = files.weights(snapshots[-1].path)
+    return any(last.named(layer) for layer in layers)
 
 
 def degenerate(evidence: Evidence) -> list[str]:
@@ -264,16 +170,17 @@ STRAIGHT = 0.99999
 """Path efficiency that no kernel driven by noisy gradients has; a dead one under weight decay has 0.999999."""
 
 
-def _loaded(layer: str, weight: Blob, snapshots: Sequence[Snapshot], progress: Progress) -> Iterator[Array]:
+def _loaded(
+    files: OpenFiles, layer: str, weight: Blob, snapshots: Sequence[Snapshot], progress: Progress
+) -> Iterator[Array]:
     for done, snapshot in enumerate(snapshots, 1):
-        with ExitStack() as stack:
-            opened = open_weights(stack, snapshot.path)
-            found = [record.blob(0) for record in opened.named(layer)]
-            if len(found) != 1 or found[0] is None:
-                raise FileError(f'has {len(found)} layers "{layer}" with weights, not one', FilePlace(opened.name))
-            loaded = finite(found[0], layer)
-            if loaded.shape != weight.shape:
-                shapes = f"{loaded.shape} here, {weight.shape} in the weights to be split"
-                raise FileError(f'layer "{layer}" has another shape: {shapes}', FilePlace(opened.name))
-            yield loaded
+        opened = files.weights(snapshot.path)
+        found = [record.blob(0) for record in opened.named(layer)]
+        if len(found) != 1 or found[0] is None:
+            raise FileError(f'has {len(found)} layers "{layer}" with weights, not one', FilePlace(opened.name))
+        loaded = finite(found[0], layer)
+        if loaded.shape != weight.shape:
+            shapes = f"{loaded.shape} here, {weight.shape} in the weights to be split"
+            raise FileError(f'layer "{layer}" has another shape: {shapes}', FilePlace(opened.name))
+        yield loaded
         progress(f"measuring {layer}", done, len(snapshots))

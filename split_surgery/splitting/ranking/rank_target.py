@@ -7,7 +7,6 @@ from pathlib import Path
 
 from split_surgery.documents.source import Progress
 from split_surgery.documents.weights.blobs import Blob
-from split_surgery.documents.weights.opening import open_solverstate
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.splitting.history import laid_beside, train_state
 from split_surgery.splitting.ranking.evidence import (
@@ -15,11 +14,11 @@ from split_surgery.splitting.ranking.evidence import (
     Request,
     Trail,
     degenerate,
-    find_snapshots,
     knows,
     no_tpm_hint,
     score_layer,
 )
+from split_surgery.splitting.ranking.find_snapshots import find_snapshots
 from split_surgery.splitting.targets import Target
 from split_surgery.workspace.inputs import Inputs
 from split_surgery.workspace.snapshots import Snapshot, snapshot_of, snapshots_in
@@ -37,7 +36,7 @@ def sentence(evidence: Evidence, order: str, seed: int) -> str:
 def snapshots_of(inputs: Inputs, request: Request) -> list[Snapshot]:
     """The snapshots that a ranking rests on, oldest first."""
     solver = inputs.solver_document
-    place = inputs.solver_path if inputs.solver is not None else inputs.nets[0].path
+    place = (inputs.solver or inputs.main).document.name
     prefix = snapshot_prefix(solver) if solver is not None else None
     return find_snapshots(request, inputs.weights_path, prefix, place)
 
@@ -49,18 +48,20 @@ def rank_target(inputs: Inputs, target: Target, request: Request, progress: Prog
         for word in ("snapshots", "window", "measure"):
             if getattr(request, word) is not None:
                 raise UsageError(f"--scores and --{word} exclude each other: scores are not measured")
-        return score_layer(target.name, weight, inputs.weights_path, request, Trail(), progress), []
+        return score_layer(inputs.files, target.name, weight, inputs.weights_path, request, Trail(), progress), []
     found = snapshots_of(inputs, request)
-    unknown = bool(found) and not knows(found, [target.saved_as])
+    unknown = bool(found) and not knows(inputs.files, found, [target.saved_as])
     # Snapshots that were named and know no layer of the net at all are a mistake, which is told when they are read.
-    if unknown and (request.snapshots is None or knows(found, inputs.convolutions)):
+    if unknown and (request.snapshots is None or knows(inputs.files, found, inputs.convolutions)):
         found, request = [], replace(request, snapshots=None)
         remarks.append(f'the snapshots know no layer "{target.name}", so they say nothing of its kernels')
     state = None
     if (len(found) < 2 and request.measure != "norm") or request.measure == "update":
         state, said = _state_of(inputs, target, asked=request.measure == "update")
         remarks += said
-    evidence = score_layer(target.saved_as, weight, inputs.weights_path, request, Trail(found, state), progress)
+    evidence = score_layer(
+        inputs.files, target.saved_as, weight, inputs.weights_path, request, Trail(found, state), progress
+    )
     hint = [] if unknown else no_tpm_hint(evidence, request.measure)
     return evidence, [*remarks, *hint, *degenerate(evidence)]
 
@@ -79,9 +80,9 @@ def _state_of(inputs: Inputs, target: Target, asked: bool) -> tuple[tuple[str, B
         if not paths:
             return None, []
         path = paths[0]
-    solver, net = inputs.solver_document, inputs.nets[inputs.trained()].net
+    solver, net = inputs.solver_document, inputs.nets[inputs.trained()]
     try:
-        state = inputs.state.index if inputs.state is not None else open_solverstate(inputs.stack, path)
+        state = inputs.state.index if inputs.state is not None else inputs.files.solverstate(path)
         history = laid_beside(state, net, inputs.weights, train_state(net, solver), solver)
         at = history.order.index((target.saved_as, 0))
     except (SurgeryError, ValueError) as error:

@@ -1,0 +1,85 @@
+"""The arguments NET and WEIGHTS, which a directory of a split or a fold may stand for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from split_surgery.documents.source import PathLike, read_file, sha256
+from split_surgery.errors import FileError, FilePlace
+from split_surgery.splitting.plan import Plan
+from split_surgery.splitting.plan_file import read_plan
+from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE
+from split_surgery.workspace.open_files import OpenFiles
+from split_surgery.workspace.run_dir import RunDir, run_dir
+
+
+@dataclass(frozen=True)
+class NetAndWeights:
+    """The files that a verb works on, and where they come from.
+
+    Attributes:
+        solver, also: the directory's own, where they were not named.
+        lineage: SHA-256 of each ancestor's split.yaml (or of the fold.yaml that the chain starts from), the eldest first.
+    """
+
+    net: PathLike
+    weights: PathLike | None
+    solver: PathLike | None
+    also: tuple[PathLike, ...]
+    lineage: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def net_and_weights(
+    files: OpenFiles,
+    net: PathLike,
+    weights: PathLike | None,
+    solver: PathLike | None = None,
+    also: tuple[PathLike, ...] = (),
+    texts_only: bool = False,
+) -> NetAndWeights:
+    """What NET and WEIGHTS stand for: a directory for its net, its newest snapshot, its solver and its other prototxts.
+
+    Args:
+        texts_only: whether the directory need not hold weights.
+
+    Raises:
+        UsageError: the directory holds snapshots of several runs.
+        FileError: the directory is not one of a split or a fold.
+    """
+    if weights is None and not os.path.exists(net):
+        raise FileError("No such file or directory", FilePlace(os.fspath(net)))
+    if not os.path.isdir(net):
+        return NetAndWeights(net, weights, solver, also)
+    there = run_dir(net)
+    if there.made_by is None:
+        raise FileError(f"is a directory, and not one that a split or a fold wrote (it has no {PLAN_FILE} and no {FOLD_FILE})",
+                        FilePlace(there.given), "name the prototxt and the weights in it")  # fmt: skip
+    plan = read_plan(there.plan) if there.plan is not None else None
+    inside = there.solver is not None and files.prototxt(there.solver).holds_net
+    remarks: list[str] = []
+    if weights is None:
+        try:
+            weights = there.weights()
+            if weights == there.written and plan is not None:  # what was folded may well be trained
+                remarks.append(f"{there.given} holds no snapshot: taking {weights.name}, which is untrained")
+        except FileError:
+            if not texts_only:
+                raise
+    return NetAndWeights(
+        there.solver if inside and there.solver is not None else Path(net) / NET_FILE,
+        weights,
+        solver if solver is not None or inside else there.solver,
+        (*also, *(path for path in _others(there, plan) if path.name not in [Path(own).name for own in also])),
+        (*(plan.lineage if plan is not None else ()), sha256(read_file(there.made_by))),
+        tuple(remarks),
+    )
+
+
+def _others(there: RunDir, plan: Plan | None) -> tuple[Path, ...]:
+    """The other prototxts that were written into a directory: as the plan says, after a fold all that are there."""
+    if plan is not None:
+        return tuple(Path(there.given) / file.name for file in plan.also)
+    return there.others

@@ -1,0 +1,112 @@
+"""Where the outputs of a run go: written there, compared with what is there, or only shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from split_surgery.documents.source import PathLike, Progress
+from split_surgery.errors import UsageError
+from split_surgery.workspace.names import BINARY_FILES, FOLD_FILE, OWN_FILES, PLAN_FILE
+from split_surgery.workspace.output_dir import Output, OutputDir
+from split_surgery.workspace.snapshots import snapshots_in
+
+Status = Literal["written", "unchanged", "differs", "same", "diff"]
+"""What became of a directory: it was written, or holds it already; `--check` found it to differ, or not; `--diff` only shows."""
+
+
+class Finished(NamedTuple):
+    """What became of the directory, and the names of the files that `--check` found to differ."""
+
+    status: Status
+    differing: tuple[str, ...] = ()
+
+
+def plain(path: PathLike) -> str:
+    """A directory as it was given, without slashes at its end."""
+    text = os.fspath(path)
+    return text.rstrip("/" + os.sep) or text
+
+
+@dataclass(frozen=True)
+class Destination:
+    """The directory that the user named, and whether to write, to compare or to show.
+
+    Raises:
+        UsageError: it has no name; or it is to be compared and shown at once.
+    """
+
+    output: PathLike
+    force: bool = False
+    check: bool = False
+    diff: bool = False
+
+    def __post_init__(self) -> None:
+        if self.check and self.diff:
+            raise UsageError("--check and --diff exclude each other")
+        if not os.fspath(self.output):
+            raise UsageError("the output directory has no name (an empty shell variable?)")
+
+    @property
+    def directory(self) -> OutputDir:
+        return OutputDir(plain(self.output))
+
+    def finish(
+        self, outputs: Sequence[Output], inputs: Sequence[PathLike], progress: Progress, *, texts_only: bool = False
+    ) -> Finished:
+        """Write the outputs, or compare them, or leave them to be shown: the one end of every run that makes files.
+
+        Args:
+            inputs: files that must not be replaced.
+            texts_only: whether the outputs lack the weights on purpose, so that those in the directory are not stale.
+
+        Raises:
+            UsageError: the directory holds something else, and force is not given or not allowed; or an input would be replaced.
+            FileError: it cannot be written.
+        """
+        directory = self.directory
+        if self.diff:
+            return Finished("diff")
+        if self.check:
+            differing = (*directory.differing(outputs), *_stale_files(directory, outputs, texts_only))
+            return Finished("differs" if differing else "same", differing)
+        return Finished(self._write(directory, outputs, inputs, progress))
+
+    def _write(
+        self, directory: OutputDir, outputs: Sequence[Output], inputs: Sequence[PathLike], progress: Progress
+    ) -> Status:
+        if not directory.entries():
+            directory.create(outputs, progress)
+            return "written"
+        stale = _stale_files(directory, outputs)
+        if stale:
+            raise UsageError(
+                f"{directory.given} holds {', '.join(stale)} of another run, which this one would not write",
+                hint="choose another directory, or remove it; a solver is written with --solver FILE",
+            )
+        differing = directory.differing(outputs)
+        if not differing:
+            return "unchanged"
+        replaced = [output for output in outputs if output.name in differing]
+        directory.refuse_inputs(replaced, inputs)
+        if not self.force:
+            raise UsageError(
+                f"{directory.given} is not empty, and holds something else ({', '.join(differing)} would be written)",
+                hint="choose another directory, or replace the files with --force",
+            )
+        snapshots = snapshots_in(directory.path)
+        if snapshots and (PLAN_FILE in differing or FOLD_FILE in differing):
+            raise UsageError(
+                f"{directory.given} holds snapshots ({snapshots[-1].path.name}) of another net; --force will not mix them",
+                hint="choose another directory, or move the snapshots away",
+            )
+        directory.replace(replaced, progress)
+        return "written"
+
+
+def _stale_files(directory: OutputDir, outputs: Sequence[Output], texts_only: bool = False) -> list[str]:
+    """Files of ours in the directory that are not among the outputs: they would be taken for part of it."""
+    made = {output.name for output in outputs} | (set(BINARY_FILES) if texts_only else set())
+    return [name for name in directory.entries() if name in OWN_FILES and name not in made]
