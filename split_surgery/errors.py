@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Union
+from typing import NamedTuple, Union
 
 
-@dataclass(frozen=True)
-class TextPlace:
+class TextPlace(NamedTuple):
     """A byte offset in a text file. Line and column are worked out only when the place is printed."""
 
     name: str
@@ -21,8 +19,7 @@ class TextPlace:
         return f"{self.name}:{line}:{column}"
 
 
-@dataclass(frozen=True)
-class BytePlace:
+class BytePlace(NamedTuple):
     """A byte offset in a binary file, and what stands there (`layer[7].blobs[0]`)."""
 
     name: str
@@ -33,8 +30,7 @@ class BytePlace:
         return f"{self.name}@{self.offset:#x}" + (f": {self.inside}" if self.inside else "")
 
 
-@dataclass(frozen=True)
-class FilePlace:
+class FilePlace(NamedTuple):
     """A whole file, or one that could not be opened."""
 
     name: str

@@ -216,10 +216,11 @@ def test_a_closed_pipe_is_141():
 
 
 def test_json_has_no_nan():
-    from split_surgery.cli.group import finite
+    from split_surgery.cli.group import json_ready
 
     assert (
-        json.dumps(finite({"a": [float("nan"), (1.0, float("inf"))]}), allow_nan=False) == '{"a": [null, [1.0, null]]}'
+        json.dumps(json_ready({"a": [float("nan"), (1.0, float("inf"))]}), allow_nan=False)
+        == '{"a": [null, [1.0, null]]}'
     )
 
 

@@ -157,9 +157,17 @@ def test_every_package_says_its_contract():
 
 
 MEANT = {
-    "run": "the engines' one function, chosen by name",
+    "run": "the one function of each engine, chosen by the engine's name",
+    "main": "what starts the command, and what starts the script that old interpreters run",
+    "Array": "an array of floating point, to the kernels, which know no documents, and to the documents, which know no kernels",
 }
 """Public names that several modules define on purpose."""
+
+VERBS = {
+    "apply", "demo", "diff", "extension", "fold", "plot", "rank", "report", "residual", "show", "skip", "verify",
+    "loss", "tpm", "kernels", "net",
+}  # fmt: skip
+"""Verbs, and the kinds of plot: each names its function of the library, its command, and what prints its report."""
 
 
 def test_a_public_name_means_one_thing():
@@ -171,7 +179,7 @@ def test_a_public_name_means_one_thing():
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 names = [target.id for target in targets if isinstance(target, ast.Name)]
             for one in names:
-                if not one.startswith("_"):
+                if not one.startswith("_") and not (one in VERBS and name.split(".")[0] in ("verbs", "cli")):
                     homes[one].add(name)
     several = {name: sorted(places) for name, places in homes.items() if len(places) > 1}
     assert several.keys() == MEANT.keys(), {name: places for name, places in several.items() if name not in MEANT}

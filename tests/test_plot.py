@@ -370,7 +370,7 @@ ODD = ["a$\\frac$", "b_$x_1$", "\x1b[31mred", "\udcff\udc80", "漢字", "<&>\"'"
 def test_anything_may_be_called_anything(name, suffix):
     from xml.etree import ElementTree
 
-    from split_surgery.reporting.pictures.bars import Scores, score_bars
+    from split_surgery.reporting.pictures.bars import RankedScores, score_bars
     from split_surgery.reporting.pictures.blocks import block_diagram
     from split_surgery.reporting.pictures.curves import Line, curves
     from split_surgery.reporting.pictures.grids import kernel_grid
@@ -381,7 +381,7 @@ def test_anything_may_be_called_anything(name, suffix):
     boxes = Diagram((Box(name, (name,), ()), Box("b", (), ())), (Arrow(0, 1, name),))
     for picture in (
         curves([f"{name}{at}" for at in range(9)], lines),
-        score_bars([Scores(name, name, ((0, 1.0, True), (1, 0.5, False)))], [(name, 1.0)]),
+        score_bars([RankedScores(name, name, ((0, 1.0, True), (1, 0.5, False)))], [(name, 1.0)]),
         kernel_grid(ones),
         compared(ones, ones),
         block_diagram(boxes, name),

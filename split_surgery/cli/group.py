@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import sys
@@ -23,14 +22,14 @@ def cli() -> None:
     """Surgery on trained Caffe networks: split a convolution into fast and slow kernels, and prove what that did."""
 
 
-def library(flags: dict[str, Any]) -> dict[str, Any]:
+def given_flags(flags: dict[str, Any]) -> dict[str, Any]:
     """The verb's own flags (not the printer's) that were given: the library has the same defaults, and a config its own."""
     context = click.get_current_context()
     given = {key for key in flags if context.get_parameter_source(key) is not ParameterSource.DEFAULT}
     return {key: flags[key] for key in given - {"as_json", "quiet", "verbose"}}
 
 
-def run(work: Callable[[Bar], Any], flags: dict[str, Any]) -> Any:
+def with_progress(work: Callable[[Bar], Any], flags: dict[str, Any]) -> Any:
     """Do the work with a progress bar on a terminal."""
     bar = Bar(enabled=not flags["quiet"])
     try:
@@ -45,7 +44,9 @@ def finish(report: Any, flags: dict[str, Any], printer: Callable[[Any, bool, boo
         complain(warning)
     try:
         if flags["as_json"]:
-            print(json.dumps(finite(report.to_dict()), indent=2, allow_nan=False))
+            import json
+
+            print(json.dumps(json_ready(report.to_dict()), indent=2, allow_nan=False))
         else:
             printer(report, flags["quiet"], flags["verbose"])
         if sys.stdout is not None:
@@ -61,12 +62,12 @@ def finish(report: Any, flags: dict[str, Any], printer: Callable[[Any, bool, boo
     sys.exit(report.exit_code)
 
 
-def finite(tree: Any) -> Any:
+def json_ready(tree: Any) -> Any:
     """A report with null for numbers that JSON cannot express."""
     if isinstance(tree, dict):
-        return {key: finite(value) for key, value in tree.items()}
+        return {key: json_ready(value) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return [finite(value) for value in tree]
+        return [json_ready(value) for value in tree]
     return None if isinstance(tree, float) and not math.isfinite(tree) else tree
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import split_surgery
-from split_surgery.cli.group import cli, finish, library, run
+from split_surgery.cli.group import cli, finish, given_flags, with_progress
 from split_surgery.cli.options import evidence, options, shape_of, talk
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
@@ -74,11 +74,13 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     ]
     if len(forms) > 1:
         raise UsageError(f"{' and '.join(forms)} exclude each other")
-    given = library(flags)
+    given = given_flags(flags)
     if flags["input_shape"]:
         given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
-    found: LogReport = run(lambda progress: split_surgery.report(logs, progress=progress, **given), flags)
-    finish(found, flags, print_logs.markdown if as_markdown else print_logs.as_csv if as_csv else print_logs.report)
+    found: LogReport = with_progress(lambda progress: split_surgery.report(logs, progress=progress, **given), flags)
+    finish(
+        found, flags, print_logs.report_markdown if as_markdown else print_logs.as_csv if as_csv else print_logs.report
+    )
 
 
 @cli.group(short_help="Pictures: curves, scores, kernels, block diagrams.")
@@ -171,7 +173,7 @@ def show_picture(kind: str, flags: dict[str, Any], *arguments: Any) -> None:
     from split_surgery.cli import print_logs
 
     def work(progress: Bar) -> PlotReport:
-        report: PlotReport = getattr(split_surgery.plot, kind)(*arguments, progress=progress, **library(flags))
+        report: PlotReport = getattr(split_surgery.plot, kind)(*arguments, progress=progress, **given_flags(flags))
         return report
 
-    finish(run(work, flags), flags, print_logs.plot)
+    finish(with_progress(work, flags), flags, print_logs.plot)

@@ -11,7 +11,7 @@ import click
 
 import split_surgery
 from split_surgery.cli import look_verbs, proof_verbs, split_verbs  # noqa: F401 (their verbs join the command)
-from split_surgery.cli.group import cli, complain, finish, run
+from split_surgery.cli.group import cli, complain, finish, with_progress
 from split_surgery.cli.options import talk
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import SurgeryError
@@ -30,7 +30,7 @@ def demo(directory: str, **flags: Any) -> None:
     def work(progress: Bar) -> DemoReport:
         return split_surgery.demo(directory, progress=progress)
 
-    finish(run(work, flags), flags, print_runs.demo)
+    finish(with_progress(work, flags), flags, print_runs.demo)
 
 
 def main() -> NoReturn:

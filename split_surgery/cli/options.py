@@ -11,8 +11,6 @@ from split_surgery.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-ORDERS = click.Choice(["tpm", "random", "reverse"])
-
 
 def options(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
     """Several options as one decorator, in the order they are written."""
@@ -46,7 +44,7 @@ evidence = options(
     click.option("--scores", metavar="FILE", help="Scores by channel from a csv, json, yaml or npy file instead."),
     click.option(
         "--order",
-        type=ORDERS,
+        type=click.Choice(["tpm", "random", "reverse"]),
         default="tpm",
         show_default=True,
         help="How kernels are ranked; the last two are controls.",
@@ -72,7 +70,7 @@ one_layer = click.option(
     help="Show the kernels of this convolution. [default: all layers]",
 )
 
-layers = click.option(
+layer_names = click.option(
     "--layer",
     multiple=True,
     metavar="NAME",

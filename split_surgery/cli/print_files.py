@@ -34,7 +34,7 @@ def show(report: ShowReport, quiet: bool, verbose: bool) -> None:
         for shown in report.history:
             say(f"history {blob(shown)}")
     for net in report.nets:
-        say((f"{net.title} " if net.title else "") + total(net.total))
+        say((f"{net.title} " if net.title else "") + total_line(net.total))
     if quiet and not report.nets:
         fields(report.fields, "")
 
@@ -104,16 +104,16 @@ def number(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
-def total(found: Total) -> str:
+def total_line(found: Total) -> str:
     if not found.phase:
         return f"total: {found.parameters:,} parameters"
     text = f"total in phase {found.phase}: {found.parameters:,} parameters"
-    text += f" (not counted: {layers(found.unknown_parameters)})" if found.unknown_parameters else ""
+    text += f" (not counted: {layer_count(found.unknown_parameters)})" if found.unknown_parameters else ""
     text += f", {found.multiply_adds:,} multiply-adds per image"
-    return text + (f" (not counted: {layers(found.unknown_multiply_adds)})" if found.unknown_multiply_adds else "")
+    return text + (f" (not counted: {layer_count(found.unknown_multiply_adds)})" if found.unknown_multiply_adds else "")
 
 
-def layers(count: int) -> str:
+def layer_count(count: int) -> str:
     return f"{count} layer" + "s" * (count != 1)
 
 
@@ -135,9 +135,9 @@ def diff(report: DiffReport, quiet: bool, verbose: bool) -> None:
         some = sum(
             layer.change == change and bool(layer.fields or layer.blobs or change != "changed") for layer in rows
         )
-        found += [f"{layers(some)} {change}"] if some else []
+        found += [f"{layer_count(some)} {change}"] if some else []
     moved = sum(layer.moved for layer in rows)
-    found += [f"{layers(moved)} moved"] if moved else []
+    found += [f"{layer_count(moved)} moved"] if moved else []
     others = sum(len(part.fields) + len(part.history) for part in report.parts)
     found += [f"{others} other change" + "s" * (others != 1)] if others else []
     say("different: " + ", ".join(found))

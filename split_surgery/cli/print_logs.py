@@ -34,7 +34,7 @@ def report(found: LogReport, quiet: bool, verbose: bool) -> None:
         say(f"{found.file}: {found.status}{beside}")
 
 
-def markdown(found: LogReport, quiet: bool, verbose: bool) -> None:
+def report_markdown(found: LogReport, quiet: bool, verbose: bool) -> None:
     """The same as tables in Markdown."""
     say("\n\n".join(one.markdown() for one in found.tables()))
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from split_surgery.verbs.split import SplitReport
     from split_surgery.verbs.verify import VerifyReport
 
-NUMBER = re.compile(r"[\d.,x/e+-]+")
-SHOWN = 24
+_NUMBER = re.compile(r"[\d.,x/e+-]+")
+_SHOWN = 24
 """Channels listed before a list is cut short."""
 
 
@@ -53,7 +53,9 @@ def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
-        cells = [cell.rjust(width) if NUMBER.fullmatch(cell) else cell.ljust(width) for cell, width in zip(row, widths)]
+        cells = [
+            cell.rjust(width) if _NUMBER.fullmatch(cell) else cell.ljust(width) for cell, width in zip(row, widths)
+        ]
         lines.append((indent + "  ".join(cells)).rstrip())
     return "\n".join(lines)
 
@@ -64,7 +66,7 @@ def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) 
         return
     say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
     for one in report.splits:
-        split_layer(one, quiet, verbose)
+        layer_split(one, quiet, verbose)
     if quiet:
         return
     before, after = report.parameters
@@ -76,7 +78,7 @@ def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) 
             say(f'  where SOLVER is your solver with net: "{report.directory}/net.prototxt" (--solver FILE writes it)')
 
 
-def split_layer(report: LayerSplit, quiet: bool, verbose: bool) -> None:
+def layer_split(report: LayerSplit, quiet: bool, verbose: bool) -> None:
     plan = report.plan
     counts = f"{len(plan.fast)} fast + {len(plan.slow)} slow"
     alike = "".join(f", {member.layer} alike" for member in plan.members[1:])
@@ -102,7 +104,7 @@ def _shapes(shapes: tuple[tuple[int, ...], ...]) -> tuple[str, str]:
 
 
 def channels(numbers: Sequence[int], whole: bool) -> str:
-    shown = numbers if whole else numbers[:SHOWN]
+    shown = numbers if whole else numbers[:_SHOWN]
     return " ".join(map(str, shown)) + (f" ... ({len(numbers)}, all with -v)" if len(shown) < len(numbers) else "")
 
 
@@ -169,7 +171,7 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
     say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
     splits = sum(1 + region.nested for region in report.regions if region.split)
     others = sum(not region.split for region in report.regions)
-    what = counted(splits, "split") + (f", {counted(others, 'other region')}" if others else "")
+    what = number_of(splits, "split") + (f", {number_of(others, 'other region')}" if others else "")
     layers = f"{report.layers[0]} -> {report.layers[1]}"
     say(f"folded: {what if report.regions else 'nothing'}; layers {layers}, parameters {changed(*report.parameters)}")
     if quiet:
@@ -199,7 +201,7 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
         )
 
 
-def counted(count: int, what: str) -> str:
+def number_of(count: int, what: str) -> str:
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import split_surgery
-from split_surgery.cli.group import cli, finish, library, run
+from split_surgery.cli.group import cli, finish, given_flags, with_progress
 from split_surgery.cli.options import shape_of, talk
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
@@ -52,9 +52,9 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
     from split_surgery.cli import print_runs
 
     def work(progress: Bar) -> FoldReport:
-        return split_surgery.fold(net, weights, output, progress=progress, **library(flags))
+        return split_surgery.fold(net, weights, output, progress=progress, **given_flags(flags))
 
-    finish(run(work, flags), flags, print_runs.fold)
+    finish(with_progress(work, flags), flags, print_runs.fold)
 
 
 @cli.command(short_help="Prove a derived net from its files, and in an engine.")
@@ -94,12 +94,12 @@ def verify(net: str, weights: str | None, derived: str | None, files: tuple[str,
             baseline, directory = None, weights
         if (directory is None) == (files is None):
             raise UsageError("give either the directory DERIVED or --derived NET WEIGHTS")
-        given = library(flags)
+        given = given_flags(flags)
         if flags["input_shape"]:
             given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
         return split_surgery.verify(net, baseline, files or directory, progress=progress, **given)  # type: ignore[arg-type]
 
-    finish(run(work, flags), flags, print_runs.verify)
+    finish(with_progress(work, flags), flags, print_runs.verify)
 
 
 @cli.command(short_help="What a file says and holds, line by line; for git, too.")
@@ -121,7 +121,7 @@ def show(file: str, **flags: Any) -> None:
     def work(progress: Bar) -> ShowReport:
         return split_surgery.show(file, input_shape=dict(map(shape_of, flags["input_shape"])), progress=progress)
 
-    finish(run(work, flags), flags, print_files.show)
+    finish(with_progress(work, flags), flags, print_files.show)
 
 
 @cli.command(short_help="What differs between two files of one kind, layer by layer.")
@@ -138,4 +138,4 @@ def diff(a: str, b: str, **flags: Any) -> None:
     def work(progress: Bar) -> DiffReport:
         return split_surgery.diff(a, b, progress=progress)
 
-    finish(run(work, flags), flags, print_files.diff)
+    finish(with_progress(work, flags), flags, print_files.diff)

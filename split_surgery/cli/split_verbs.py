@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import split_surgery
-from split_surgery.cli.group import cli, finish, library, run
-from split_surgery.cli.options import evidence, layers, one_layer, talk, writing, writing_files
+from split_surgery.cli.group import cli, finish, given_flags, with_progress
+from split_surgery.cli.options import evidence, layer_names, one_layer, talk, writing, writing_files
 from split_surgery.cli.progress import Bar
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @cli.command(short_help="The residual split of one convolution.")
 @click.argument("net")
 @click.argument("weights", required=False)
-@layers
+@layer_names
 @evidence
 @click.option(
     "--surround",
@@ -52,7 +52,7 @@ def residual(net: str, weights: str | None, output: str, **flags: Any) -> None:
 @cli.command(short_help="The old extension/reorder split of one convolution.")
 @click.argument("net")
 @click.argument("weights", required=False)
-@layers
+@layer_names
 @evidence
 @writing
 @talk
@@ -70,7 +70,7 @@ def extension(net: str, weights: str | None, output: str, **flags: Any) -> None:
 @cli.command(short_help="The skip (identity) split of one convolution.")
 @click.argument("net")
 @click.argument("weights", required=False)
-@layers
+@layer_names
 @evidence
 @click.option(
     "--skip",
@@ -97,7 +97,7 @@ def skip(net: str, weights: str | None, output: str, **flags: Any) -> None:
 @click.argument("config")
 @click.argument("net")
 @click.argument("weights", required=False)
-@layers
+@layer_names
 @evidence
 @click.option("--surround", type=float, default=-0.2, help="As with residual.")
 @click.option("--center", type=float, default=2.0, help="As with residual.")
@@ -136,8 +136,8 @@ def rank(net: str, weights: str | None, as_csv: bool, **flags: Any) -> None:
     """
     from split_surgery.cli import print_runs
 
-    report: RankReport | NetRankReport = run(
-        lambda progress: split_surgery.rank(net, weights, progress=progress, **library(flags)), flags
+    report: RankReport | NetRankReport = with_progress(
+        lambda progress: split_surgery.rank(net, weights, progress=progress, **given_flags(flags)), flags
     )
     if as_csv:
         finish(report, flags, print_runs.rank_csv)
@@ -149,7 +149,7 @@ def show_split(verb: str, flags: dict[str, Any], *arguments: str | None) -> None
     from split_surgery.cli import print_runs
 
     def work(progress: Bar) -> SplitReport:
-        report: SplitReport = getattr(split_surgery, verb)(*arguments, progress=progress, **library(flags))
+        report: SplitReport = getattr(split_surgery, verb)(*arguments, progress=progress, **given_flags(flags))
         return report
 
-    finish(run(work, flags), flags, print_runs.split)
+    finish(with_progress(work, flags), flags, print_runs.split)

@@ -112,7 +112,7 @@ class Message:
         return found[-1].text if found else None
 
 
-Value = Union[Scalar, Message]
+FieldValue = Union[Scalar, Message]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Field:
     name: str
     span: Span
     value_span: Span
-    values: tuple[Value, ...]
+    values: tuple[FieldValue, ...]
     is_list: bool = False
 
 
@@ -223,7 +223,7 @@ class _Parser:
             self.advance()
         value_start = self.start
         if self.token == b"[" and self.kind == "symbol":
-            values: tuple[Value, ...] = self.list_values(colon, depth)
+            values: tuple[FieldValue, ...] = self.list_values(colon, depth)
             is_list = True
         else:
             values, is_list = (self.value(colon, name, depth),), False
@@ -248,9 +248,9 @@ class _Parser:
         self.advance()
         return self.data[start : self.last_stop].decode("ascii", "replace")
 
-    def list_values(self, colon: bool, depth: int) -> tuple[Value, ...]:
+    def list_values(self, colon: bool, depth: int) -> tuple[FieldValue, ...]:
         self.advance()
-        values: list[Value] = []
+        values: list[FieldValue] = []
         while self.token != b"]" or self.kind != "symbol":
             values.append(self.value(colon, "a list", depth))
             if self.token == b"," and self.kind == "symbol":
@@ -262,7 +262,7 @@ class _Parser:
         self.advance()
         return tuple(values)
 
-    def value(self, colon: bool, name: str, depth: int) -> Value:
+    def value(self, colon: bool, name: str, depth: int) -> FieldValue:
         if self.kind == "symbol" and self.token in _CLOSING:
             return self.message(depth)
         if not colon:

@@ -150,7 +150,7 @@ def named(path: PathLike) -> str:
     return name
 
 
-def walk(path: PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
+def walk_folders(path: PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
     """A directory and those below it, each with its directories and files; links to directories are not followed.
 
     Raises:

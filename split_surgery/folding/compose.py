@@ -31,7 +31,7 @@ from split_surgery.kernels.linear_maps import (
     unchanged,
 )
 
-Key = TypeVar("Key", bound=Hashable)
+_Key = TypeVar("_Key", bound=Hashable)
 
 IMAGE, VECTOR = "convolution", "InnerProduct"
 """What a map reads at once: a patch, or the whole image flattened."""
@@ -96,15 +96,20 @@ class _Found(NamedTuple):
     over: str
 
 
-Part = Union[_Found, ChannelMap, None]
+_Part = Union[_Found, ChannelMap, None]
 """What leads from the bottom to a value; None is the bottom itself."""
 
 
-class _Walk(Generic[Key]):
+class _Walk(Generic[_Key]):
     """From a value back to the bottom; each is composed once."""
 
     def __init__(
-        self, net: Net, weights: Weights, makers: Mapping[Key, tuple[Layer, tuple[Key, ...]]], bottom: Key, trust: Trust
+        self,
+        net: Net,
+        weights: Weights,
+        makers: Mapping[_Key, tuple[Layer, tuple[_Key, ...]]],
+        bottom: _Key,
+        trust: Trust,
     ) -> None:
         self.net = net
         self.weights = weights
@@ -112,10 +117,10 @@ class _Walk(Generic[Key]):
         self.bottom = bottom
         self.trust = trust
         self.used: set[str] = set()
-        self.done: dict[Key, Part] = {bottom: None}
-        self.open: set[Key] = set()
+        self.done: dict[_Key, _Part] = {bottom: None}
+        self.open: set[_Key] = set()
 
-    def value(self, key: Key) -> Part:
+    def value(self, key: _Key) -> _Part:
         """What leads to a value. (Without recursion: a chain may be longer than the interpreter's stack.)"""
         waiting = [key]
         while waiting:
@@ -143,7 +148,7 @@ class _Walk(Generic[Key]):
             self.open.discard(at)
         return self.done[key]
 
-    def _compose(self, layer: Layer, inner: list[Part]) -> Part:
+    def _compose(self, layer: Layer, inner: list[_Part]) -> _Part:
         if layer.type in ("Concat", "Eltwise"):
             return self._joined(layer, inner)
         if len(inner) != 1:
@@ -169,7 +174,7 @@ class _Walk(Generic[Key]):
         self._check_channels(layer, own.weight.shape[1], len(before.map.weight))
         return _Found(after(own, before.map), over)
 
-    def _by_channel(self, layer: Layer, before: Part) -> Part:
+    def _by_channel(self, layer: Layer, before: _Part) -> _Part:
         scale, shift = by_channel(self.net, self.weights, layer, self.trust)
         channels = len(shift if scale is None else scale)  # type: ignore[arg-type]  # one of them is there
         if isinstance(before, _Found):
@@ -179,7 +184,7 @@ class _Walk(Generic[Key]):
         self._check_channels(layer, channels, len(start.scale))
         return start.then(scale, shift)
 
-    def _joined(self, layer: Layer, inner: list[Part]) -> Part:
+    def _joined(self, layer: Layer, inner: list[_Part]) -> _Part:
         kinds = {found.over for found in inner if isinstance(found, _Found)}
         if len(kinds) != 1:
             layer.fail("joins blobs that are not all made of one, by convolutions or by InnerProducts alone")

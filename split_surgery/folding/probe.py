@@ -26,7 +26,7 @@ TOLERANCE = 1e-9
 """Allowed difference, relative to the largest absolute value that a sum could have had: far above float64 rounding over the
 longest sums there are, far below any mistake."""
 
-ROWS = 256
+_ROWS = 256
 """Rows of a large matrix that are held as float64 at a time."""
 
 
@@ -45,7 +45,7 @@ def prove_fold(
     slide, numbers = map.slide, map.weight.shape[1]
     channels = _channels(flow, group, bottom, blobs) if flat else None
     draw = np.random.RandomState(0)
-    values: dict[Value, Pair] = {}
+    values: dict[Value, _Bounded] = {}
     for more in np.ndindex(*slide.stride):  # where a sum's bottoms agree in size for some images only
         reach = [slide.dilation[i] * (slide.kernel[i] - 1) + 1 - 2 * slide.pad[i] for i in (0, 1)]
         sizes = [max(reach[i], 1) + 2 * slide.stride[i] + more[i] for i in (0, 1)]
@@ -84,11 +84,11 @@ class _SizesDiffer(Exception):
     """Images of several sizes were to be joined."""
 
 
-Pair = tuple[Image, Image]
+_Bounded = tuple[Image, Image]
 """What a blob holds, and the sum of the absolute values of all that was added to make it."""
 
 
-def _run(layer: Layer, read: list[Pair], blobs: Blobs) -> Pair:
+def _run(layer: Layer, read: list[_Bounded], blobs: Blobs) -> _Bounded:
     if layer.type in ("Concat", "Eltwise"):
         if len({image.shape[1:] for image, _ in read}) > 1:
             raise _SizesDiffer
@@ -129,7 +129,7 @@ def _run(layer: Layer, read: list[Pair], blobs: Blobs) -> Pair:
     return _plus(image * wide, size * np.abs(wide), second)
 
 
-def _plus(image: Image, size: Image, bias: Array | None) -> Pair:
+def _plus(image: Image, size: Image, bias: Array | None) -> _Bounded:
     wide = np.zeros((1, 1, 1)) if bias is None else bias.reshape(-1, 1, 1).astype(np.float64)
     return image + wide, size + np.abs(wide)
 
@@ -152,8 +152,8 @@ def convolve(
             slice(dilation[i] * tap[i], dilation[i] * tap[i] + stride[i] * sizes[i], stride[i]) for i in (0, 1)
         )
         seen = padded[:, rows, columns]
-        for start in range(0, count, ROWS if group == 1 else count // group):
-            stop = min(count, start + (ROWS if group == 1 else count // group))
+        for start in range(0, count, _ROWS if group == 1 else count // group):
+            stop = min(count, start + (_ROWS if group == 1 else count // group))
             first = start * group // count * width
             out[start:stop] += np.tensordot(
                 weight[start:stop, :, tap[0], tap[1]].astype(np.float64), seen[first : first + width], 1

@@ -39,7 +39,7 @@ def grouped(weight: Array, group: int) -> Array | None:
     return None if between else np.concatenate([blocks[at, :, at] for at in range(group)])
 
 
-BLOCK = 16 * 1024
+_BLOCK = 16 * 1024
 """Numbers of a product worked on at a time: few enough to stay in the processor's cache."""
 
 
@@ -51,7 +51,7 @@ def product(matrix: Array, columns: Array) -> Wide:
     flat = columns.reshape(len(columns), -1)
     out = np.zeros((len(matrix), flat.shape[1]))
     factors = np.ascontiguousarray(matrix.T, np.float64)[:, :, None]
-    step = max(1, BLOCK // max(1, len(matrix)))
+    step = max(1, _BLOCK // max(1, len(matrix)))
     for start in range(0, flat.shape[1], step):
         block = flat[:, start : start + step].astype(np.float64)
         total = np.zeros((len(matrix), block.shape[1]))

@@ -20,8 +20,8 @@ DIGITS = 9
 BINS = 10
 """Bins of the entropy (our reading: ten equal bins fit the published entropies, which stay below ln 10)."""
 
-Weights = npt.NDArray[np.floating[Any]]
-Scores = tuple[float, ...]
+_Weights = npt.NDArray[np.floating[Any]]
+_Scores = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Measure:
     """
 
     name: str
-    score: Callable[[Iterable[Weights]], npt.NDArray[np.float64]]
+    score: Callable[[Iterable[_Weights]], npt.NDArray[np.float64]]
     snapshots: int
     tpm: bool
     unit_range: bool
@@ -45,22 +45,22 @@ class Measure:
     needs_state: bool = False
 
 
-ROWS = 64
+_ROWS = 64
 """Kernels worked on at a time: float64 copies of a whole layer would take twice its memory, several times over."""
 
 
-def _norms(weights: Weights, start: Weights | None = None) -> npt.NDArray[np.float64]:
+def _norms(weights: _Weights, start: _Weights | None = None) -> npt.NDArray[np.float64]:
     """||w|| per kernel, or ||w - start||, in float64."""
     found = np.empty(len(weights))
-    for at in range(0, len(weights), ROWS):
-        rows = np.asarray(weights[at : at + ROWS], np.float64)
-        rows = rows if start is None else rows - start[at : at + ROWS]
+    for at in range(0, len(weights), _ROWS):
+        rows = np.asarray(weights[at : at + _ROWS], np.float64)
+        rows = rows if start is None else rows - start[at : at + _ROWS]
         rows = rows.reshape(len(rows), -1)
-        found[at : at + ROWS] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        found[at : at + _ROWS] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     return found
 
 
-def coherence(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
+def coherence(window: Iterable[_Weights]) -> npt.NDArray[np.float64]:
     """Path efficiency: ||w(t_n) - w(t_0)|| / sum_i ||w(t_i) - w(t_(i-1))|| per kernel; 0 for a kernel that never moved.
 
     Holds two snapshots and the first at a time, however many there are.
@@ -78,7 +78,7 @@ def coherence(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
     return _ratio(_norms(now, first), np.broadcast_to(path, len(first)))
 
 
-def ratio(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
+def ratio(window: Iterable[_Weights]) -> npt.NDArray[np.float64]:
     """Relative displacement: ||w(t_n) - w(t_0)|| / ||w(t_0)|| per kernel; 0 for a kernel that started at zero."""
     first = last = None
     for last in window:
@@ -88,7 +88,7 @@ def ratio(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
     return _ratio(_norms(last, first), _norms(first))
 
 
-def update(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
+def update(window: Iterable[_Weights]) -> npt.NDArray[np.float64]:
     """||history|| / ||w|| per kernel: for SGD the last update over the weights; 0 for a kernel that is zero.
 
     Args:
@@ -98,7 +98,7 @@ def update(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
     return _ratio(_norms(history), _norms(weights))
 
 
-def norm(window: Iterable[Weights]) -> npt.NDArray[np.float64]:
+def norm(window: Iterable[_Weights]) -> npt.NDArray[np.float64]:
     """||w|| of the last weights per kernel: a stand-in that knows nothing of training."""
     *_, last = window
     return _norms(last)
@@ -137,7 +137,7 @@ MEASURES = {
 """Measures from the best evidence to none."""
 
 
-def rounded(scores: Iterable[float]) -> Scores:
+def rounded(scores: Iterable[float]) -> _Scores:
     """Scores as they are ranked and written: to `DIGITS` significant digits."""
     return tuple(float(f"{float(score):.{DIGITS}g}") for score in scores)
 

@@ -19,7 +19,7 @@ REACH = 2
 """How many boxes away from what is looked at a layer may be before it is folded away."""
 
 
-MOST_NAMED = 4
+_MOST_NAMED = 4
 """Blobs from one box to another of which only the number is said."""
 
 
@@ -96,7 +96,7 @@ class Diagram:
 
 def _bundle(start: int, end: int, labels: list[str]) -> Arrow:
     """One arrow that stands for several."""
-    if len(labels) < MOST_NAMED:
+    if len(labels) < _MOST_NAMED:
         return Arrow(start, end, "\n".join(filter(None, dict.fromkeys(labels))))
     return Arrow(start, end, f"{len(labels)} blobs", bundle=True)
 

@@ -24,7 +24,7 @@ from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
 
 if TYPE_CHECKING:
-    from split_surgery.reporting.pictures.bars import Scores
+    from split_surgery.reporting.pictures.bars import RankedScores
     from split_surgery.reporting.pictures.grids import Kernels
 
 SINGLE = float(np.finfo(np.float32).max)
@@ -37,13 +37,13 @@ PRE, SLOW = "split2_residual_pre", "split2"
 """Roles that are compared: both start from the slow kernels, and read the same."""
 
 
-def scores_of(plan: LayerPlan) -> Scores:
+def scores_of(plan: LayerPlan) -> RankedScores:
     """The frozen ranking of a layer's kernels."""
-    from split_surgery.reporting.pictures.bars import Scores
+    from split_surgery.reporting.pictures.bars import RankedScores
 
     order = ranking(plan.scores, plan.options.order, plan.options.seed, plan.layer)
     fast = set(plan.fast)
-    return Scores(plan.layer, measure_words(plan), tuple((k, plan.scores[k], k in fast) for k in order))
+    return RankedScores(plan.layer, measure_words(plan), tuple((k, plan.scores[k], k in fast) for k in order))
 
 
 def measure_words(plan: LayerPlan) -> str:

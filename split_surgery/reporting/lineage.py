@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike, read_file, sha256, walk
+from split_surgery.documents.source import PathLike, read_file, sha256, walk_folders
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.reporting.logs.trainings import natural
 from split_surgery.splitting.plan import Plan
@@ -48,7 +48,7 @@ def derived_in(given: Sequence[PathLike]) -> list[Derived]:
     folders: dict[Path, None] = {}
     for path in given:
         if os.path.isdir(path):
-            for folder, inner, _ in walk(path):
+            for folder, inner, _ in walk_folders(path):
                 inner.sort()
                 folders.setdefault(Path(folder))
         elif os.path.exists(path):

@@ -26,7 +26,7 @@ from split_surgery.splitting.recipes.graph import Start
 RUNS = {"SGD": 1, "Nesterov": 1, "AdaGrad": 1, "RMSProp": 1, "AdaDelta": 2, "Adam": 2}
 """History blobs for each parameter by a solver's `type` (BVLC Caffe 1.0)."""
 
-TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
+SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 """The old enum `solver_type` by number."""
 
 NewShapes = Mapping[str, Mapping[int, tuple[int, ...]]]
@@ -52,7 +52,7 @@ def solver_type(solver: Document) -> str:
     """What a solver says it is; SGD where it says nothing."""
     old = solver.root.text("solver_type")
     if old is not None:
-        return next((name for at, name in enumerate(TYPES) if old in (name.upper(), str(at))), old)
+        return next((name for at, name in enumerate(SOLVER_TYPES) if old in (name.upper(), str(at))), old)
     return solver.root.text("type") or "SGD"
 
 

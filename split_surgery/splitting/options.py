@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from split_surgery.documents.source import PathLike
 from split_surgery.errors import UsageError, nearest
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import EVEN_CENTERS, SKIPS
+
+if TYPE_CHECKING:
+    from split_surgery.documents.source import PathLike  # which --help need not load
 
 ORDERS = ("tpm", "random", "reverse")
 """`tpm` takes the highest scores as fast; the others are controls: any channels, or the lowest scores."""

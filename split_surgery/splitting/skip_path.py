@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from split_surgery.documents.net.layer import Geometry, Layer
 
-Pair = tuple[int, int]
+_Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class SkipPath:
         taps: (row, column) of the kernel's ones. value: what stands there.
     """
 
-    kernel: Pair
-    stride: Pair
-    pad: Pair
-    dilation: Pair
-    taps: tuple[Pair, ...]
+    kernel: _Pair
+    stride: _Pair
+    pad: _Pair
+    dilation: _Pair
+    taps: tuple[_Pair, ...]
     value: float
 
     def weight(self, count: int, channels: int) -> npt.NDArray[np.floating[Any]]:

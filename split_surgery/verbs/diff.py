@@ -246,31 +246,31 @@ def _fields(old: Fields, new: Fields) -> tuple[FieldChange, ...]:
     return tuple(FieldChange(path, old.get(path), new.get(path)) for path in paths if old.get(path) != new.get(path))
 
 
-Item = TypeVar("Item", bound=Union[Layer, Record])
-Key = tuple[str, int]
+_Item = TypeVar("_Item", bound=Union[Layer, Record])
+LayerKey = tuple[str, int]
 """A layer's name, and which of those of its name it is, counted from 1."""
 
 
-def _keyed(items: Sequence[Item]) -> dict[Key, Item]:
+def _keyed(items: Sequence[_Item]) -> dict[LayerKey, _Item]:
     met: dict[str, int] = {}
-    found: dict[Key, Item] = {}
+    found: dict[LayerKey, _Item] = {}
     for item in items:
         met[item.name] = met.get(item.name, 0) + 1
         found[item.name, met[item.name]] = item
     return found
 
 
-def _matched(old: Sequence[Item], new: Sequence[Item]) -> list[tuple[Key, Item | None, Item | None]]:
+def _matched(old: Sequence[_Item], new: Sequence[_Item]) -> list[tuple[LayerKey, _Item | None, _Item | None]]:
     """What is on both sides or on one, in the order of the new side; what has gone stands before what followed it."""
     before, after = _keyed(old), _keyed(new)
-    gone: list[Key] = []
-    gone_before: dict[Key, list[Key]] = {}
+    gone: list[LayerKey] = []
+    gone_before: dict[LayerKey, list[LayerKey]] = {}
     for key in before:
         if key in after:
             gone_before[key], gone = gone, []
         else:
             gone.append(key)
-    order: list[Key] = []
+    order: list[LayerKey] = []
     for key in after:
         order += [*gone_before.get(key, ()), key]
     order += gone

@@ -35,11 +35,11 @@ from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.output_dir import Output, OutputDir
 
 if TYPE_CHECKING:
-    from split_surgery.reporting.pictures.bars import Scores
+    from split_surgery.reporting.pictures.bars import RankedScores
     from split_surgery.reporting.pictures.curves import Line
     from split_surgery.reporting.pictures.style import Picture
 
-SUFFIXES = ("png", "svg", "pdf")
+_SUFFIXES = ("png", "svg", "pdf")
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,12 @@ def tpm(
     return _written("tpm", score_bars(shown, entropies), output, suffix, [net, weights], warnings)
 
 
-def _scores(report: RankReport) -> Scores:
-    from split_surgery.reporting.pictures.bars import Scores
+def _scores(report: RankReport) -> RankedScores:
+    from split_surgery.reporting.pictures.bars import RankedScores
 
     words = report.measure if report.tpm else f"{report.measure}, no TPM"
     words = "chance" if report.order == "random" else words if report.order == "tpm" else f"{words}, reverse order"
-    return Scores(report.layer, words, tuple((k.channel, k.score, k.group == "fast") for k in report.kernels))
+    return RankedScores(report.layer, words, tuple((k.channel, k.score, k.group == "fast") for k in report.kernels))
 
 
 def kernels(
@@ -243,7 +243,7 @@ def _begin(output: PathLike | None) -> str:
         UsageError: it is none that can be drawn. FileError: matplotlib is missing.
     """
     suffix = Path(named(output)).suffix.lower().removeprefix(".") if output is not None else ""
-    if output is not None and suffix not in SUFFIXES:
+    if output is not None and suffix not in _SUFFIXES:
         raise UsageError(f"-o {os.fspath(output)}: must end in .png, .svg or .pdf")
     need_matplotlib()
     return suffix

@@ -221,7 +221,7 @@ def _test_nets(
     return list(zip(*pairs))
 
 
-Array = np.typing.NDArray[np.float32]
+_Array = np.typing.NDArray[np.float32]
 
 TRAINING_CHANGES = ("weights", "missing record", "added record")
 """What training does to a net's weights: it moves them, and Caffe saves the layers of the phase that it trained."""
@@ -239,7 +239,7 @@ def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLi
 
 
 def _compare(
-    engine: str, nets: list[Runnable], weights: list[PathLike], tops: list[str], inputs: Mapping[str, Array]
+    engine: str, nets: list[Runnable], weights: list[PathLike], tops: list[str], inputs: Mapping[str, _Array]
 ) -> list[EngineOutput]:
     """Every output of both nets, and the tops of the split layers: a softmax at the end can hide a difference."""
     if engine == "caffe":

@@ -63,7 +63,7 @@ class Changed:
     drift: float | None = None
 
 
-SAFETY = 4.0
+_SAFETY = 4.0
 """Times the machine epsilon: what another program's rounding (of factors, say, and then of the product) may add up to."""
 
 
@@ -185,7 +185,7 @@ def _compared(layer: Layer, members: tuple[str, ...], own: LinearMap, block: Lin
     scale = float(np.linalg.norm(mine)) or 1.0
     difference = np.abs(its - mine)
     drift = float(np.linalg.norm(difference)) / scale
-    rounding = SAFETY * float(np.finfo(own.weight.dtype).eps)
+    rounding = _SAFETY * float(np.finfo(own.weight.dtype).eps)
     return Block(layer.name, members, exact, drift, float(difference.max()), folded=once, rounding=rounding)
 
 

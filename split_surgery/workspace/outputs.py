@@ -60,13 +60,13 @@ class Hdf5Output(Output):
     """An HDF5 file made of another; the same content is the same, however its bytes are laid out."""
 
     path: str = ""
-    content: hdf5.Group = hdf5.Group(None, {})
+    content: hdf5.Hdf5Group = hdf5.Hdf5Group(None, {})
 
     def same_as(self, path: PathLike) -> bool:
         return has_magic(path, hdf5.MAGIC) and hdf5.holds(self.path, str(path), self.content)
 
     def write(self, path: PathLike, progress: Progress = no_progress) -> None:
-        hdf5.write(self.path, str(path), self.content)
+        hdf5.write_hdf5(self.path, str(path), self.content)
 
 
 def outputs_of(inputs: Inputs, directory: str, record: Output) -> tuple[Output, ...]:

@@ -31,10 +31,10 @@ class NewField(NamedTuple):
 Rewrite = tuple[NewField, ...]
 """What stands in a field's place; nothing drops it."""
 
-Pair = tuple[int, int]
+_Pair = tuple[int, int]
 
 
-def geometry_fields(kernel: Pair, stride: Pair, pad: Pair, dilation: Pair) -> Rewrite:
+def geometry_fields(kernel: _Pair, stride: _Pair, pad: _Pair, dilation: _Pair) -> Rewrite:
     """How a convolution slides, as fields; pairs are (height, width), and defaults are left out."""
     fields: list[NewField] = []
     for both, high, wide, pair, default in (

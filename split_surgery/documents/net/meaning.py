@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.prototxt import Message, Scalar, Value, quote
+from split_surgery.documents.prototxt import FieldValue, Message, Scalar, quote
 from split_surgery.errors import SurgeryError
 
 Fields = dict[str, str]
@@ -33,7 +33,7 @@ REPEATED = frozenset("param include exclude shape blobs input_shape test_state t
 _BETWEEN = re.compile(rb"#[^\n]*|\s")
 """What may stand between a minus and its number."""
 
-SHOWN = 64
+_SHOWN = 64
 """Values of a list that are shown; of a longer one (the numbers of a blob in the text) it is the digest."""
 
 
@@ -48,7 +48,7 @@ def fields_of(message: Message, without: Collection[str] = ()) -> Fields:
 
 def _fields(messages: list[Message], prefix: str, without: Collection[str] = ()) -> Iterator[tuple[str, str]]:
     """The fields of a message, or of several that protobuf merges into one."""
-    found: dict[str, list[Value]] = {}
+    found: dict[str, list[FieldValue]] = {}
     for message in messages:
         for field in message.fields:
             if field.name not in without:
@@ -71,7 +71,7 @@ def inline(message: Message) -> str:
     return "; ".join(f"{path} {text}" for path, text in fields_of(message).items())
 
 
-GEOMETRY = frozenset(
+GEOMETRY_WORDS = frozenset(
     "num_output kernel_size kernel_h kernel_w stride stride_h stride_w pad pad_h pad_w dilation group bias_term".split()
 )
 """Fields of a convolution that its geometry says, which may be written in several ways and left out."""
@@ -103,7 +103,7 @@ def geometry_of(layer: Layer) -> Fields:
 
 def layer_fields(layer: Layer) -> Fields:
     """The fields of a layer but for its name, type, connections, rules and geometry."""
-    known = {f"convolution_param.{name}" for name in GEOMETRY} if geometry_of(layer) else set()
+    known = {f"convolution_param.{name}" for name in GEOMETRY_WORDS} if geometry_of(layer) else set()
     known.add("convolution_param")  # and nothing in it
     return {path: text for path, text in fields_of(layer.message, without=_HEADER).items() if path not in known}
 
@@ -115,7 +115,7 @@ def rules_of(layer: Layer) -> tuple[str, ...]:
 
 
 def _list_text(texts: list[str]) -> str:
-    if len(texts) <= SHOWN:
+    if len(texts) <= _SHOWN:
         return " ".join(texts)
     return f"{len(texts)} values, sha256 {hashlib.sha256(' '.join(texts).encode()).hexdigest()[:16]}"
 

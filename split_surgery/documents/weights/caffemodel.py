@@ -179,7 +179,7 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
         elif item.number == BLOB_SHAPE:
             expect(reader, item, LENGTH, f"{inside}.shape")
             has_shape = True
-            shape += dims(reader, item, inside)
+            shape += blob_dims(reader, item, inside)
         elif item.number == BLOB_RAW_TYPE:
             expect(reader, item, VARINT, f"{inside}.raw_data_type")
             raw_type = item.integer
@@ -214,7 +214,7 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
     )
 
 
-def dims(reader: Reader, shape: WireField, inside: str) -> list[int]:
+def blob_dims(reader: Reader, shape: WireField, inside: str) -> list[int]:
     """The sizes in a BlobShape, packed or not."""
     found: list[int] = []
     for item in wire.walk(reader, shape.value, shape.stop, f"{inside}.shape"):

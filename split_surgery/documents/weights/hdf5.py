@@ -22,7 +22,7 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 DATA, DIFF = "data", "diff"
 
 
-def library(name: str) -> Any:
+def need_h5py(name: str) -> Any:
     """The module h5py.
 
     Raises:
@@ -43,7 +43,7 @@ def opened(path: str) -> Iterator[Any]:
     Raises:
         FileError: it cannot be read, whatever h5py calls that.
     """
-    h5py = library(path)
+    h5py = need_h5py(path)
     try:
         with h5py.File(path, "r", locking=False) as file:
             yield file
@@ -121,20 +121,21 @@ class Hdf5Weights:
         }
         return edited
 
-    def content(self) -> Group:
+    def content(self) -> Hdf5Group:
         """The file with all its edits, diffs of what has gone left out; the rest stays."""
         made = {
-            layer: Group(None, {str(at): array for at, array in blobs.items()}) for layer, blobs in self._new.items()
+            layer: Hdf5Group(None, {str(at): array for at, array in blobs.items()})
+            for layer, blobs in self._new.items()
         }
         with opened(self.name) as file:
-            members: dict[str, Item] = {name: Copy(name) for name in file}
+            members: dict[str, Hdf5Item] = {name: Copy(name) for name in file}
             for name in (DATA, DIFF):
                 if name in file:
-                    kept: dict[str, Item] = {
+                    kept: dict[str, Hdf5Item] = {
                         layer: Copy(f"{name}/{layer}") for layer in file[name] if layer not in self._gone
                     }
-                    members[name] = Group(name, kept | (made if name == DATA else {}))
-        return Group("/", members)
+                    members[name] = Hdf5Group(name, kept | (made if name == DATA else {}))
+        return Hdf5Group("/", members)
 
     def named(self, name: str) -> list[Record]:
         return [self._by_name[name]] if name in self._by_name else []
@@ -168,25 +169,25 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Group:
+class Hdf5Group:
     """A group of a file to be written, with the attributes of the source's group `inside`, if it is one."""
 
     inside: str | None
-    members: Mapping[str, Item]
+    members: Mapping[str, Hdf5Item]
 
 
-Item = Union[Copy, Group, Array, bytes]
+Hdf5Item = Union[Copy, Hdf5Group, Array, bytes]
 """What a file to be written holds: something of the source, numbers, or a string as Caffe stores one."""
 
 
-def write(source: str, target: str, content: Group) -> None:
+def write_hdf5(source: str, target: str, content: Hdf5Group) -> None:
     """Write a new file.
 
     Raises:
         FileError: the source cannot be read.
         OSError: the target cannot be written.
     """
-    h5py = library(source)
+    h5py = need_h5py(source)
     failed: Exception | None = None
     with opened(source) as old:
         try:
@@ -198,14 +199,14 @@ def write(source: str, target: str, content: Group) -> None:
         raise OSError(str(failed))
 
 
-def _fill(h5py: Any, old: Any, target: Any, content: Group) -> None:
+def _fill(h5py: Any, old: Any, target: Any, content: Hdf5Group) -> None:
     if content.inside is not None:
         for key, value in old[content.inside].attrs.items():
             target.attrs[key] = value
     for name, item in content.members.items():
         if isinstance(item, Copy):
             old.copy(old[item.inside], target, name, expand_external=True)
-        elif isinstance(item, Group):
+        elif isinstance(item, Hdf5Group):
             _fill(h5py, old, target.create_group(name), item)
         elif isinstance(item, bytes):
             _write_string(h5py, target, name, item)
@@ -223,7 +224,7 @@ def _write_string(h5py: Any, target: Any, name: str, text: bytes) -> None:
     made.write(space, space, np.array(text, dtype=f"S{len(text) + 1}"), kind)
 
 
-def holds(source: str, target: str, content: Group) -> bool:
+def holds(source: str, target: str, content: Hdf5Group) -> bool:
     """Whether the file `target` holds what `write` would write; its bytes may be laid out otherwise."""
     with opened(source) as old:
         try:
@@ -233,10 +234,10 @@ def holds(source: str, target: str, content: Group) -> bool:
             return False
 
 
-def _holds(old: Any, there: Any, item: Item) -> bool:
+def _holds(old: Any, there: Any, item: Hdf5Item) -> bool:
     if isinstance(item, Copy):
         return same(old[item.inside], there)
-    if isinstance(item, Group):
+    if isinstance(item, Hdf5Group):
         attributes = _attributes(old[item.inside]) if item.inside is not None else []
         return (
             hasattr(there, "keys")

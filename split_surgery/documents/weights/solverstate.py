@@ -16,7 +16,7 @@ from split_surgery.documents.spans import Reader, Span, Splice
 from split_surgery.documents.weights import hdf5, wire
 from split_surgery.documents.weights.blobs import Array, Blob, Held
 from split_surgery.documents.weights.caffemodel import BlobRef, encode_blob, expect, index_blob, text_of
-from split_surgery.documents.weights.hdf5 import Copy, Group, Hdf5Blob, Item
+from split_surgery.documents.weights.hdf5 import Copy, Hdf5Blob, Hdf5Group, Hdf5Item
 from split_surgery.documents.weights.wire import LENGTH, VARINT, tagged
 from split_surgery.errors import FileError, FilePlace
 
@@ -52,7 +52,7 @@ class Solverstate:
     def history(self) -> tuple[Blob, ...]:
         return tuple(entry.blob for entry in self.entries)
 
-    def replaced(self: State, replaced: Replaced) -> State:
+    def replaced(self: _State, replaced: Replaced) -> _State:
         """This state with other blobs in the place of some."""
         edited, entries = copy.copy(self), list[Entry]()
         for at, entry in enumerate(self.entries):
@@ -64,7 +64,7 @@ class Solverstate:
         return edited
 
 
-State = TypeVar("State", bound=Solverstate)
+_State = TypeVar("_State", bound=Solverstate)
 
 
 class BinarySolverstate(Solverstate):
@@ -135,16 +135,16 @@ class Hdf5Solverstate(Solverstate):
             raise FileError("its history is not numbered 0, 1, 2 ...", FilePlace(path))
         self.entries = tuple(Entry(blob, blob.index) for blob in found)
 
-    def content(self, learned_net: str) -> Group:
+    def content(self, learned_net: str) -> Hdf5Group:
         """The file with its edits, the blobs after them renumbered, and another weights file named."""
-        history: list[Item] = [
+        history: list[Hdf5Item] = [
             Copy(blob.inside) if isinstance(blob, Hdf5Blob) else blob.load() for blob in self.history
         ]
         with hdf5.opened(self.name) as file:
-            members: dict[str, Item] = {name: Copy(name) for name in file}
+            members: dict[str, Hdf5Item] = {name: Copy(name) for name in file}
         members["learned_net"] = learned_net.encode("utf-8", "surrogateescape")
-        members[HISTORY_GROUP] = Group(HISTORY_GROUP, {str(at): item for at, item in enumerate(history)})
-        return Group("/", members)
+        members[HISTORY_GROUP] = Hdf5Group(HISTORY_GROUP, {str(at): item for at, item in enumerate(history)})
+        return Hdf5Group("/", members)
 
 
 def _string(dataset: Any) -> str:

@@ -16,12 +16,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-Key = TypeVar("Key", str, tuple[int, str])
+_Key = TypeVar("_Key", str, tuple[int, str])
 
 LIMIT = 20_000
 """Points kept of one curve; beyond them neighbours are averaged two by two."""
 
-LONGEST = 4096
+_LONGEST = 4096
 """Bytes of a line that are looked at: a log may hold anything, also a line without an end."""
 
 LONGEST_REASON = 200
@@ -30,7 +30,7 @@ LONGEST_REASON = 200
 MOST_LOGS, MOST_OUTPUTS = 10_000, 1_000
 """Logs in one stream and outputs of one log that are kept: a damaged file may name any number."""
 
-LARGEST = 3.5e38
+_LARGEST = 3.5e38
 """Caffe's numbers are single precision: what is beyond is infinite."""
 
 _HEAD = re.compile(
@@ -222,14 +222,14 @@ class Log:
             return self._add(self.tests, (self._testing[1], name), self._testing[0], output[4])
         return self._add(self.train, f"output {name}", self._iteration, output[4])
 
-    def _add(self, curves: dict[Key, Curve], key: Key, iteration: int, text: bytes) -> bool:
+    def _add(self, curves: dict[_Key, Curve], key: _Key, iteration: int, text: bytes) -> bool:
         """One more value of a curve; whether the text is a number."""
         odd = _WINDOWS.fullmatch(text)
         try:
             number = float(text if odd is None else odd[1] + (b"inf" if odd[2].lower() == b"inf" else b"nan"))
         except ValueError:
             return False
-        if abs(number) > LARGEST:
+        if abs(number) > _LARGEST:
             number = math.copysign(math.inf, number)
         if not math.isfinite(number) and self.odd is None:
             self.odd = (key if isinstance(key, str) else key[1], iteration)
@@ -247,7 +247,7 @@ def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
     found: dict[str, Log] = {}
     skipped = 0
     for line in lines:
-        for part in line[:LONGEST].split(b"\r"):
+        for part in line[:_LONGEST].split(b"\r"):
             match = _HEAD.search(part.rstrip(b"\n"))
             if match is None:
                 skipped += bool(part.strip())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike, Progress, named, reading, walk
+from split_surgery.documents.source import PathLike, Progress, named, reading, walk_folders
 from split_surgery.errors import FileError, FilePlace
 from split_surgery.reporting.logs.caffe_log import Log, read_logs
 
@@ -64,7 +64,7 @@ def log_files(path: PathLike) -> list[str]:
     if not os.path.isdir(name):
         return [name]
     found: list[str] = []
-    for folder, folders, files in walk(name):
+    for folder, folders, files in walk_folders(name):
         folders.sort()
         paths = [os.path.join(folder, file) for file in sorted(files) if LOG.fullmatch(file.removesuffix(".gz"))]
         found += filter(os.path.isfile, paths)  # glog's caffe.INFO may lead to a file that is gone

@@ -20,7 +20,7 @@ from split_surgery.reporting.drawn_from_files import diagram_at, kernels_of, net
 from split_surgery.reporting.lineage import Derived
 from split_surgery.reporting.logs.log_report import LogReport
 from split_surgery.reporting.logs.trainings import Training
-from split_surgery.reporting.pages.parts import Commands, Heading, Page, Part, Pictures, Section, Words, slugs
+from split_surgery.reporting.pages.parts import Commands, Heading, Page, PagePart, Pictures, Section, Words, slugs
 from split_surgery.reporting.pictures.bars import score_bars
 from split_surgery.reporting.pictures.blocks import block_diagram
 from split_surgery.reporting.pictures.curves import Line, curves, lines_of
@@ -102,7 +102,7 @@ def _many(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}" if count else ""
 
 
-def _curves(trainings: Sequence[tuple[str, Training]], wishes: Wishes) -> Iterator[Part]:
+def _curves(trainings: Sequence[tuple[str, Training]], wishes: Wishes) -> Iterator[PagePart]:
     lines: list[Line] = []
     names: list[str] = []
     silent: list[str] = []
@@ -138,7 +138,7 @@ def _state(one: Derived) -> str:
     return f"trained: {one.trained.name}" if one.trained is not None else "not trained yet"
 
 
-def _split(files: OpenFiles, one: Derived, place: str, proof: Sequence[Part], wishes: Wishes) -> Iterator[Part]:
+def _split(files: OpenFiles, one: Derived, place: str, proof: Sequence[PagePart], wishes: Wishes) -> Iterator[PagePart]:
     """All on one directory."""
     yield Words(f"{_recipes(one)}; {_state(one)}.")
     yield from plan_tables(one.plan)
@@ -158,7 +158,7 @@ def _split(files: OpenFiles, one: Derived, place: str, proof: Sequence[Part], wi
     yield from _commands(one, wishes)
 
 
-def _diagrams(files: OpenFiles, one: Derived, place: str, wishes: Wishes) -> Iterator[Part]:
+def _diagrams(files: OpenFiles, one: Derived, place: str, wishes: Wishes) -> Iterator[PagePart]:
     """The block before and after."""
     drawings: list[Picture] = []
     layers = [member.layer for plan in one.plan.layers for member in plan.members]
@@ -188,7 +188,7 @@ def _diagram(
     return block_diagram(diagram, f"{name} {when} the split, {phase.upper()}", f"{place}--{when}")
 
 
-def _kernels(files: OpenFiles, one: Derived, place: str, bgr: bool) -> Iterator[Part]:
+def _kernels(files: OpenFiles, one: Derived, place: str, bgr: bool) -> Iterator[PagePart]:
     """What the slow kernels started as beside residual_pre, and what training made of them; else the kernels of the layer."""
     found: list[Picture] = []
     for when, path in (("before training", one.weights), ("trained", one.trained)):
@@ -218,11 +218,11 @@ def _layer_kernels(weights: Weights, plan: LayerPlan, one: Derived, bgr: bool, w
     return kernel_grid(shown[0], bgr, when)
 
 
-def _proof(one: Derived, prove: Prove) -> tuple[list[Part], str]:
+def _proof(one: Derived, prove: Prove) -> tuple[list[PagePart], str]:
     """What verify says of what the split wrote, and of the newest snapshot; and both in a word."""
     if one.base is None:
         return [Words("It cannot be held against what it was made from, which was not found.")], "not held against it"
-    parts: list[Part] = []
+    parts: list[PagePart] = []
     verdicts: list[str] = []
     for when, weights in (("as it was split", one.weights), ("trained", one.trained)):
         if weights is None:
@@ -239,7 +239,7 @@ def _proof(one: Derived, prove: Prove) -> tuple[list[Part], str]:
     return parts, "FAILED" if "FAILED" in verdicts else "passed" if verdicts else "no weights"
 
 
-def _commands(one: Derived, wishes: Wishes) -> Iterator[Part]:
+def _commands(one: Derived, wishes: Wishes) -> Iterator[PagePart]:
     """How to make it again, prove it and fold it."""
     net, weights = one.base or (Path(one.plan.net.name), Path(one.plan.weights.name))
     plan, base, model, folder = (shlex.quote(str(path)) for path in (one.folder / PLAN_FILE, net, weights, one.folder))

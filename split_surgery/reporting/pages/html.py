@@ -6,7 +6,7 @@ import re
 from html import escape
 from importlib.resources import files
 
-from split_surgery.reporting.pages.parts import Commands, Heading, Page, Part, Pictures, Section, Words, slugs
+from split_surgery.reporting.pages.parts import Commands, Heading, Page, PagePart, Pictures, Section, Words, slugs
 from split_surgery.reporting.pictures.style import FAINT, GRID, INK, MARK, PAPER, Picture
 
 GENERATOR = '<meta name="generator" content="split-surgery report">'
@@ -65,7 +65,7 @@ def _section(place: str, section: Section) -> str:
     return f'<section id="{place}">\n<h2>{escape(section.title)}</h2>\n{body}\n</section>\n'
 
 
-def _part(part: Part) -> str:
+def _part(part: PagePart) -> str:
     if isinstance(part, Words):
         return f"<p>{escape(part.text)}</p>"
     if isinstance(part, Heading):

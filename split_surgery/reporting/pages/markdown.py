@@ -6,7 +6,7 @@ import os
 import re
 from urllib.parse import quote
 
-from split_surgery.reporting.pages.parts import Commands, Heading, Page, Part, Pictures, Words
+from split_surgery.reporting.pages.parts import Commands, Heading, Page, PagePart, Pictures, Words
 
 MARK = "<!-- made by split-surgery report; made again, this file is replaced -->"
 """The first line: a file that has it may be replaced."""
@@ -22,7 +22,7 @@ def markdown(page: Page, folder: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _part(part: Part, folder: str) -> str:
+def _part(part: PagePart, folder: str) -> str:
     if isinstance(part, Words):
         return _plain(part.text)
     if isinstance(part, Heading):

@@ -41,13 +41,13 @@ class Pictures:
     drawings: tuple[Picture, ...]
 
 
-Part = Union[Words, Heading, Commands, Table, Pictures]
+PagePart = Union[Words, Heading, Commands, Table, Pictures]
 
 
 @dataclass(frozen=True)
 class Section:
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[PagePart, ...]
 
 
 @dataclass(frozen=True)

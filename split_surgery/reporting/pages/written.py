@@ -12,7 +12,7 @@ from split_surgery.reporting.pages import html, markdown
 from split_surgery.reporting.pages.parts import Page
 from split_surgery.workspace.output_dir import Output, OutputDir, remove
 
-SUFFIXES = (".html", ".md")
+_SUFFIXES = (".html", ".md")
 
 
 def check_name(output: PathLike, force: bool) -> None:
@@ -23,7 +23,7 @@ def check_name(output: PathLike, force: bool) -> None:
     """
     path = Path(named(output))
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in _SUFFIXES:
         raise UsageError(f"-o {os.fspath(output)}: must end in .html or .md")
     if os.path.isdir(path):
         raise UsageError(f"-o {os.fspath(output)}: is a directory")

@@ -12,12 +12,12 @@ from matplotlib.patches import Patch
 
 from split_surgery.reporting.pictures.style import FAINT, FAST, PAPER, SLOW, Picture, short, style
 
-MOST_NAMED = 72
+_MOST_NAMED = 72
 """Kernels whose channels are written below their bars."""
 
 
 @dataclass(frozen=True)
-class Scores:
+class RankedScores:
     """The kernels of a layer as they are ranked: channel, score, and whether it is fast.
 
     Attributes:
@@ -29,7 +29,7 @@ class Scores:
     kernels: tuple[tuple[int, float, bool], ...]
 
 
-def score_bars(layers: Sequence[Scores], entropies: Sequence[tuple[str, float]] = ()) -> Picture:
+def score_bars(layers: Sequence[RankedScores], entropies: Sequence[tuple[str, float]] = ()) -> Picture:
     """A panel for each layer's kernels, and one for the entropies by layer, if there are any."""
     rows = 0.24 * max(len(entropies), 2) + 0.7 if entropies else 0.0
     heights = [2.3] * len(layers) + [rows] * bool(entropies)
@@ -45,14 +45,14 @@ def score_bars(layers: Sequence[Scores], entropies: Sequence[tuple[str, float]] 
     return Picture("tpm", "; ".join(parts), figure)
 
 
-def _sizes(scores: Scores) -> str:
+def _sizes(scores: RankedScores) -> str:
     fast = sum(fast for _, _, fast in scores.kernels)
     return f"{fast} fast and {len(scores.kernels) - fast} slow"
 
 
-def _kernels(axes: Axes, scores: Scores) -> None:
+def _kernels(axes: Axes, scores: RankedScores) -> None:
     axes.set_title(f"{short(scores.layer)}: {_sizes(scores)}, by {short(scores.measure)}")
-    named = len(scores.kernels) <= MOST_NAMED  # gaps between narrower bars would make stripes of their own
+    named = len(scores.kernels) <= _MOST_NAMED  # gaps between narrower bars would make stripes of their own
     for fast in (True, False):
         places = [(at, score) for at, (_, score, is_fast) in enumerate(scores.kernels) if is_fast == fast]
         axes.bar(

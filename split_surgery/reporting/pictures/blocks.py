@@ -21,7 +21,7 @@ from split_surgery.reporting.pictures.style import FAINT, FAST, INK, MARK, PAPER
 TITLE, BODY, SMALL = 9.0, 8.0, 7.0
 LEADING = 1.3
 PADDING, MARGIN, GAP = 7.0, 10.0, 32.0
-POINTS = 72.0
+_POINTS = 72.0
 Route = tuple[tuple[float, float], ...]
 
 BESIDE = 4.0
@@ -47,7 +47,7 @@ def block_diagram(diagram: Diagram, title: str, name: str = "net") -> Picture:
         heading = TITLE * 2.2
         width = max(places.width, right, _width(title, TITLE + 0.5)) + 2 * MARGIN
         height = places.height + 2 * MARGIN + heading
-        figure = Figure(figsize=(width / POINTS, height / POINTS))
+        figure = Figure(figsize=(width / _POINTS, height / _POINTS))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         axes.set_xlim(-MARGIN, width - MARGIN)

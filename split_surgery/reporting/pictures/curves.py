@@ -19,7 +19,7 @@ from split_surgery.reporting.pictures.style import Picture, line_style, short, s
 
 Points = npt.NDArray[np.float64]
 
-POINTS = 2000
+_POINTS = 2000
 """Points drawn of one line: more than a screen has columns."""
 
 BEYOND = 1e6
@@ -151,7 +151,7 @@ def _parts(line: Line) -> list[tuple[Points, Points]]:
     breaks = [at + 1 for at, (a, b) in enumerate(pairwise(line.iterations)) if b < a]
     found = []
     for start, stop in pairwise([0, *breaks, len(line.iterations)]):
-        step = max(1, (stop - start) // POINTS)
+        step = max(1, (stop - start) // _POINTS)
         chosen = sorted({*range(start, stop, step), stop - 1})
         found.append((np.array(line.iterations, float)[chosen], np.array(line.values)[chosen]))
     return found

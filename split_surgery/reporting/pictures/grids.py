@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from split_surgery.reporting.pictures.style import DPI, FAINT, Picture, plain_axes, rows_and_columns, short, style
 
-Weights = npt.NDArray[np.floating[Any]]
+_Weights = npt.NDArray[np.floating[Any]]
 Numbers = npt.NDArray[np.float64]
 
 WIDE, TALL = 1120, 2400
@@ -36,7 +36,7 @@ class Kernels:
     """The kernels of a layer: (num_output, channels, height, width), and their channels in the layer that was split, if known."""
 
     layer: str
-    weight: Weights
+    weight: _Weights
     channels: tuple[int, ...] = ()
 
     @property

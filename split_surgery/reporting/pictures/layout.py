@@ -16,7 +16,7 @@ SWEEPS = 12
 BESIDE, LANE = 18.0, 10.0
 """Points between two boxes of a row, and the width of an arrow that passes a row."""
 
-STRAIGHT = 6.0
+_STRAIGHT = 6.0
 """How much more a passing arrow's wish to stay straight weighs than a box's to be in the middle."""
 
 
@@ -162,7 +162,7 @@ def _settle(row: list[int], wished: list[float], widths: list[float], x: list[fl
         tuple[float, float, int]
     ] = []  # the sum of the weighted wishes, of their weights, and how many they are
     for at, wish, offset in zip(row, wished, offsets):
-        weight = STRAIGHT if widths[at] == LANE else 1.0
+        weight = _STRAIGHT if widths[at] == LANE else 1.0
         total, count = weight * (wish - offset), 1
         while pools and pools[-1][0] / pools[-1][1] >= total / weight:
             before, heavy, many = pools.pop()

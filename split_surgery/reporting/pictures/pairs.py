@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from split_surgery.reporting.pictures.grids import SIGNED, Kernels, Numbers, Weights, coloured, mosaic
+from split_surgery.reporting.pictures.grids import SIGNED, Kernels, Numbers, _Weights, coloured, mosaic
 from split_surgery.reporting.pictures.style import (
     FAINT,
     LINES,
@@ -22,7 +22,7 @@ COLOURS = (SLOW, LINES[2])
 """Of both layers; the first holds the slow kernels."""
 
 
-def edge_response(weight: Weights) -> Numbers:
+def edge_response(weight: _Weights) -> Numbers:
     """How much of an edge each kernel passes on: the largest change from one output to the next where the input of all channels
     steps from 0 to 1, vertically or horizontally.
 
@@ -40,7 +40,7 @@ def edge_response(weight: Weights) -> Numbers:
     return found
 
 
-def edge_profile(weight: Weights) -> Numbers:
+def edge_profile(weight: _Weights) -> Numbers:
     """The outputs (num_output, width + 1) as a kernel moves across a vertical edge, from all 0 to all 1: the last is its sum."""
     columns = np.asarray(weight, np.float64).sum(axis=(1, 2))[:, ::-1]
     return np.concatenate([np.zeros((len(columns), 1)), np.cumsum(columns, axis=1)], axis=1)
@@ -120,7 +120,7 @@ def _kernel(axes: Axes, place: tuple[float, float], kernels: Kernels, at: int, b
                 extent=(place[0], right, bottom, place[1]))  # fmt: skip
 
 
-def _told(axes: Axes, place: tuple[float, float], which: int, weight: Weights) -> None:
+def _told(axes: Axes, place: tuple[float, float], which: int, weight: _Weights) -> None:
     """The numbers of a kernel (1, channels, height, width)."""
     x, y = place[0] + 1.65, place[1] + SIDE * (0.25 + 0.5 * which)
     text = f"sum {np.asarray(weight, np.float64).sum():+.3f}, edge {edge_response(weight)[0]:.3f}"

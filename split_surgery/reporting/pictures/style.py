@@ -127,7 +127,7 @@ class Picture:
 _TIDY = re.compile(r"(?<=\n)\s+|<!--.*?-->\n?")
 
 
-LONGEST = 48
+LONGEST_NAME = 48
 """Letters of a name before its middle is left out."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -138,7 +138,7 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("\ufffd", text)
 
 
-def short(text: str, longest: int = LONGEST) -> str:
+def short(text: str, longest: int = LONGEST_NAME) -> str:
     """A name as it is drawn."""
     half = (longest - 1) // 2
     return printable(text if len(text) <= longest else f"{text[:half]}…{text[-half:]}")

@@ -157,16 +157,16 @@ def degenerate(evidence: Evidence) -> list[str]:
         return []
     if len(set(scores)) == 1:
         return [f"all kernels have the same {evidence.measure}, {scores[0]:g}: the ranking is that of the channels"]
-    still = sum(score > STRAIGHT for score in scores)
+    still = sum(score > _STRAIGHT for score in scores)
     if evidence.measure == "coherence" and still:
         return [
-            f"{still} of {len(scores)} kernels moved in a straight line (coherence above {STRAIGHT}), as kernels do that only "
+            f"{still} of {len(scores)} kernels moved in a straight line (coherence above {_STRAIGHT}), as kernels do that only "
             "shrink by weight decay: compare --measure norm, or choose an earlier --window"
         ]
     return []
 
 
-STRAIGHT = 0.99999
+_STRAIGHT = 0.99999
 """Path efficiency that no kernel driven by noisy gradients has; a dead one under weight decay has 0.999999."""
 
 

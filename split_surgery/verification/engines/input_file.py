@@ -16,12 +16,12 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import PathLike, read_file
 from split_surgery.errors import FileError, FilePlace, UsageError
 
-Inputs = dict[str, npt.NDArray[np.float32]]
+_Inputs = dict[str, npt.NDArray[np.float32]]
 
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
 
-def read_inputs(path: PathLike, net: Net, shapes: Mapping[str, tuple[int, ...] | None]) -> Inputs:
+def read_inputs(path: PathLike, net: Net, shapes: Mapping[str, tuple[int, ...] | None]) -> _Inputs:
     """The inputs in a file, float32, by blob, each of its blob's shape but for the batch.
 
     An npz names its blobs; an npy or an image is for the one input of the net. An image is read as Caffe's data layers do (blue,

@@ -11,9 +11,7 @@ import numpy as np
 from split_surgery.documents.source import has_magic, read_file
 from split_surgery.documents.weights.hdf5 import MAGIC as HDF5_MAGIC
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.verification.engines.prepare import Runnable
-
-Arrays = dict[str, np.typing.NDArray[np.float32]]
+from split_surgery.verification.engines.prepare import Arrays, Runnable
 
 
 def run(

@@ -14,9 +14,12 @@ from split_surgery.documents.prototxt import Message, quote
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import UsageError
 
+Arrays = dict[str, np.typing.NDArray[np.float32]]
+"""Numbers of blobs by name."""
+
 EPS = float(np.finfo(np.float32).eps)
 
-SAFETY = 8.0
+_SAFETY = 8.0
 """Rounding errors of a sum of n terms grow like sqrt(n) times a small constant with high probability (Higham and Mary, A
 New Approach to Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41, 2019); this is the constant we allow."""
 
@@ -161,7 +164,7 @@ def _tolerance(layers: list[Layer], weights: Weights) -> float:
             if record.blobs and len(record.blobs[0].shape) > 1:
                 terms = float(np.prod(record.blobs[0].shape[1:]))
                 roots += terms**0.5
-    return SAFETY * EPS * max(1.0, roots)
+    return _SAFETY * EPS * max(1.0, roots)
 
 
 def random_inputs(inputs: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, np.typing.NDArray[np.float32]]:

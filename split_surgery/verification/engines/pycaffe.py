@@ -16,9 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from split_surgery.errors import FileError, FilePlace
-from split_surgery.verification.engines.prepare import Runnable
-
-Arrays = dict[str, np.typing.NDArray[np.float32]]
+from split_surgery.verification.engines.prepare import Arrays, Runnable
 
 TELLING = re.compile(r"[EF]\d{4} |\[libprotobuf ERROR|pycaffe cannot be imported|\w*Error: ")
 """Lines of Caffe's log (glog's errors and fatal errors), of protobuf and of Python that say why it stopped."""
