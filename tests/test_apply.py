@@ -449,7 +449,7 @@ def test_weights_of_another_size_are_refused(tmp_path):
 
 
 def test_the_skip_path_is_no_candidate(tmp_path):
-    from split_surgery.splitting.ranking.rank_layers import candidates
+    from split_surgery.splitting.choose_layers import candidates
 
     net, weights = two(tmp_path)
     skip(net, weights, tmp_path / "out", layer="conv1_1")

@@ -11,8 +11,8 @@ from split_surgery.documents.weights.blobs import Held
 from split_surgery.documents.weights.caffemodel import CAFFE_READ_LIMIT
 from split_surgery.documents.weights.solverstate import BinarySolverstate
 from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.splitting.choose_layers import choose_layers
 from split_surgery.splitting.plan import Plan
-from split_surgery.splitting.ranking.rank_layers import choose_layers
 from split_surgery.splitting.split_layer import LayerSplit, Step, split_layer
 from split_surgery.workspace.inputs import Inputs, NoWeights
 from split_surgery.workspace.manifest import manifest_of

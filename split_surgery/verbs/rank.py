@@ -17,9 +17,10 @@ from split_surgery.errors import UsageError
 from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking
 from split_surgery.kernels.tpm import MEASURES
 from split_surgery.reporting.tables import Notebook, Table, counted
+from split_surgery.splitting.choose_layers import AUTO, candidates, choose_layers
 from split_surgery.splitting.options import ORDERS
 from split_surgery.splitting.ranking.evidence import Request
-from split_surgery.splitting.ranking.rank_layers import AUTO, RankedLayer, candidates, choose_layers, rank_layers
+from split_surgery.splitting.ranking.rank_layers import RankedLayer, rank_layers
 from split_surgery.splitting.ranking.rank_target import sentence, snapshots_of
 from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.workspace.inputs import Inputs, open_inputs

@@ -1,27 +1,18 @@
-"""Which convolutions a run is about: those named, the usual one, or those whose kernels training told apart most."""
+"""Layers ranked by how far training told their kernels apart."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from split_surgery.documents.net.layer import POINTWISE, Layer
-from split_surgery.documents.net.net import Net
-from split_surgery.documents.net.parameters import sharing
-from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.source import Progress
-from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.kernels.tpm import MEASURES, entropy
 from split_surgery.splitting.ranking.evidence import Evidence, Request
 from split_surgery.splitting.ranking.rank_target import rank_target
-from split_surgery.splitting.targets import DEFAULT_LAYER, find_target
+from split_surgery.splitting.targets import find_target
 from split_surgery.workspace.inputs import Inputs
-
-AUTO = re.compile(r"auto(?::(\d{1,6}))?")
-"""`auto:K`, the K convolutions of highest TPM entropy; `auto` is `auto:1`."""
 
 
 @dataclass(frozen=True)
@@ -41,48 +32,6 @@ class RankedLayer:
     @property
     def mean(self) -> float:
         return float(np.mean(self.evidence.scores))
-
-
-def candidates(net: Net, trusted: frozenset[str]) -> list[str]:
-    """The convolutions that can be split, in the order of the net; of those that share parameters the owner.
-
-    A 1x1 that a split made is none: it mixes kernels, and has none of its own.
-    """
-    found: list[str] = []
-    for layer in net.convolutions():
-        try:
-            check_splittable(layer, trusted)
-            net.twins(layer.name)
-        except SurgeryError:
-            continue
-        if layer.name not in found and sharing(net, layer.name)[0] == layer.name and not made_by_a_split(net, layer):
-            found.append(layer.name)
-    return found
-
-
-def made_by_a_split(net: Net, layer: Layer) -> bool:
-    """Whether a 1x1 stands on other convolutions with nothing but Concat and Eltwise between, as only a split makes it; or a
-    convolution without bias that does not learn is added to another, as the skip split does."""
-    geometry = layer.geometry()
-    readers = [other.type for other in net.layers if set(layer.tops) & set(other.bottoms)]
-    if not geometry.bias_term and layer.frozen(1) and readers == ["Eltwise"]:
-        return True
-    if (geometry.kernel, geometry.stride, geometry.pad, geometry.group) != POINTWISE:
-        return False
-    seen: set[str] = set()
-    waiting, on_convolutions = list(layer.bottoms), False
-    while waiting:
-        blob = waiting.pop()
-        makers = [other for other in net.layers if blob in other.tops]
-        if blob in seen:
-            continue
-        seen.add(blob)
-        if not makers or any(maker.type not in ("Convolution", "Concat", "Eltwise") for maker in makers):
-            return False
-        for maker in makers:
-            on_convolutions |= maker.type == "Convolution"
-            waiting += maker.bottoms if maker.type != "Convolution" else ()
-    return on_convolutions
 
 
 def rank_layers(
@@ -112,79 +61,3 @@ def rank_layers(
     top = 1.0 if known is not None and known.unit_range else max((max(row[3].scores) for row in kept), default=1.0)
     rows = [RankedLayer(name, count, size, found, entropy(found.scores, top)) for name, count, size, found in kept]
     return sorted(rows, key=lambda row: -row.entropy), remarks
-
-
-def choose_layers(
-    inputs: Inputs, names: Sequence[str], request: Request, trusted: frozenset[str], progress: Progress
-) -> tuple[list[str], list[str]]:
-    """The layers to split, and remarks on the choice.
-
-    Args:
-        names: of layers, or `auto:K`; none for the usual one: conv1_1, else the first; in a net that was split before `auto`.
-
-    Raises:
-        UsageError: a name twice, or a choice that nothing decides.
-    """
-    if not names:
-        return _usual(inputs, request, trusted, progress)
-    found: list[str] = []
-    remarks: list[str] = []
-    for name in names:
-        match = AUTO.fullmatch(name)
-        if match is None or inputs.net.named(name):
-            found.append(name)
-            continue
-        chosen, said = _automatic(inputs, int(match[1] or 1), request, trusted, progress)
-        remarks += said
-        found += chosen
-    for at, name in enumerate(found):
-        if name in found[:at]:
-            raise UsageError(f'layer "{name}" is chosen twice')
-    return found, remarks
-
-
-def _automatic(
-    inputs: Inputs, count: int, request: Request, trusted: frozenset[str], progress: Progress
-) -> tuple[list[str], list[str]]:
-    names = candidates(inputs.net, trusted)
-    if not 0 < count <= len(names):
-        raise UsageError(f"auto:{count}: there are {len(names)} convolutions to choose from")
-    rows, remarks = rank_layers(inputs, names, request, trusted, progress)
-    if not rows or rows[0].evidence.tpm is False:
-        raise UsageError(
-            "nothing decides which layer to split: there is no measure of training",
-            hint=f"name snapshots with --snapshots, or a layer with --layer: {', '.join(names)}",
-        )
-    if count > len(rows):
-        raise UsageError(f"auto:{count}: only {len(rows)} convolutions are in the snapshots")
-    chosen = rows[:count]
-    said = ", ".join(f"{row.layer} (entropy {row.entropy:.4f})" for row in chosen)
-    return [row.layer for row in chosen], [*remarks, f"chosen by entropy of {chosen[0].evidence.measure}: {said}"]
-
-
-def _usual(
-    inputs: Inputs, request: Request, trusted: frozenset[str], progress: Progress
-) -> tuple[list[str], list[str]]:
-    net = inputs.net
-    names = list(dict.fromkeys(layer.name for layer in net.convolutions()))
-    if not names:
-        raise UsageError(f"{net.document.name} has no convolution to split")
-    if DEFAULT_LAYER in names:
-        return [DEFAULT_LAYER], []
-    if any(layer.type == "Convolution" and made_by_a_split(net, layer) for layer in net.layers if _readable(layer)):
-        try:
-            return _automatic(inputs, 1, request, trusted, progress)
-        except UsageError as error:
-            raise UsageError(
-                f"{net.document.name} was split before; say which layer is next with --layer: {error.message}",
-                hint="candidates: " + ", ".join(candidates(net, trusted)),
-            ) from error
-    return [names[0]], [f'no layer "{DEFAULT_LAYER}"; taking the first convolution, "{names[0]}"']
-
-
-def _readable(layer: Layer) -> bool:
-    try:
-        layer.geometry()
-    except SurgeryError:
-        return False
-    return True
