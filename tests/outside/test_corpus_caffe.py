@@ -1,0 +1,211 @@
+"""Real architectures in real Caffe: inputs shrunk, batch 1, random weights; a noise-free extension computes the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from split_surgery import extension, fold, residual, verify
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.prototxt import Document
+from split_surgery.documents.weights.caffemodel import Caffemodel
+from split_surgery.documents.weights.wire import Buffer
+from split_surgery.errors import UsageError
+from split_surgery.verification.engines.prepare import Runnable, prepare, random_inputs
+from tests.conftest import ROOT, SHARED
+from tests.support.corpus_splits import first_splittable
+from tests.support.nets import read_weights, tiny_weights
+
+pytestmark = [pytest.mark.caffe, pytest.mark.corpus]
+
+DUCHA = "ducha-aiki__caffenet-benchmark/prototxt__"
+ARCHITECTURES = [
+    "BVLC__caffe/at_28a8b411a1__examples__mnist__lenet_consolidated_solver",
+    "BVLC__caffe/at_8c46bd229c__examples__triplet__pascal3d_triplet",
+    "BVLC__caffe/examples__cifar10__cifar10_full",
+    "BVLC__caffe/examples__cifar10__cifar10_full_sigmoid_train_test_bn",
+    "BVLC__caffe/examples__cifar10__cifar10_quick",
+    "BVLC__caffe/examples__net_surgery__conv",
+    "MyCaffe__MyCaffe/MyCaffe.app__Resources__lenet_train_test",
+    "HoldenCaulfieldRye__caffe-1/models_old__soil_contam__logs__nopool_sl__soil_contam_train",
+    "cvjena__cnn-models/ResNet_preact__ResNet10_cvgj__deploy",
+    "cwlacewe__netscope/presets__sq11b2a_e3",
+    "cwlacewe__netscope/presets__squeezenet_v11",
+    "cwlacewe__netscope/presets__zynqnet",
+    "eric612__MobileNet-YOLO/models__convert__darknet19_conv23",
+    DUCHA + "activations__caffenet128_lsuv_BatchNorm_ScB_nononlin",
+    DUCHA + "activations__caffenet128_lsuv_felu",
+    DUCHA + "activations__caffenet_lsuv_ReLU_fc_maxout",
+    DUCHA + "architectures__HeNet128_no_SPP_lsuv_vlrelu",
+    DUCHA + "architectures__HeNet128_no_SPP_lsuv_vlrelu_2x2to3x1",
+    DUCHA + "architectures__SqueezeNet128_new",
+    DUCHA + "architectures__caffenet128_lsuv_no_group",
+    DUCHA + "caffenet128_BatchNormAfterMaxout_lsuv",
+    DUCHA + "clf_arch__ReLU_fc6=512C3_1024C3_1536C1_clf_drop_more",
+    DUCHA + "clf_arch__caffenet128_lsuv_ELU_pool5_pad_fc6_fc7_1x1_ave_plus_maxfc8",
+    DUCHA + "colorspace__caffenet128_lsuv_3_to_16_to_3_vlrelu_color",
+    DUCHA + "contrib__caffenet128_1x3_sz_augm",
+    DUCHA + "contrib__caffenet128_BatchNormAfterReLU_dropout_fc_02_5x5_to_3x3_AND_faster_lr_AND_PReLU",
+    DUCHA + "contrib__caffenet128_1x5_nobn",
+    DUCHA + "contrib__caffenet128_lsuv_no_lrn_thin",
+    DUCHA + "contrib__complexity__caffenet128_lsuv_2sqrt2x_thinner",
+    DUCHA + "contrib__darknet128_lsuv_prelu_bn",
+    DUCHA + "contrib__vgglike__calssicnet_res_connect_drop",
+]
+"""Nets with other layers, kernels or connections each, that BVLC Caffe 1.0 builds, and whose weights take few seconds."""
+
+SIDE = 64
+"""Pixels a side, at most: what the deepest of them still takes."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A net made small, the layer to split, and its folder."""
+
+    name: str
+    layer: str
+    folder: Path
+
+    def file(self, name: str) -> Path:
+        return self.folder / name
+
+
+def shrunk(net: Net) -> Runnable:
+    """A net for the TEST phase with inputs of batch 1 and at most SIDE pixels a side."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    stub = Caffemodel(Buffer(tiny_weights()))
+    while True:
+        try:
+            found = prepare(net, stub, shapes)
+            break
+        except UsageError as error:
+            name = re.search(r'shape of input "(.*)"', str(error))
+            if name is None or name[1] in shapes:
+                raise
+            shapes[name[1]] = (1, 3, SIDE, SIDE)
+    small = {
+        name: (1, *shape[1:2], *(min(SIDE, side) for side in shape[2:])) if len(shape) == 4 else shape
+        for name, shape in found.inputs.items()
+    }
+    return prepare(net, stub, small)
+
+
+def in_caffe(caffe, tasks: list[dict[str, object]]) -> None:
+    words = json.dumps(tasks, default=str)
+    script = ROOT / "tests" / "support" / "caffe_batch.py"
+    done = subprocess.run([caffe[1], script], input=words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def read(path: Path) -> Net:
+    return Net(Document(path.read_bytes(), path.name))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two nets that must compute the same: folders with net.prototxt and net.caffemodel, and the blobs to compare."""
+
+    case: Case
+    what: str
+    before: Path
+    after: Path
+    blobs: tuple[str, ...]
+    tolerance: float
+
+
+def made_cases(tmp_path: Path, caffe, part: int) -> list[Case]:
+    """Every fourth architecture, with random weights that Caffe has saved."""
+    cases = []
+    for at, name in enumerate(ARCHITECTURES[part::4]):
+        path = SHARED / "corpus" / "prototxt" / f"{name}.prototxt"
+        net = read(path)
+        cases.append(Case(name, first_splittable(net)[0], tmp_path / str(at)))
+        (cases[-1].file("base")).mkdir(parents=True)
+        cases[-1].file("base/net.prototxt").write_bytes(shrunk(net).text)
+    save_random(caffe, [case.file("base") for case in cases])
+    return cases
+
+
+def save_random(caffe, folders: list[Path]) -> None:
+    in_caffe(caffe, [{"net": f / "net.prototxt", "save": f / "net.caffemodel"} for f in folders])
+
+
+def pair_of(case: Case, what: str, before: Path, after: Path, blobs: tuple[str, ...] = ()) -> Pair:
+    made = prepare(read(before / "net.prototxt"), Caffemodel(Buffer((before / "net.caffemodel").read_bytes())), {})
+    if not case.file("in.npz").exists():
+        np.savez(case.file("in.npz"), **random_inputs(made.inputs, 1))
+    return Pair(case, what, before, after, (*made.outputs, *blobs), made.tolerance)
+
+
+def assert_same(caffe, pairs: list[Pair]) -> None:
+    """Both nets of each pair in Caffe, every blob asked for within what float32 rounding explains."""
+    tasks: list[dict[str, object]] = []
+    for at, pair in enumerate(pairs):
+        for folder in (pair.before, pair.after):
+            tasks.append(
+                {"net": folder / "net.prototxt", "weights": folder / "net.caffemodel", "inputs": pair.case.file("in.npz"),
+                 "out": folder / f"out{at}.npz", "blobs": pair.blobs}
+            )  # fmt: skip
+    in_caffe(caffe, tasks)
+    for at, pair in enumerate(pairs):
+        before, after = (np.load(folder / f"out{at}.npz") for folder in (pair.before, pair.after))
+        largest = 0.0
+        for blob in before.files:
+            assert np.isfinite(before[blob]).all()
+            scale = float(np.abs(before[blob]).max())
+            assert scale > 0, f"{pair.case.name}: the output is all zeros, which shows nothing"
+            largest = max(largest, float(np.abs(after[blob] - before[blob]).max()) / scale)
+        assert largest <= pair.tolerance, (pair.case.name, pair.what, largest)
+        print(
+            f"{pair.case.name}: {pair.what}: largest relative difference {largest:.2g} (allowed {pair.tolerance:.2g})"
+        )
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_real_architectures_compute_the_same(tmp_path, caffe, monkeypatch, part):
+    """A noise-free extension is what the baseline was; and with every linear region folded it is that too."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    pairs = []
+    for case in made_cases(tmp_path, caffe, part):
+        base, out = case.file("base"), case.file("derived")
+        given = (base / "net.prototxt", base / "net.caffemodel")
+        extension(*given, out, layer=case.layer, noise=0)
+        assert verify(*given, out, max_drift=0).problems == (), case.name
+        pairs.append(pair_of(case, f"extension of {case.layer}", base, out, read(given[0]).named(case.layer)[0].tops))
+        report = fold(*given, case.file("all"), all=True)
+        assert all(region.parameters[1] <= region.parameters[0] for region in report.regions), case.name
+        assert report.parameters[1] <= report.parameters[0]
+        if report.regions:
+            pairs.append(pair_of(case, f"{len(report.regions)} regions folded", base, case.file("all")))
+    assert_same(caffe, pairs)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_real_architectures_with_a_trained_split_fold(tmp_path, caffe, monkeypatch, part):
+    """A residual split of a split, all its layers random as after long training: one layer computes the same."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    cases = made_cases(tmp_path, caffe, part)
+    for case in cases:
+        base, name = case.file("base"), case.layer
+        residual(base / "net.prototxt", base / "net.caffemodel", case.file("one"), layer=name, even_center="low")
+        residual(case.file("one"), None, case.file("two"), layer=f"{name}_split2", even_center="low")
+    save_random(caffe, [case.file("two") for case in cases])
+    pairs = []
+    for case in cases:
+        report = fold(case.file("two"), None, case.file("back"))
+        assert [region.layer for region in report.regions] == [case.layer], report.left
+        assert (case.file("back") / "net.prototxt").read_bytes() == (case.file("base") / "net.prototxt").read_bytes()
+        assert report.parameters[1] == sum(
+            array.size
+            for _, arrays in read_weights(case.file("base/net.caffemodel").read_bytes()).values()
+            for array in arrays
+        )
+        tops = read(case.file("base/net.prototxt")).named(case.layer)[0].tops
+        pairs.append(pair_of(case, f"two splits of {case.layer} folded", case.file("two"), case.file("back"), tops))
+    assert_same(caffe, pairs)
