@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
-EXAMPLE = ROOT / "examples" / "fashion_vgg"
-REQUIRE_CAFFE = os.environ.get("SPLIT_SURGERY_REQUIRE_CAFFE") == "1"
-
-
-def caffe_tools() -> tuple[Path, Path] | None:
-    """The `caffe` program and the Python with pycaffe: the user's own, or those of the private root."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "split-surgery" / "caffe"
-    root = Path(os.environ.get("SPLIT_SURGERY_CAFFE_ROOT") or cache)
-    caffe = Path(os.environ.get("SPLIT_SURGERY_CAFFE") or root / "bin" / "caffe")
-    python = Path(os.environ.get("SPLIT_SURGERY_CAFFE_PYTHON") or caffe.with_name("caffe-python"))
-    return (caffe, python) if caffe.exists() and python.exists() else None
+from tests.support.paths import PROGRAM, REQUIRE_CAFFE, SHARED, caffe_tools
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -65,9 +52,8 @@ def command():
     """Runs the installed command in a process of its own."""
 
     def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        program = Path(sys.executable).with_name("split-surgery")
         return subprocess.run(
-            [str(program), *map(str, arguments)],
+            [str(PROGRAM), *map(str, arguments)],
             cwd=cwd,
             env=os.environ | environment,
             capture_output=True,

@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from split_surgery.kernels.tpm import MEASURES
 from tests.support.nets import TINY, write_tiny
+from tests.support.paths import GOLDEN, PROGRAM
 
 HINT = (
     "split-surgery: no snapshots were found, so kernels are ranked by weight norm; "
@@ -52,7 +52,7 @@ def test_what_a_person_sees(tmp_path, command):
     done = command("residual", net.name, weights.name, "-o", "derived1/", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stderr == HINT
-    assert done.stdout == (Path(__file__).parents[1].joinpath("golden") / "residual.stdout").read_text()
+    assert done.stdout == (GOLDEN / "residual.stdout").read_text()
     assert command("residual", net.name, weights.name, "-o", "derived1", "-q", cwd=tmp_path).stdout == (
         "derived1: unchanged: it already holds exactly this\n"
         "residual split of conv1_1: 3 fast + 3 slow, fast/slow by weight norm, NOT TPM\n"
@@ -195,8 +195,7 @@ def test_plain_ascii_terminals(tmp_path, command):
 )
 def test_streams_that_fail(tmp_path, redirection, code, message):
     write_tiny(tmp_path)
-    program = Path(sys.executable).with_name("split-surgery")
-    script = f"{program} extension base.prototxt base.caffemodel -o out --measure norm {redirection}"
+    script = f"{PROGRAM} extension base.prototxt base.caffemodel -o out --measure norm {redirection}"
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert "Traceback" not in done.stdout + done.stderr

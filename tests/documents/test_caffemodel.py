@@ -17,8 +17,8 @@ from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.caffemodel import Caffemodel, encode_blob, index_blob
 from split_surgery.documents.weights.wire import Buffer
 from split_surgery.errors import FileError, SurgeryError, Unsupported
-from tests.conftest import EXAMPLE, SHARED
 from tests.support.nets import read_weights, tiny_weights
+from tests.support.paths import EXAMPLE, SHARED
 
 NET = EXAMPLE / "fashion_vgg.caffemodel"
 

@@ -12,26 +12,9 @@ from split_surgery import extension, rank, residual, verify
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, UsageError
-from tests.splitting.test_sharing import siamese
+from tests.support.fixture_nets import siamese
+from tests.support.hdf5_files import tiny_layers, write_h5
 from tests.support.nets import TINY, conv_arrays, read_weights, tiny_weights, write_tiny
-
-
-def write_h5(path, layers, dtype=np.float32, diff=False):
-    """A weights file as Net::ToHDF5 writes it: a group for every layer, datasets for the blobs it owns."""
-    with h5py.File(path, "w") as file:
-        for group in ("data", "diff") if diff else ("data",):
-            file.create_group(group)
-            for name, arrays in layers.items():
-                made = file[group].create_group(name)
-                for index, array in arrays.items():
-                    made.create_dataset(str(index), data=np.asarray(array, dtype) * (1 if group == "data" else 0))
-    return path
-
-
-def tiny_layers(seed=1):
-    arrays = conv_arrays(seed=seed)
-    ip = [np.ones((4, 384), np.float32), np.zeros(4, np.float32)]
-    return {"data": {}, "conv1_1": dict(enumerate(arrays)), "relu1_1": {}, "ip": dict(enumerate(ip))}
 
 
 def h5_case(tmp_path, **options):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
@@ -14,11 +13,9 @@ from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.prototxt import MAX_DEPTH, Document, Message, Scalar, quote, unescape
 from split_surgery.documents.spans import Splice, apply_splices
 from split_surgery.errors import FileError, SurgeryError
-from tests.conftest import SHARED
+from tests.support.corpus import corpus_folders
+from tests.support.fixture_nets import EVERY_FIXTURE
 from tests.support.protobuf_oracle import Mixed, agrees
-
-FIXTURES = sorted(Path(__file__).parents[1].joinpath("fixtures").glob("*.prototxt"))
-CORPUS = SHARED / "corpus" / "prototxt"
 
 
 def read(text: str | bytes) -> Document:
@@ -146,7 +143,7 @@ def test_broken_text_raises_only_our_error(text, at, junk):
         assert apply_splices(broken, []) == document.data
 
 
-@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EVERY_FIXTURE, ids=lambda path: path.stem)
 def test_fixtures_read_as_protobuf_reads_them(path):
     document = Document(path.read_bytes(), path.name)
     if path.stem == "invalid_utf8_comment":
@@ -154,17 +151,13 @@ def test_fixtures_read_as_protobuf_reads_them(path):
     assert agrees(document)
 
 
-@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EVERY_FIXTURE, ids=lambda path: path.stem)
 def test_a_splice_and_its_inverse_give_the_file_back(path):
     data = path.read_bytes()
     for field in Document(data, path.name).root.fields:
         start, stop = field.value_span
         there = apply_splices(data, [Splice(start, stop, b"<new>")])
         assert apply_splices(there, [Splice(start, start + 5, data[start:stop])]) == data
-
-
-def corpus_folders():
-    return sorted(path for path in CORPUS.iterdir() if path.is_dir()) if CORPUS.is_dir() else [CORPUS]
 
 
 @pytest.mark.corpus

@@ -19,9 +19,9 @@ from split_surgery.documents.prototxt import Document
 from split_surgery.documents.weights.caffemodel import Caffemodel
 from split_surgery.documents.weights.wire import Buffer
 from split_surgery.errors import SurgeryError
-from tests.conftest import ROOT, SHARED
-from tests.outside.test_corpus_caffe import ARCHITECTURES, shrunk
+from tests.support.architectures import ARCHITECTURES, shrunk
 from tests.support.nets import TINY, tiny_weights, weights
+from tests.support.paths import CORPUS, SUPPORT
 
 TEST, TRAIN = State("TEST"), State("TRAIN")
 
@@ -198,10 +198,10 @@ def test_every_shape_is_caffes(tmp_path, caffe):
     paths = []
     for at, name in enumerate(ARCHITECTURES):
         file = tmp_path / f"{at}.prototxt"
-        document = Document((SHARED / "corpus" / "prototxt" / f"{name}.prototxt").read_bytes(), name)
+        document = Document((CORPUS / f"{name}.prototxt").read_bytes(), name)
         file.write_bytes(shrunk(Net(document)).text)
         paths.append(file)
-    script = ROOT / "tests" / "support" / "caffe_shapes.py"
+    script = SUPPORT / "caffe_shapes.py"
     done = subprocess.run([caffe[1], script, *paths], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     known = 0
@@ -222,7 +222,7 @@ def test_every_shape_is_caffes(tmp_path, caffe):
 @pytest.mark.corpus
 def test_no_net_of_the_corpus_raises():
     met = 0
-    for path in sorted((SHARED / "corpus" / "prototxt").rglob("*.prototxt"))[::7]:
+    for path in sorted(CORPUS.rglob("*.prototxt"))[::7]:
         try:
             net = Net(Document(path.read_bytes(), path.name))
         except SurgeryError:

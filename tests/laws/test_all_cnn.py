@@ -7,8 +7,8 @@ import numpy as np
 from split_surgery import apply, rank, verify
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
-from tests.conftest import ROOT
 from tests.support.nets import conv_arrays, weights
+from tests.support.paths import ROOT
 
 FOLDER = ROOT / "examples" / "all_cnn"
 

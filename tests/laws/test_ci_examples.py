@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from split_surgery import residual
-from tests.conftest import ROOT
 from tests.support.nets import write_tiny
+from tests.support.paths import ROOT
 
 CI = ROOT / "examples" / "ci"
 BIN = Path(sys.executable).parent

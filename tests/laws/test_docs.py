@@ -14,7 +14,7 @@ import pytest
 from split_surgery import rank
 from split_surgery.kernels.tpm import MEASURES
 from split_surgery.verbs.reports import NetRankReport
-from tests.conftest import EXAMPLE, ROOT
+from tests.support.paths import EXAMPLE, ROOT
 
 LATE = 100_000
 """An iteration at which Adam's bias correction is 1."""

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
 from tests.support.fold_faults import FAULTS
+from tests.support.paths import ROOT
 
 
 @pytest.fixture(scope="module")

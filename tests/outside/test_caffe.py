@@ -20,9 +20,10 @@ from split_surgery.verbs.demo import DATA as DEMO
 from split_surgery.verbs.demo import SCALE
 from split_surgery.verification.engines import opencv, pycaffe
 from split_surgery.verification.engines.prepare import prepare
-from tests.conftest import EXAMPLE, ROOT
+from tests.support.fixture_nets import EVERY_FIXTURE, fixture_net, options_for
 from tests.support.nets import CONV, DATA, TAIL, TINY, read_weights, write_tiny
-from tests.verification.test_engines import EVERY, NETS, REAL
+from tests.support.paths import EXAMPLE, SUPPORT
+from tests.support.real_nets import EVERY, NETS, REAL
 
 pytestmark = pytest.mark.caffe
 
@@ -35,7 +36,7 @@ def _engine(caffe, monkeypatch):
 
 def inspect(caffe, files, phase="TEST"):
     """What Caffe holds after loading each net with its weights: see caffe_inspect.py. One process: pycaffe loads slowly."""
-    script = ROOT / "tests" / "support" / "caffe_inspect.py"
+    script = SUPPORT / "caffe_inspect.py"
     given = [path for pair in files for path in pair]
     done = subprocess.run(
         [caffe[1], script, phase, *given], capture_output=True, text=True, errors="replace", check=False
@@ -134,10 +135,9 @@ REFUSED_BY_CAFFE = {
 
 def test_nets_in_odd_layouts_load(tmp_path, caffe):
     """Angle brackets, lists, adjacent strings, separators: the derived text must suit Caffe's own parser too."""
-    from tests.splitting.test_split import FIXTURES, fixture_net, options_for
 
     folders = []
-    for path in FIXTURES:
+    for path in EVERY_FIXTURE:
         if path.stem in REFUSED_BY_CAFFE:
             continue
         folder = tmp_path / path.stem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.documents.test_prototxt import corpus_folders
+from tests.support.corpus import corpus_folders
 from tests.support.corpus_splits import split_file
 
 FOLDED = 12

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from split_surgery import extension, verify
-from tests.conftest import ROOT
-from tests.documents.test_hdf5 import write_h5
-from tests.splitting.test_sharing import siamese
+from tests.support.fixture_nets import siamese
+from tests.support.hdf5_files import write_h5
 from tests.support.nets import conv_arrays, read_weights, weights, write_tiny
+from tests.support.paths import SUPPORT
 
 pytestmark = pytest.mark.caffe
 
@@ -35,7 +35,7 @@ def derived_records(tmp_path, legacy=False):
 
 def loaded(caffe, net, model):
     """Digests of Caffe's parameters by layer after loading, or None where it aborts."""
-    script = ROOT / "tests" / "support" / "caffe_inspect.py"
+    script = SUPPORT / "caffe_inspect.py"
     done = subprocess.run([caffe[1], script, "TEST", net, model], capture_output=True, text=True, check=False)
     return json.loads(done.stdout)[0]["params"] if done.returncode == 0 else None
 

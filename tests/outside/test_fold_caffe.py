@@ -12,9 +12,9 @@ import pytest
 
 from split_surgery import fold, residual, skip
 from split_surgery.verbs.demo import SCALE
-from tests.conftest import EXAMPLE, ROOT
-from tests.outside.test_corpus_caffe import in_caffe
 from tests.support.linear_nets import EVERYTHING, model_of, write_net
+from tests.support.paths import EXAMPLE, SUPPORT
+from tests.support.run_caffe import in_caffe
 
 pytestmark = pytest.mark.caffe
 
@@ -131,7 +131,7 @@ def test_caffe_fills_a_folded_net_in_both_phases(tmp_path, caffe, verb):
     net, weights_file = tmp_path / "back" / "net.prototxt", tmp_path / "back" / "net.caffemodel"
     for phase in ("TRAIN", "TEST"):
         done = subprocess.run(
-            [caffe[1], ROOT / "tests" / "support" / "caffe_inspect.py", phase, net, weights_file, *base],
+            [caffe[1], SUPPORT / "caffe_inspect.py", phase, net, weights_file, *base],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         folded, was = json.loads(done.stdout)

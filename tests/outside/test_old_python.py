@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 RUNNER = ROOT / "split_surgery" / "verification" / "engines" / "caffe_runner.py"
 

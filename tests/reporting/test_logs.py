@@ -8,8 +8,6 @@ import math
 import re
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,7 +19,7 @@ from split_surgery.reporting.logs.accuracy import rows
 from split_surgery.reporting.logs.caffe_log import LIMIT, MOST_LOGS, MOST_OUTPUTS, Curve, read_logs
 from split_surgery.reporting.logs.test_output import told
 from split_surgery.reporting.logs.trainings import arranged, natural, net_names
-from tests.conftest import EXAMPLE
+from tests.support.paths import EXAMPLE, PROGRAM
 
 RC2 = """\
 I0213 23:00:46.169908 26554 solver.cpp:340] Iteration 90000, Testing net (#0)
@@ -532,8 +530,7 @@ def test_gzip_and_standard_input(tmp_path, command):
     assert report(tmp_path / "zipped").groups[0].rows[0].told.final == 0.6
     (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed[: len(packed) // 2])
     assert len(report(tmp_path / "zipped").groups[0].rows) == 1
-    program = Path(sys.executable).with_name("split-surgery")
-    done = subprocess.run([program, "report", "-"], input=text, capture_output=True, check=False)
+    done = subprocess.run([PROGRAM, "report", "-"], input=text, capture_output=True, check=False)
     assert done.returncode == 0
     assert b"0.6" in done.stdout
 
@@ -583,17 +580,16 @@ def test_groups_as_a_notebook_gives_them():
 
 
 def test_standard_input_zipped_closed_and_odd():
-    program = Path(sys.executable).with_name("split-surgery")
     data = (EXAMPLE / "derived1" / "train.log").read_bytes()
     done = subprocess.run(
-        [program, "report", "-"], input=gzip.compress(data) + b"garbage", capture_output=True, check=False
+        [PROGRAM, "report", "-"], input=gzip.compress(data) + b"garbage", capture_output=True, check=False
     )
     assert b"0.8965" in done.stdout
     done = subprocess.run(
-        [program, "report", "-"], input=b".:" + head(1, "Iteration 5, loss = 1").encode(), check=False
+        [PROGRAM, "report", "-"], input=b".:" + head(1, "Iteration 5, loss = 1").encode(), check=False
     )
     assert done.returncode == 0
-    done = subprocess.run(["sh", "-c", f"{program} report - <&-"], capture_output=True, check=False)
+    done = subprocess.run(["sh", "-c", f"{PROGRAM} report - <&-"], capture_output=True, check=False)
     assert (done.returncode, b"Traceback" in done.stderr) == (3, False)
 
 

@@ -15,7 +15,7 @@ from split_surgery import apply, demo, diff, fold, plot, rank, report, residual,
 from split_surgery.errors import UsageError
 from split_surgery.reporting.tables import Table
 from split_surgery.splitting.plan_file import read_plan
-from tests.conftest import EXAMPLE
+from tests.support.paths import EXAMPLE
 
 pytest.importorskip("matplotlib")
 

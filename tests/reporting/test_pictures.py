@@ -20,8 +20,8 @@ from split_surgery.errors import FileError, UsageError
 from split_surgery.kernels.tpm import entropy
 from split_surgery.reporting.logs.caffe_log import Curve, read_logs
 from split_surgery.splitting.plan_file import read_plan
-from tests.conftest import EXAMPLE
 from tests.support.nets import weights
+from tests.support.paths import CORPUS, EXAMPLE
 
 pytest.importorskip("matplotlib")
 
@@ -297,7 +297,7 @@ def test_boxes_never_overlap_and_arrows_run_down(graph):
 def test_every_layer_of_real_nets_is_in_one_box(shared):
     """Each layer of a state stands in one box, folded or not, and no arrow runs back."""
     done = 0
-    for path in sorted((shared / "corpus" / "prototxt").rglob("*.prototxt"))[::9]:
+    for path in sorted(CORPUS.rglob("*.prototxt"))[::9]:
         try:
             net = Net(Document(path.read_bytes(), path.name))
         except Exception:  # not a net

@@ -9,8 +9,8 @@ import pytest
 from split_surgery import extension, residual, skip
 from split_surgery.errors import SurgeryError
 from split_surgery.splitting.config import Settings, read_config, word_of
-from tests.conftest import ROOT
 from tests.support.nets import write_tiny
+from tests.support.paths import ROOT
 
 
 def test_flags_override_the_config_and_the_config_the_defaults(tmp_path, command):

@@ -14,6 +14,7 @@ from split_surgery.documents.prototxt import Document
 from split_surgery.errors import Defect, FileError, SurgeryError, UsageError
 from split_surgery.splitting import split_layer as splitting
 from split_surgery.splitting.history import solver_type, train_state
+from tests.support.hdf5_files import tiny_layers, write_h5
 from tests.support.nets import CONV, DATA, TAIL, blob, conv_arrays, write_tiny
 
 SHAPES = [(6, 3, 3, 3), (6,), (4, 384), (4,)]
@@ -179,7 +180,6 @@ def test_a_frozen_seed_of_history_is_the_same_twice(tmp_path):
 
 def test_binary_states_do_not_go_with_hdf5_weights(tmp_path):
     """Caffe would read the HDF5 file as protobuf, find no layer in it, and train from random weights: seen there."""
-    from tests.documents.test_hdf5 import tiny_layers, write_h5
 
     net, _, path = case(tmp_path)
     weights = write_h5(tmp_path / "w.caffemodel.h5", tiny_layers())

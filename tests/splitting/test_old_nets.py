@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from split_surgery import extension, residual, verify
@@ -12,9 +10,10 @@ from split_surgery.documents.prototxt import Document
 from split_surgery.documents.weights.caffemodel import Caffemodel
 from split_surgery.documents.weights.wire import Buffer
 from split_surgery.errors import FileError, UsageError
+from tests.support.fixture_nets import INSIDE, solver_case
 from tests.support.nets import CONV, DATA, TINY, random_weights, read_weights, tiny_weights, write_tiny
+from tests.support.paths import FIXTURES
 
-FIXTURES = Path(__file__).parents[1].joinpath("fixtures")
 V1 = (FIXTURES / "v1_layers.prototxt").read_text()
 MODERN = (FIXTURES / "plain.prototxt").read_text()
 
@@ -66,17 +65,6 @@ def test_a_frozen_v1_layer_is_named(tmp_path):
     net, weights = write_tiny(tmp_path, text)
     weights.write_bytes(random_weights(Net(Document(text.encode(), "net")), v1=True))
     assert any("is frozen" in warning for warning in residual(net, weights, tmp_path / "out").warnings)
-
-
-INSIDE = (FIXTURES / "train_and_test_net_in_solver.prototxt").read_text()
-
-
-def solver_case(tmp_path, text):
-    solver = tmp_path / "solver.prototxt"
-    solver.write_text(text)
-    weights = tmp_path / "base.caffemodel"
-    weights.write_bytes(random_weights(Net(Document(TINY.encode(), "net"))))
-    return solver, weights
 
 
 def test_all_nets_inside_a_solver_are_edited(tmp_path):

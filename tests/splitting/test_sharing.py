@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from split_surgery import extension, residual, verify
-from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import sharing
-from split_surgery.documents.prototxt import Document
 from split_surgery.errors import SurgeryError, Unsupported, UsageError
-from tests.support.nets import CONV, DATA, TAIL, conv_arrays, random_weights, read_weights, tiny_weights, write_tiny
+from tests.support.fixture_nets import siamese
+from tests.support.nets import (
+    CONV,
+    DATA,
+    TAIL,
+    conv_arrays,
+    net_of,
+    random_weights,
+    read_weights,
+    tiny_weights,
+    write_tiny,
+)
 from tests.support.nets import weights as weights_of
-
-FIXTURES = Path(__file__).parents[1].joinpath("fixtures")
-
-
-def siamese(tmp_path, fixture="shared_parameters"):
-    text = (FIXTURES / f"{fixture}.prototxt").read_text()
-    net, weights = write_tiny(tmp_path, text)
-    weights.write_bytes(random_weights(Net(Document(text.encode(), "net"))))
-    return net, weights
-
-
-def net_of(path):
-    return Net(Document(path.read_bytes(), path.name))
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv1_p"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,25 +14,21 @@ from split_surgery.documents.net.net import Net, inner_nets
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import Unsupported, UsageError
 from split_surgery.kernels.partition import rng
+from tests.support.fixture_nets import EVERY_FIXTURE, fixture_net, options_for
 from tests.support.nets import (
     CONV,
     DATA,
     TAIL,
     TINY,
     conv_arrays,
-    random_weights,
+    net_of,
     read_weights,
     tiny_weights,
     write_tiny,
 )
 from tests.support.protobuf_oracle import Mixed, agrees
 
-FIXTURES = sorted(Path(__file__).parents[1].joinpath("fixtures").glob("*.prototxt"))
 SPLITS = {"residual": residual, "extension": extension}
-
-
-def net_of(path) -> Net:
-    return Net(Document(Path(path).read_bytes(), Path(path).name))
 
 
 def noise(layer, count, std=0.01, seed=0):
@@ -129,25 +124,13 @@ def test_connections(tmp_path, recipe):
     assert list(records[c + "split2"][0].convolution_param.pad) == [1]
 
 
-def fixture_net(path: Path, folder: Path) -> tuple[Net, Path]:
-    """A fixture, and random weights for its convolutions in a file."""
-    net = net_of(path)
-    weights = folder / "w.caffemodel"
-    weights.write_bytes(random_weights(net, v1=any(layer.v1 for layer in net.layers)))
-    return net, weights
-
-
 def nets_of(net: Net) -> list[Net]:
     """The net, or all that stand in its solver."""
     return inner_nets(net.document) or [net]
 
 
-def options_for(path: Path, recipe: str) -> dict[str, str]:
-    return {"even_center": "both"} if path.stem == "even_kernel" and recipe == "residual" else {}
-
-
 @pytest.mark.parametrize("recipe", SPLITS)
-@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EVERY_FIXTURE, ids=lambda path: path.stem)
 def test_only_the_layer_changes(tmp_path, path, recipe):
     """Outside the replaced layers not one byte differs; inside, protobuf reads what was meant."""
     data = path.read_bytes()

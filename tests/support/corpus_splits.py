@@ -17,8 +17,8 @@ from split_surgery.documents.net.parameters import sharing
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import SurgeryError
-from tests.conftest import SHARED
 from tests.support.nets import conv_arrays, read_weights, weights
+from tests.support.paths import CORPUS
 
 VERBS = (residual, extension)
 
@@ -133,4 +133,4 @@ def main(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED / "corpus" / "prototxt")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else CORPUS)

@@ -14,9 +14,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
 from tests.support.linear_nets import EVERYTHING, model_of, write_net
 from tests.support.nets import random_weights, read_weights
-
-HERE = Path(__file__).parents[1]
-GOLDEN = HERE / "golden"
+from tests.support.paths import FIXTURES, GOLDEN, PROGRAM
 
 CASES = {
     "residual_plain": (residual, "plain", {}),
@@ -46,7 +44,7 @@ CASES = {
 def generate(case: str, folder: Path) -> None:
     """Write one case's derived files into `folder`: the texts, and a listing of the records."""
     verb, fixture, options = CASES[case]
-    net = HERE / "fixtures" / f"{fixture}.prototxt"
+    net = FIXTURES / f"{fixture}.prototxt"
     parsed = Net(Document(net.read_bytes(), net.name))
     with tempfile.TemporaryDirectory() as scratch:
         model = Path(scratch, "base.caffemodel")
@@ -73,8 +71,7 @@ def generate_fold_all(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         base = write_net(Path(scratch), EVERYTHING, model_of(EVERYTHING))
-        program = Path(sys.executable).with_name("split-surgery")
-        command = [program, "fold", base[0].name, base[1].name, "--all", "-v", "-o", "folded"]
+        command = [PROGRAM, "fold", base[0].name, base[1].name, "--all", "-v", "-o", "folded"]
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=True)
         (folder / "before.prototxt").write_text(EVERYTHING)
         (folder / "net.prototxt").write_bytes(Path(scratch, "folded", "net.prototxt").read_bytes())

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from split_surgery.documents.edit.protobuf_schema import message_class
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.prototxt import Document
 from split_surgery.documents.v1 import TYPES
 
 V1_NUMBERS = {modern: number for number, (_, modern) in enumerate(TYPES)}
@@ -152,3 +154,16 @@ def read_weights(data: bytes):
         ]
         found[layer.name] = (layer, arrays)
     return found
+
+
+def tiny_state(iteration=7, net="a.caffemodel", step=2, seed=1) -> bytes:
+    """A solver state with the history of one convolution."""
+    found = message_class("SolverState")(iter=iteration, learned_net=net, current_step=step)
+    for array in conv_arrays(seed=seed):
+        blob(found.history.add(), array)
+    return found.SerializeToString()
+
+
+def net_of(path: Path) -> Net:
+    """The net of a prototxt."""
+    return Net(Document(path.read_bytes(), path.name))

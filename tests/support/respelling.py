@@ -6,6 +6,10 @@ from random import Random
 
 from split_surgery.documents.prototxt import Document, Message, Scalar, quote
 
+RESPELLED = ("plain", "grouped", "lists", "same_name_train_and_test", "unknown_fork_fields", "v1_layers", "single_quotes",
+             "net_in_solver", "per_axis_lists", "fillers_on_many_lines", "propagate_down_and_loss_weight")  # fmt: skip
+"""Fixtures with something in them that can be written in several ways each."""
+
 GAPS = [" ", "\n", "  # a remark { \n", "\t", "\r\n"]
 
 

@@ -10,12 +10,10 @@ import pytest
 import yaml
 
 from split_surgery import apply, extension, residual, skip, verify
-from split_surgery.documents.net.net import Net
-from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, SurgeryError, Unsupported, UsageError
 from split_surgery.splitting.plan_file import read_plan
-from tests.conftest import EXAMPLE, ROOT
-from tests.support.nets import CONV, DATA, TAIL, conv_arrays, random_weights, read_weights, write_tiny
+from tests.support.nets import CONV, DATA, TAIL, conv_arrays, net_of, random_weights, read_weights, write_tiny
+from tests.support.paths import EXAMPLE, FIXTURES, ROOT
 
 SECOND = (
     CONV.replace("conv1_1", "conv1_2")
@@ -41,10 +39,6 @@ def config(tmp_path, text):
     path = tmp_path / "c.yaml"
     path.write_text(text)
     return path
-
-
-def net_of(path):
-    return Net(Document(path.read_bytes(), path.name))
 
 
 def files(folder):
@@ -135,7 +129,7 @@ def test_a_plan_reproduces_its_directory(tmp_path):
 @pytest.mark.parametrize("form", ["shared_parameters", "grouped", "train_and_test_net_in_solver", "v1_parameter_names"])
 @pytest.mark.parametrize("verb", [residual, extension, skip])
 def test_plans_of_every_kind_of_net(tmp_path, form, verb):
-    net = ROOT / "tests" / "fixtures" / f"{form}.prototxt"
+    net = FIXTURES / f"{form}.prototxt"
     weights = tmp_path / "w.caffemodel"
     weights.write_bytes(random_weights(net_of(net), v1=form.startswith("v1")))
     layer = net_of(net).convolutions()[0].name

@@ -13,8 +13,8 @@ import yaml
 from split_surgery import extension
 from split_surgery.errors import UsageError
 from split_surgery.verbs.demo import DATA, demo
-from tests.conftest import EXAMPLE, ROOT, caffe_tools
 from tests.support.nets import write_tiny
+from tests.support.paths import EXAMPLE, ROOT, caffe_tools
 
 
 def test_the_demo(tmp_path, command):

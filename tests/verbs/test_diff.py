@@ -15,11 +15,11 @@ from split_surgery import diff, extension, residual
 from split_surgery.cli import print_files
 from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.errors import SurgeryError, UsageError
-from tests.conftest import SHARED
-from tests.documents.test_hdf5 import tiny_layers, write_h5
-from tests.support.nets import TINY, conv_arrays, tiny_weights, weights, write_tiny
-from tests.support.respelling import respelled
-from tests.verbs.test_show import FIXTURES, fixture, state
+from tests.support.fixture_nets import fixture
+from tests.support.hdf5_files import tiny_layers, write_h5
+from tests.support.nets import TINY, conv_arrays, tiny_state, tiny_weights, weights, write_tiny
+from tests.support.paths import CORPUS
+from tests.support.respelling import RESPELLED, respelled
 
 
 def lines(capsys, a, b, verbose=False) -> list[str]:
@@ -34,7 +34,7 @@ def texts(tmp_path, old: str, new: str):
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(FIXTURES), st.randoms(use_true_random=False))
+@given(st.sampled_from(RESPELLED), st.randoms(use_true_random=False))
 def test_spelling_is_no_difference(tmp_path, name, draw):
     first, second = tmp_path / "a", tmp_path / "b"
     first.write_bytes(fixture(name))
@@ -181,8 +181,8 @@ def test_what_hdf5_leaves_out_as_shared_is_no_difference(tmp_path):
 
 def test_solver_states(tmp_path, capsys):
     a, b = tmp_path / "a", tmp_path / "b"
-    a.write_bytes(state())
-    b.write_bytes(state(iteration=9, seed=2))
+    a.write_bytes(tiny_state())
+    b.write_bytes(tiny_state(iteration=9, seed=2))
     found = lines(capsys, a, b)
     assert found[0] == "~ iter: 7 -> 9"
     assert found[1].startswith("~ history 0: relative change 1.")
@@ -258,7 +258,7 @@ def test_json(tmp_path, command):
 @pytest.mark.corpus
 def test_every_file_of_the_corpus_equals_itself(capsys):
     compared, before = 0, None
-    for path in sorted((SHARED / "corpus" / "prototxt").rglob("*.prototxt"))[5::15]:
+    for path in sorted(CORPUS.rglob("*.prototxt"))[5::15]:
         try:
             assert diff(path, path).equal
             compared += 1

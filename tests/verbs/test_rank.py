@@ -18,8 +18,9 @@ from split_surgery import rank, residual
 from split_surgery.documents import source
 from split_surgery.errors import FileError, UsageError
 from split_surgery.kernels.tpm import MEASURES, coherence, entropy
-from tests.conftest import EXAMPLE
+from tests.support.fixture_nets import siamese
 from tests.support.nets import conv_arrays, tiny_weights, write_tiny
+from tests.support.paths import EXAMPLE
 
 SNAPSHOTS = str(EXAMPLE / "snapshots" / "*.caffemodel")
 FASHION = (EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel")
@@ -181,7 +182,6 @@ def test_scores_of_another_layer_are_refused(tmp_path, command):
 
 
 def test_a_ranking_of_shared_layers_is_read_back(tmp_path, command):
-    from tests.splitting.test_sharing import siamese
 
     net, weights = siamese(tmp_path)
     (tmp_path / "s.json").write_text(command("rank", net, weights, "--layer", "conv1_p", "--json").stdout)

@@ -14,20 +14,13 @@ from hypothesis import strategies as st
 
 from split_surgery import diff, residual, show
 from split_surgery.cli import print_files
-from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.prototxt import Document, Message, Scalar
 from split_surgery.errors import FileError, SurgeryError, UsageError
-from tests.conftest import ROOT, SHARED
-from tests.documents.test_hdf5 import tiny_layers, write_h5
-from tests.support.nets import TINY, blob, conv_arrays, tiny_weights, weights, write_tiny
-from tests.support.respelling import respelled
-
-FIXTURES = ("plain", "grouped", "lists", "same_name_train_and_test", "unknown_fork_fields", "v1_layers", "single_quotes",
-            "net_in_solver", "per_axis_lists", "fillers_on_many_lines", "propagate_down_and_loss_weight")  # fmt: skip
-
-
-def fixture(name: str) -> bytes:
-    return (ROOT / "tests" / "fixtures" / f"{name}.prototxt").read_bytes()
+from tests.support.fixture_nets import fixture
+from tests.support.hdf5_files import tiny_layers, write_h5
+from tests.support.nets import TINY, conv_arrays, tiny_state, tiny_weights, weights, write_tiny
+from tests.support.paths import CORPUS, SHARED
+from tests.support.respelling import RESPELLED, respelled
 
 
 def listed(path, capsys) -> list[str]:
@@ -58,7 +51,7 @@ def test_a_net_reads_well(tmp_path, command):
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(FIXTURES), st.randoms(use_true_random=False))
+@given(st.sampled_from(RESPELLED), st.randoms(use_true_random=False))
 def test_the_same_meaning_is_the_same_listing(tmp_path, name, draw):
     first, second = tmp_path / "a", tmp_path / "b"
     first.write_bytes(fixture(name))
@@ -76,7 +69,7 @@ def numbers(message: Message):
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(FIXTURES), st.data())
+@given(st.sampled_from(RESPELLED), st.data())
 def test_another_number_is_another_listing(tmp_path, name, data):
     text = fixture(name)
     value = data.draw(st.sampled_from(list(numbers(Document(text, name).root))))
@@ -148,15 +141,8 @@ def test_what_a_blob_line_says(tmp_path, monkeypatch, piece, options):
     assert weight.digest == hashlib.sha256(stored.tobytes()).hexdigest()[:16]
 
 
-def state(iteration=7, net="a.caffemodel", step=2, seed=1) -> bytes:
-    found = message_class("SolverState")(iter=iteration, learned_net=net, current_step=step)
-    for array in conv_arrays(seed=seed):
-        blob(found.history.add(), array)
-    return found.SerializeToString()
-
-
 def test_a_solver_state(tmp_path, capsys):
-    (tmp_path / "state").write_bytes(state())
+    (tmp_path / "state").write_bytes(tiny_state())
     lines = listed(tmp_path / "state", capsys)
     assert lines[:3] == ["iter: 7", 'learned_net: "a.caffemodel"', "current_step: 2"]
     assert lines[3].startswith("history 0: 6x3x3x3 float32 ")
@@ -244,7 +230,7 @@ def test_git_compares_by_it(tmp_path):
 @pytest.mark.corpus
 def test_no_file_of_the_corpus_fails_otherwise_than_with_a_sentence(capsys):
     shown = 0
-    for path in sorted((SHARED / "corpus" / "prototxt").rglob("*.prototxt"))[3::9]:
+    for path in sorted(CORPUS.rglob("*.prototxt"))[3::9]:
         try:
             report = show(path)
         except SurgeryError:
@@ -262,7 +248,7 @@ def test_numbers_of_all_sizes(tmp_path):
     assert large.numbers.norm == pytest.approx(3e38 * 3**0.5)
 
 
-FILES = [TINY.encode(), fixture("v1_layers"), tiny_weights(), tiny_weights(legacy=True, dtype="<f8"), state()]
+FILES = [TINY.encode(), fixture("v1_layers"), tiny_weights(), tiny_weights(legacy=True, dtype="<f8"), tiny_state()]
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from split_surgery import extension, verify
-from tests.documents.test_hdf5 import write_h5
-from tests.splitting.test_sharing import siamese
-from tests.support.nets import CONV, DATA, conv_arrays, weights, write_tiny
+from tests.support.fixture_nets import INSIDE, siamese, solver_case
+from tests.support.hdf5_files import write_h5
+from tests.support.nets import CONV, DATA, conv_arrays, net_of, weights, write_tiny
 
 IP = [np.ones((3, 384), np.float32), np.zeros(3, np.float32)]
 
@@ -115,8 +115,6 @@ def test_of_two_sets_of_numbers_for_one_parameter_the_last_is_taken(tmp_path):
 
 
 def test_test_nets_inside_a_solver_are_verified(tmp_path):
-    from tests.splitting.test_old_nets import INSIDE, solver_case
-    from tests.splitting.test_split import net_of
     from tests.support.nets import random_weights
 
     solver, model = solver_case(tmp_path, INSIDE)

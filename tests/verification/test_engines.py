@@ -17,24 +17,9 @@ from split_surgery.documents.weights.caffemodel import Caffemodel
 from split_surgery.errors import FileError, UsageError
 from split_surgery.verification.engines import opencv
 from split_surgery.verification.engines.prepare import prepare
-from tests.conftest import EXAMPLE, SHARED
+from tests.support.fixture_nets import siamese
 from tests.support.nets import TINY, write_tiny
-
-NETS = {
-    "fashion_vgg": (EXAMPLE / "deploy.prototxt", EXAMPLE / "fashion_vgg.caffemodel", "conv1_1"),
-    "lenet": (
-        SHARED / "models/lenet/mnist_deploy.prototxt",
-        SHARED / "models/lenet/lenet_iter_10000.caffemodel",
-        "conv1",
-    ),
-    "mtcnn_det3": (SHARED / "models/mtcnn_det3/det3.prototxt", SHARED / "models/mtcnn_det3/det3.caffemodel", "conv1"),
-    "res10_ssd_face": (
-        SHARED / "models/res10_ssd_face/deploy.prototxt",
-        SHARED / "models/res10_ssd_face/res10_300x300_ssd_iter_140000.caffemodel",
-        "conv1_h",
-    ),
-}
-REAL = [pytest.param(name, marks=[] if name == "fashion_vgg" else [pytest.mark.corpus]) for name in NETS]
+from tests.support.real_nets import EVERY, NETS, REAL
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -46,9 +31,6 @@ def test_a_noise_free_extension_is_the_baseline(tmp_path, name):
     assert {output.blob for output in report.outputs} >= {layer}
     for output in report.outputs:
         assert output.difference <= min(output.tolerance, 1e-5), output
-
-
-EVERY = [("lenet", f"conv{n}") for n in (1, 2)] + [("mtcnn_det3", f"conv{n}") for n in (1, 2, 3, 4)]
 
 
 @pytest.mark.corpus
@@ -248,7 +230,6 @@ layer {
 
 
 def test_a_data_layer_with_two_images(tmp_path):
-    from tests.splitting.test_sharing import siamese
 
     net, weights = siamese(tmp_path)
     text = net.read_text()

@@ -234,7 +234,7 @@ def test_a_layer_that_the_weights_lack(tmp_path):
 def test_a_cut_caffemodel_is_refused_or_reported_by_coverage(tmp_path):
     from split_surgery import verify
     from split_surgery.errors import SurgeryError
-    from tests.conftest import EXAMPLE
+    from tests.support.paths import EXAMPLE
 
     net, whole = EXAMPLE / "deploy.prototxt", (EXAMPLE / "fashion_vgg.caffemodel").read_bytes()
     cut = tmp_path / "cut.caffemodel"
@@ -300,7 +300,7 @@ def test_diffs_end_lines_where_files_do(tmp_path):
 
 def test_also_edits_the_deploy_net_alike(tmp_path):
     from split_surgery import verify
-    from tests.conftest import EXAMPLE
+    from tests.support.paths import EXAMPLE
 
     arguments = (EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel", tmp_path / "out")
     report = residual(*arguments, also=(EXAMPLE / "deploy.prototxt",))

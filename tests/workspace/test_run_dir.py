@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from split_surgery import apply, extension, rank, residual, verify
-from split_surgery.documents.net.net import Net
-from split_surgery.documents.prototxt import Document
 from split_surgery.documents.source import sha256
 from split_surgery.errors import FileError, UsageError
-from tests.conftest import ROOT
-from tests.support.nets import CONV, DATA, TINY, conv_arrays, random_weights, write_tiny
+from tests.support.nets import CONV, DATA, TINY, conv_arrays, net_of, random_weights, write_tiny
+from tests.support.paths import FIXTURES, PROGRAM, ROOT
+from tests.support.training import train_baseline
 
 CHAIN = ROOT / "examples" / "chain.sh"
-
-
-def net_of(path):
-    return Net(Document(path.read_bytes(), path.name))
 
 
 def moved(folder: Path, name: str, seed: int) -> None:
@@ -89,7 +83,7 @@ def test_directories_that_do_not_stand_for_a_net(tmp_path):
 
 
 def test_a_net_inside_a_solver_stands_in_its_directory(tmp_path):
-    solver = ROOT / "tests" / "fixtures" / "net_in_solver.prototxt"
+    solver = FIXTURES / "net_in_solver.prototxt"
     weights = tmp_path / "w.caffemodel"
     weights.write_bytes(random_weights(net_of(solver)))
     extension(solver, weights, tmp_path / "one", noise=0)
@@ -130,7 +124,6 @@ def test_auto_in_a_net_that_was_split_before(tmp_path):
 @pytest.mark.caffe
 def test_the_chain_from_a_baseline_to_derived3(tmp_path, caffe):
     """In real Caffe, both flows; run again it leaves all as it is; a cut training goes on; a failed one stops it."""
-    from tests.outside.test_resume import train_baseline
 
     train_baseline(caffe, tmp_path, "SGD")
     (tmp_path / "grow.prototxt").write_text(
@@ -138,7 +131,7 @@ def test_the_chain_from_a_baseline_to_derived3(tmp_path, caffe):
         'snapshot_prefix: "base"\nsolver_mode: CPU\nrandom_seed: 1\n'
     )
     environment = os.environ | {
-        "SPLIT_SURGERY": str(Path(sys.executable).with_name("split-surgery")), "SPLIT_SURGERY_CAFFE": str(caffe[0]),
+        "SPLIT_SURGERY": str(PROGRAM), "SPLIT_SURGERY_CAFFE": str(caffe[0]),
     }  # fmt: skip
     arguments = ["base.prototxt", "base_iter_10.caffemodel", "grow.prototxt", "out"]
 
