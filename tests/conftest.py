@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.paths import PROGRAM, REQUIRE_CAFFE, SHARED, caffe_tools
+from tests.support.paths import EXAMPLE, PROGRAM, REQUIRE_CAFFE, SHARED, caffe_tools
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,9 +42,16 @@ def caffe() -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """Real files, which are not published."""
-    return SHARED
+def page(tmp_path_factory):
+    """The report's page on the example."""
+    pytest.importorskip("matplotlib")
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    from split_surgery import report
+
+    found = report(EXAMPLE, path, input_shape={"data": (64, 1, 28, 28)})
+    assert (found.file, found.status, found.pictures) == (str(path), "written", ())
+    assert report(EXAMPLE, path, input_shape={"data": (64, 1, 28, 28)}).status == "unchanged"
+    return path
 
 
 @pytest.fixture

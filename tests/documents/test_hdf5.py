@@ -13,13 +13,8 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import FileError, UsageError
 from tests.support.fixture_nets import siamese
-from tests.support.hdf5_files import tiny_layers, write_h5
+from tests.support.hdf5_files import h5_case, tiny_layers, write_h5
 from tests.support.nets import TINY, conv_arrays, read_weights, tiny_weights, write_tiny
-
-
-def h5_case(tmp_path, **options):
-    net, _ = write_tiny(tmp_path)
-    return net, write_h5(tmp_path / "base.caffemodel.h5", tiny_layers(), **options)
 
 
 def content(path):
@@ -182,16 +177,6 @@ def test_without_h5py_one_sentence_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(FileError, match="is HDF5, and h5py is not installed(?s:.*)pip install h5py"):
         residual(net, weights, tmp_path / "out")
-
-
-@pytest.mark.caffe
-def test_hdf5_nets_run_in_caffe_and_are_refused_by_opencv(tmp_path, caffe, monkeypatch):
-    monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(caffe[1]))
-    net, weights = h5_case(tmp_path)
-    extension(net, weights, tmp_path / "out", noise=0)
-    assert verify(net, weights, tmp_path / "out", engine="caffe", max_drift=0).problems == ()
-    with pytest.raises(FileError, match="is HDF5, which OpenCV's importer does not read"):
-        verify(net, weights, tmp_path / "out", engine="opencv")
 
 
 def test_another_split_in_the_directory_is_not_mixed(tmp_path):

@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.prototxt import MAX_DEPTH, Document, Message, Scalar, quote, unescape
 from split_surgery.documents.spans import Splice, apply_splices
 from split_surgery.errors import FileError, SurgeryError
-from tests.support.corpus import corpus_folders
 from tests.support.fixture_nets import EVERY_FIXTURE
 from tests.support.protobuf_oracle import Mixed, agrees
 
@@ -158,47 +155,6 @@ def test_a_splice_and_its_inverse_give_the_file_back(path):
         start, stop = field.value_span
         there = apply_splices(data, [Splice(start, stop, b"<new>")])
         assert apply_splices(there, [Splice(start, start + 5, data[start:stop])]) == data
-
-
-@pytest.mark.corpus
-@pytest.mark.parametrize("folder", corpus_folders(), ids=lambda path: path.name)
-def test_corpus(folder, record_property):
-    """Each real file parses, protobuf agreeing wherever it can parse it, or is refused with file, line and column."""
-    counts = {
-        "parsed": 0,
-        "protobuf agrees": 0,
-        "protobuf cannot": 0,
-        "no schema": 0,
-        "refused": 0,
-        "refused by protobuf too": 0,
-    }
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file():
-            continue
-        try:
-            document = Document(path.read_bytes(), path.name)
-        except SurgeryError as error:
-            name, line, column, _ = str(error).removeprefix(path.name).split(":", 3)
-            assert (name, line.isdigit(), column.isdigit()) == ("", True, True)
-            counts["refused"] += 1
-            counts["refused by protobuf too"] += protobuf_refuses(path.read_bytes())
-            continue
-        counts["parsed"] += 1
-        try:
-            counts["protobuf agrees" if agrees(document) else "protobuf cannot"] += 1
-        except Mixed:
-            counts["no schema"] += 1
-    assert counts["refused"] == counts["refused by protobuf too"]
-    for key, value in counts.items():
-        record_property(key, value)
-
-
-def protobuf_refuses(data: bytes) -> bool:
-    try:
-        text_format.Parse(data, message_class("NetParameter")(), allow_unknown_field=True)
-    except (text_format.ParseError, UnicodeDecodeError):
-        return True
-    return False
 
 
 def test_scalars_say_what_they_are():

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-
 import cv2
 import numpy as np
 import pytest
@@ -13,15 +10,11 @@ from hypothesis import strategies as st
 
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
-from split_surgery.documents.net.shape_rules import Unknown, parameter_shapes
 from split_surgery.documents.net.shapes import costs, infer
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.weights.caffemodel import Caffemodel
 from split_surgery.documents.weights.wire import Buffer
-from split_surgery.errors import SurgeryError
-from tests.support.architectures import ARCHITECTURES, shrunk
 from tests.support.nets import TINY, tiny_weights, weights
-from tests.support.paths import CORPUS, SUPPORT
 
 TEST, TRAIN = State("TEST"), State("TRAIN")
 
@@ -189,43 +182,3 @@ def test_pooling_and_convolution_are_as_in_opencv(size, kernel, stride, pad, dil
     net.setInput(blob, "a")
     found = dict(zip(("conv", "pool"), net.forward(["conv", "pool"])))
     assert {name: array.shape for name, array in found.items()} == tops(text)
-
-
-@pytest.mark.caffe
-@pytest.mark.corpus
-def test_every_shape_is_caffes(tmp_path, caffe):
-    """Blobs and parameters of the architectures that the other tests run, small as there and as large as they are."""
-    paths = []
-    for at, name in enumerate(ARCHITECTURES):
-        file = tmp_path / f"{at}.prototxt"
-        document = Document((CORPUS / f"{name}.prototxt").read_bytes(), name)
-        file.write_bytes(shrunk(Net(document)).text)
-        paths.append(file)
-    script = SUPPORT / "caffe_shapes.py"
-    done = subprocess.run([caffe[1], script, *paths], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    known = 0
-    for path, there in zip(paths, json.loads(done.stdout)):
-        made = {}
-        for shaped in infer(net_of(path.read_text()), TEST):
-            made.update(zip(shaped.layer.tops, shaped.tops))
-            try:
-                params = parameter_shapes(shaped.layer, shaped.bottoms)
-            except (Unknown, SurgeryError):
-                continue
-            assert [list(shape) for shape in params] == there["params"].get(shaped.layer.name, [])
-        assert {blob: list(shape) for blob, shape in made.items()} == {blob: there["blobs"][blob] for blob in made}
-        known += len(made)
-    assert known > 500
-
-
-@pytest.mark.corpus
-def test_no_net_of_the_corpus_raises():
-    met = 0
-    for path in sorted(CORPUS.rglob("*.prototxt"))[::7]:
-        try:
-            net = Net(Document(path.read_bytes(), path.name))
-        except SurgeryError:
-            continue
-        met += sum(row.multiply_adds is not None for state in (TEST, TRAIN) for row in costs(net, None, state))
-    assert met > 2000

@@ -11,17 +11,30 @@ import subprocess
 import numpy as np
 import pytest
 
-from split_surgery import extension, residual, verify
+from split_surgery import extension, residual, skip, verify
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.source import Source
 from split_surgery.documents.weights.caffemodel import Caffemodel
+from split_surgery.errors import FileError
 from split_surgery.verbs.demo import DATA as DEMO
 from split_surgery.verbs.demo import SCALE
 from split_surgery.verification.engines import opencv, pycaffe
 from split_surgery.verification.engines.prepare import prepare
 from tests.support.fixture_nets import EVERY_FIXTURE, fixture_net, options_for
-from tests.support.nets import CONV, DATA, TAIL, TINY, read_weights, write_tiny
+from tests.support.hdf5_files import h5_case
+from tests.support.nets import (
+    CONV,
+    DATA,
+    TAIL,
+    TINY,
+    conv_arrays,
+    net_of,
+    random_weights,
+    read_weights,
+    tiny_weights,
+    write_tiny,
+)
 from tests.support.paths import EXAMPLE, SUPPORT
 from tests.support.real_nets import EVERY, NETS, REAL
 
@@ -277,7 +290,6 @@ def test_caffes_own_words_reach_the_user(tmp_path):
 
 @pytest.mark.parametrize("verb", [residual, extension])
 def test_groups(tmp_path, caffe, verb):
-    from tests.support.nets import conv_arrays, tiny_weights
 
     text = TINY.replace("num_output: 6", "num_output: 12").replace("pad: 1", "pad: 1 group: 3")
     net, weights = write_tiny(tmp_path, text, tiny_weights(conv_arrays(12, 1)))
@@ -301,3 +313,43 @@ def test_caffe_says_why_a_shape_does_not_fit(tmp_path):
     odd = (tmp_path / "odd.prototxt", weights)
     with pytest.raises(FileError, match='has no field named "nosuch"'):
         verify(*odd, odd, engine="caffe")
+
+
+@pytest.mark.caffe
+def test_hdf5_nets_run_in_caffe_and_are_refused_by_opencv(tmp_path, caffe, monkeypatch):
+    monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(caffe[1]))
+    net, weights = h5_case(tmp_path)
+    extension(net, weights, tmp_path / "out", noise=0)
+    assert verify(net, weights, tmp_path / "out", engine="caffe", max_drift=0).problems == ()
+    with pytest.raises(FileError, match="is HDF5, which OpenCV's importer does not read"):
+        verify(net, weights, tmp_path / "out", engine="opencv")
+
+
+@pytest.mark.caffe
+@pytest.mark.parametrize(
+    ("geometry", "options"),
+    [
+        ("kernel_size: 3 pad: 1", {}),
+        ("kernel_size: 3 pad: 1 stride: 2", {"skip": "average"}),
+        ("kernel_size: 3", {}),
+        ("kernel_size: 2 stride: 2", {"even_center": "low"}),
+    ],
+)
+def test_skip_in_real_caffe_is_what_folding_says(tmp_path, caffe, monkeypatch, geometry, options):
+    """The folded block, put into the baseline, computes in Caffe what the derived net computes there."""
+    monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(caffe[1]))
+    from split_surgery.documents.weights.caffemodel import Caffemodel
+    from split_surgery.documents.weights.wire import Buffer
+    from split_surgery.folding.compose import fold_block
+    from tests.support.nets import weights as weights_of
+
+    net, weights = write_tiny(tmp_path, DATA + CONV.replace("kernel_size: 3\n    pad: 1", geometry))
+    weights.write_bytes(random_weights(net_of(net)))
+    skip(net, weights, tmp_path / "out", **options)
+    derived, model = net_of(tmp_path / "out" / "net.prototxt"), (tmp_path / "out" / "net.caffemodel").read_bytes()
+    folded = fold_block(derived, list(derived.layers[1:]), Caffemodel(Buffer(model)), "data", "conv1_1")
+    weights.write_bytes(
+        weights_of([("conv1_1", "Convolution", ["data"], ["conv1_1"], [folded.map.weight, folded.map.bias], None)])
+    )
+    (output,) = verify(net, weights, tmp_path / "out", engine="caffe").outputs
+    assert output.difference < 1e-5

@@ -1,7 +1,9 @@
-"""Real architectures in real Caffe: inputs shrunk, batch 1, random weights; a noise-free extension computes the same."""
+"""Real architectures in real Caffe: inputs shrunk, batch 1, random weights; a noise-free extension computes the same, shapes too."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +12,18 @@ import pytest
 
 from split_surgery import extension, fold, residual, verify
 from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.rules import State
+from split_surgery.documents.net.shape_rules import Unknown, parameter_shapes
+from split_surgery.documents.net.shapes import infer
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.weights.caffemodel import Caffemodel
 from split_surgery.documents.weights.wire import Buffer
+from split_surgery.errors import SurgeryError
 from split_surgery.verification.engines.prepare import prepare, random_inputs
 from tests.support.architectures import ARCHITECTURES, shrunk
 from tests.support.corpus_splits import first_splittable
 from tests.support.nets import read_weights
-from tests.support.paths import CORPUS
+from tests.support.paths import CORPUS, SUPPORT
 from tests.support.run_caffe import in_caffe
 
 pytestmark = [pytest.mark.caffe, pytest.mark.corpus]
@@ -141,3 +147,31 @@ def test_real_architectures_with_a_trained_split_fold(tmp_path, caffe, monkeypat
         tops = read(case.file("base/net.prototxt")).named(case.layer)[0].tops
         pairs.append(pair_of(case, f"two splits of {case.layer} folded", case.file("two"), case.file("back"), tops))
     assert_same(caffe, pairs)
+
+
+@pytest.mark.caffe
+@pytest.mark.corpus
+def test_every_shape_is_caffes(tmp_path, caffe):
+    """Blobs and parameters of the architectures that the other tests run, small as there and as large as they are."""
+    paths = []
+    for at, name in enumerate(ARCHITECTURES):
+        file = tmp_path / f"{at}.prototxt"
+        document = Document((CORPUS / f"{name}.prototxt").read_bytes(), name)
+        file.write_bytes(shrunk(Net(document)).text)
+        paths.append(file)
+    script = SUPPORT / "caffe_shapes.py"
+    done = subprocess.run([caffe[1], script, *paths], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    known = 0
+    for path, there in zip(paths, json.loads(done.stdout)):
+        made = {}
+        for shaped in infer(read(path), State("TEST")):
+            made.update(zip(shaped.layer.tops, shaped.tops))
+            try:
+                params = parameter_shapes(shaped.layer, shaped.bottoms)
+            except (Unknown, SurgeryError):
+                continue
+            assert [list(shape) for shape in params] == there["params"].get(shaped.layer.name, [])
+        assert {blob: list(shape) for blob, shape in made.items()} == {blob: there["blobs"][blob] for blob in made}
+        known += len(made)
+    assert known > 500

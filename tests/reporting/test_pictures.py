@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -16,12 +13,13 @@ from split_surgery import plot, rank
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.prototxt import Document
-from split_surgery.errors import FileError, UsageError
+from split_surgery.errors import UsageError
 from split_surgery.kernels.tpm import entropy
 from split_surgery.reporting.logs.caffe_log import Curve, read_logs
 from split_surgery.splitting.plan_file import read_plan
 from tests.support.nets import weights
-from tests.support.paths import CORPUS, EXAMPLE
+from tests.support.paths import EXAMPLE
+from tests.support.report_pages import MAGIC
 
 pytest.importorskip("matplotlib")
 
@@ -32,27 +30,6 @@ from split_surgery.reporting.pictures.curves import lines_of, moving_average
 from split_surgery.reporting.pictures.grids import GAP, LARGEST, LEAST, TALL, WIDE, Kernels, layout
 from split_surgery.reporting.pictures.layout import place
 from split_surgery.reporting.pictures.pairs import edge_profile, edge_response
-
-MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
-KINDS = {
-    "loss": ["."],
-    "tpm": ["derived1/split.yaml"],
-    "kernels": ["derived1", "conv1_1_split1"],
-    "net": ["derived1"],
-}
-
-
-@pytest.mark.parametrize("suffix", MAGIC)
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_in_every_format_twice_the_same(kind, suffix, tmp_path, command):
-    files = [tmp_path / f"{at}.{suffix}" for at in range(2)]
-    for file in files:
-        done = command("plot", kind, *KINDS[kind], "-o", file, cwd=EXAMPLE)
-        assert done.returncode == 0, done.stderr
-        assert str(file) in done.stdout
-    first, second = (file.read_bytes() for file in files)
-    assert first.startswith(MAGIC[suffix])
-    assert first == second
 
 
 def test_the_lines_are_the_logs_values():
@@ -293,25 +270,6 @@ def test_boxes_never_overlap_and_arrows_run_down(graph):
         assert all(upper[1] < lower[1] for upper, lower in pairwise(route))
 
 
-@pytest.mark.corpus
-def test_every_layer_of_real_nets_is_in_one_box(shared):
-    """Each layer of a state stands in one box, folded or not, and no arrow runs back."""
-    done = 0
-    for path in sorted(CORPUS.rglob("*.prototxt"))[::9]:
-        try:
-            net = Net(Document(path.read_bytes(), path.name))
-        except Exception:  # not a net
-            continue
-        state = State("TEST")
-        names = sorted(layer.name for layer in net.layers if layer.in_state(state))
-        whole = diagram_of(net, state)
-        for found in (whole, whole.around(names[:1])) if names else ():
-            assert sorted(name for box in found.boxes for name in box.layers) == names
-            assert all(arrow.start < arrow.end for arrow in found.arrows)
-        done += 1
-    assert done > 60
-
-
 def test_new_layers_are_those_of_the_plan_or_those_that_the_base_has_not():
     by_plan = plot.net(EXAMPLE / "derived1").about
     assert by_plan == plot.net(EXAMPLE / "derived1" / "net.prototxt", base=EXAMPLE / "train_val.prototxt").about
@@ -319,47 +277,6 @@ def test_new_layers_are_those_of_the_plan_or_those_that_the_base_has_not():
     assert "new" not in plot.net(EXAMPLE / "train_val.prototxt").about
     around = plot.net(EXAMPLE / "derived1", around="conv1_1", phase="train").picture.figure.axes[0]
     assert "9 layers" in [text.get_text() for text in around.texts]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["loss", ".", "-o", "x.gif"], 2, "must end in .png, .svg or .pdf"),
-        (["loss", "-o", "x.png"], 2, "no log was given"),
-        (["loss", ".", "--avg", "0", "-o", "x.png"], 2, "--avg 0: must be at least 1"),
-        (["loss", "nosuch", "-o", "x.png"], 3, "nosuch: No such file or directory"),
-        (["loss", "README.md", "-o", "x.png"], 3, "there is no curve to draw"),
-        (["tpm", "train_val.prototxt", "-o", "x.png"], 2, "WEIGHTS is missing"),
-        (["tpm", "derived1/split.yaml", "--layer", "nosuch", "-o", "x.png"], 2, 'does not split "nosuch"'),
-        (["tpm", "derived1/split.yaml", "--fast", "3", "-o", "x.png"], 2, "its scores are frozen"),
-        (["kernels", "fashion_vgg.caffemodel", "conv1_9", "-o", "x.png"], 2, "nearest: conv1_"),
-        (["kernels", "fashion_vgg.caffemodel", "ip1", "-o", "x.png"], 2, "it has no kernels"),
-        (["kernels", "fashion_vgg.caffemodel", "conv1_1", "--compare", "-o", "x.png"], 2, "it is for residual splits"),
-        (["kernels", "train.log", "conv1_1", "-o", "x.png"], 3, "train.log"),
-        (["net", "train_val.prototxt", "--around", "conv9", "-o", "x.png"], 2, 'no layer "conv9"'),
-        (["net", "snapshots", "-o", "x.png"], 3, "is a directory without a net.prototxt"),
-        (["net", "README.md", "-o", "x.png"], 3, "README.md:"),
-        (["net", "train_val.prototxt", "-o", "train.log/x.png"], 3, "train.log"),
-    ],
-)
-def test_errors(arguments, code, message, tmp_path, command):
-    (tmp_path / "x").mkdir()
-    done = command("plot", *arguments, cwd=EXAMPLE)
-    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
-    assert "Traceback" not in done.stderr
-    assert not list(EXAMPLE.glob("x.*"))
-
-
-def test_the_report_of_a_picture(tmp_path, command):
-    done = command("plot", "net", EXAMPLE / "derived1", "-o", tmp_path / "new" / "n.svg", "--json")
-    tree = json.loads(done.stdout)
-    assert tree["file"] == str(tmp_path / "new" / "n.svg")
-    assert tree["kind"] == "net"
-    with pytest.raises(UsageError):
-        plot.net(EXAMPLE / "derived1", phase="neither")
-    with pytest.raises(FileError):
-        plot.net(tmp_path / "nosuch")
-    assert "<svg" in plot.net(EXAMPLE / "derived1")._repr_html_()
 
 
 ODD = ["a$\\frac$", "b_$x_1$", "\x1b[31mred", "\udcff\udc80", "漢字", "<&>\"'", "x" * 300]
@@ -494,65 +411,9 @@ def test_a_diagram_that_nobody_could_read_is_refused():
     assert len(place([(50.0, 20.0)] * 25, dense, 30.0).boxes) == 25
 
 
-def test_an_input_is_not_replaced(tmp_path):
-    log = tmp_path / "train.svg"
-    log.write_bytes((EXAMPLE / "train.log").read_bytes())
-    with pytest.raises(UsageError, match="would replace the input"):
-        plot.loss(log, log)
-    assert log.read_bytes() == (EXAMPLE / "train.log").read_bytes()
-
-
-def test_shapes_of_blobs_that_are_not_there(tmp_path):
-    with pytest.raises(UsageError, match='has no blob "dta"(?s:.*)nearest: data'):
-        plot.net(EXAMPLE / "derived1", input_shape={"dta": (1, 1, 28, 28)})
-
-
 def test_names_with_markup_are_only_names(tmp_path):
     """A layer may be called anything: matplotlib takes $ for mathematics, and SVG has its own special letters."""
     text = NET.replace('"b"', '"$b^{<&>_$"')
     (tmp_path / "n.prototxt").write_text(text)
     plot.net(tmp_path / "n.prototxt", tmp_path / "n.svg")
     assert "<svg" in plot.net(tmp_path / "n.prototxt")._repr_html_()
-
-
-VERBS = [
-    "report . -q",
-    "show deploy.prototxt",
-    "rank train_val.prototxt fashion_vgg.caffemodel -q",
-    "fold derived1 -o OUT -q",
-]
-
-
-@pytest.mark.parametrize("line", [*VERBS, "plot --help", "--help"])
-def test_nothing_else_loads_matplotlib(line, tmp_path):
-    code = (
-        "import sys\nfrom split_surgery.cli.main import main\n"
-        "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code, done.code\n"
-        "assert 'matplotlib' not in sys.modules and 'PIL' not in sys.modules"
-    )
-    words = [str(tmp_path / "out") if word == "OUT" else word for word in line.split()]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=EXAMPLE, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def without_matplotlib(tmp_path):
-    (tmp_path / "hidden").mkdir()
-    (tmp_path / "hidden" / "matplotlib.py").write_text("raise ImportError('hidden')\n")
-    return {"PYTHONPATH": str(tmp_path / "hidden")}
-
-
-def test_without_matplotlib(tmp_path, command):
-    hidden = without_matplotlib(tmp_path)
-    for arguments in (
-        ["plot", "net", "derived1", "-o", tmp_path / "x.png"],
-        ["report", ".", "-o", tmp_path / "x.html"],
-    ):
-        done = command(*arguments, cwd=EXAMPLE, **hidden)
-        assert done.returncode == 3
-        assert "pip install matplotlib" in done.stderr
-    assert command("report", ".", cwd=EXAMPLE, **hidden).returncode == 0
-    done = command("demo", tmp_path / "demo", "-q", **hidden)
-    assert done.returncode == 0
-    assert "no report was written: drawing needs matplotlib" in done.stderr

@@ -34,19 +34,6 @@ def test_text_and_weights_each_keep_their_form(tmp_path, text, v1_weights, verb)
     assert verify(net, weights, tmp_path / "out").problems == ()
 
 
-@pytest.mark.parametrize("engine", ["opencv", pytest.param("caffe", marks=pytest.mark.caffe)])
-@pytest.mark.parametrize("v1_weights", [True, False])
-def test_v1_nets_run(tmp_path, request, monkeypatch, engine, v1_weights):
-    if engine == "caffe":
-        monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(request.getfixturevalue("caffe")[1]))
-    net, weights = write_tiny(tmp_path, V1)
-    weights.write_bytes(random_weights(Net(Document(V1.encode(), "net")), v1=v1_weights))
-    extension(net, weights, tmp_path / "out", noise=0)
-    report = verify(net, weights, tmp_path / "out", engine=engine, max_drift=0)
-    assert report.problems == ()
-    assert report.outputs[0].size == 6 * 8 * 8
-
-
 def test_the_fields_of_v1(tmp_path):
     net, weights = write_tiny(tmp_path, V1)
     weights.write_bytes(random_weights(Net(Document(V1.encode(), "net")), v1=True))

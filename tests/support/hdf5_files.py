@@ -5,7 +5,7 @@ from __future__ import annotations
 import h5py
 import numpy as np
 
-from tests.support.nets import conv_arrays
+from tests.support.nets import conv_arrays, write_tiny
 
 
 def write_h5(path, layers, dtype=np.float32, diff=False):
@@ -24,3 +24,8 @@ def tiny_layers(seed=1):
     arrays = conv_arrays(seed=seed)
     ip = [np.ones((4, 384), np.float32), np.zeros(4, np.float32)]
     return {"data": {}, "conv1_1": dict(enumerate(arrays)), "relu1_1": {}, "ip": dict(enumerate(ip))}
+
+
+def h5_case(tmp_path, **options):
+    net, _ = write_tiny(tmp_path)
+    return net, write_h5(tmp_path / "base.caffemodel.h5", tiny_layers(), **options)

@@ -290,36 +290,6 @@ def test_an_average_that_cannot_fit_is_refused(tmp_path):
         skip(net, weights, tmp_path / "out", skip="average")
 
 
-@pytest.mark.caffe
-@pytest.mark.parametrize(
-    ("geometry", "options"),
-    [
-        ("kernel_size: 3 pad: 1", {}),
-        ("kernel_size: 3 pad: 1 stride: 2", {"skip": "average"}),
-        ("kernel_size: 3", {}),
-        ("kernel_size: 2 stride: 2", {"even_center": "low"}),
-    ],
-)
-def test_skip_in_real_caffe_is_what_folding_says(tmp_path, caffe, monkeypatch, geometry, options):
-    """The folded block, put into the baseline, computes in Caffe what the derived net computes there."""
-    monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(caffe[1]))
-    from split_surgery.documents.weights.caffemodel import Caffemodel
-    from split_surgery.documents.weights.wire import Buffer
-    from split_surgery.folding.compose import fold_block
-    from tests.support.nets import weights as weights_of
-
-    net, weights = write_tiny(tmp_path, DATA + CONV.replace("kernel_size: 3\n    pad: 1", geometry))
-    weights.write_bytes(random_weights(net_of(net)))
-    skip(net, weights, tmp_path / "out", **options)
-    derived, model = net_of(tmp_path / "out" / "net.prototxt"), (tmp_path / "out" / "net.caffemodel").read_bytes()
-    folded = fold_block(derived, list(derived.layers[1:]), Caffemodel(Buffer(model)), "data", "conv1_1")
-    weights.write_bytes(
-        weights_of([("conv1_1", "Convolution", ["data"], ["conv1_1"], [folded.map.weight, folded.map.bias], None)])
-    )
-    (output,) = verify(net, weights, tmp_path / "out", engine="caffe").outputs
-    assert output.difference < 1e-5
-
-
 @pytest.mark.parametrize(
     ("order", "fast", "measure", "verb"),
     list(

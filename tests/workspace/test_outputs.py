@@ -14,14 +14,6 @@ from split_surgery.errors import FileError, UsageError
 from split_surgery.workspace.outputs import dedented
 from tests.support.nets import TINY, write_tiny
 
-SOLVER = """\
-# trains base
-net: "base.prototxt"  # the net
-base_lr: 0.01
-snapshot_prefix: 'snapshots/base'
-weights: "old.caffemodel"
-"""
-
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
@@ -121,64 +113,6 @@ def test_check_and_diff_write_nothing(tmp_path):
         residual(net, weights, out, check=True, diff=True)
 
 
-def test_the_solver_points_into_the_directory(tmp_path, monkeypatch):
-    net, weights = write_tiny(tmp_path)
-    (tmp_path / "solver.prototxt").write_text(SOLVER)
-    monkeypatch.chdir(tmp_path)
-    report = residual("base.prototxt", "base.caffemodel", "derived1/", solver="solver.prototxt")
-    expected = SOLVER.replace("base.prototxt", "derived1/net.prototxt").replace("snapshots/base", "derived1/base")
-    expected = expected.replace("old.caffemodel", "derived1/net.caffemodel")
-    assert (tmp_path / "derived1" / "solver.prototxt").read_text() == expected
-    assert report.next_command == (
-        "caffe train --solver derived1/solver.prototxt --weights derived1/net.caffemodel 2>&1 | tee derived1/train.log"
-    )
-    there = residual("base.prototxt", "base.caffemodel", "d2", solver="solver.prototxt", as_path="/gpu/runs/d2/")
-    text = (tmp_path / "d2" / "solver.prototxt").read_text()
-    assert 'net: "/gpu/runs/d2/net.prototxt"' in text
-    assert "snapshot_prefix: '/gpu/runs/d2/base'" in text
-    assert "--solver /gpu/runs/d2/solver.prototxt" in there.next_command
-    assert (tmp_path / "derived1" / "net.prototxt").read_bytes() == (tmp_path / "d2" / "net.prototxt").read_bytes()
-
-
-@pytest.mark.parametrize(("end", "eol"), [("\n", "\n"), ("", "\n"), ("\r\n", "\r\n")])
-def test_a_solver_without_a_prefix_gets_one(tmp_path, end, eol):
-    net, weights = write_tiny(tmp_path)
-    text = f'net: "base.prototxt"{eol}base_lr: 1{end}'
-    (tmp_path / "s.prototxt").write_bytes(text.encode())
-    residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt", as_path="out")
-    expected = (
-        text.replace("base.prototxt", "out/net.prototxt") + ("" if end else eol) + f'snapshot_prefix: "out/net"{eol}'
-    )
-    assert (tmp_path / "out" / "solver.prototxt").read_bytes() == expected.encode()
-
-
-def test_a_solver_of_another_net_is_refused(tmp_path):
-    net, weights = write_tiny(tmp_path)
-    (tmp_path / "other.prototxt").write_text(TINY)
-    (tmp_path / "s.prototxt").write_text('net: "other.prototxt"\n')
-    with pytest.raises(UsageError, match=r's.prototxt:1:1: the solver\'s net is "other.prototxt", which is not NET'):
-        residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
-    # A path of the training machine, which is not here: the name decides.
-    (tmp_path / "s.prototxt").write_text('net: "/gpu/base.prototxt"\n')
-    residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
-
-
-def test_a_net_inside_a_solver(tmp_path):
-    body = "".join(f"  {line}\n" for line in TINY.splitlines())
-    text = f'# FitNet\nsnapshot_prefix: "snap/fit"\nnet_param {{\n{body}}}\nbase_lr: 0.1\n'
-    net, weights = write_tiny(tmp_path, text)
-    residual(net, weights, tmp_path / "out", as_path="out")
-    solver = (tmp_path / "out" / "solver.prototxt").read_text()
-    assert solver.startswith('# FitNet\nsnapshot_prefix: "out/fit"\nnet_param {\n  name: "tiny"\n')
-    assert solver.endswith("\n}\nbase_lr: 0.1\n")
-    plain, plain_weights = write_tiny(tmp_path)
-    residual(plain, plain_weights, tmp_path / "plain")
-    assert (tmp_path / "out" / "net.prototxt").read_bytes() == (tmp_path / "plain" / "net.prototxt").read_bytes()
-    with pytest.raises(UsageError, match="is a solver itself"):
-        net, weights = write_tiny(tmp_path, text)
-        residual(net, weights, tmp_path / "out2", solver=net)
-
-
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -202,52 +136,6 @@ def test_unwritable_places(tmp_path):
         with pytest.raises(FileError, match=message):
             extension(net, weights, tmp_path / place)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["base.caffemodel", "base.prototxt", "file"]
-
-
-def test_missing_and_odd_inputs(tmp_path):
-    net, weights = write_tiny(tmp_path)
-    (tmp_path / "empty").write_bytes(b"")
-    for given, message in (
-        ((tmp_path / "missing", weights), "missing: No such file or directory"),
-        ((net, tmp_path / "missing"), "missing: No such file or directory"),
-        ((tmp_path, weights), "is a directory, and not one that a split or a fold wrote"),
-        ((net, tmp_path), "is a directory"),
-        ((tmp_path / "empty", weights), "empty: holds no layers"),
-        ((net, tmp_path / "empty"), "empty: is empty"),
-        ((weights, weights), "is binary, not a prototxt"),
-        ((net, net), "not a protobuf field|is this a caffemodel|past the end"),
-    ):
-        with pytest.raises(FileError, match=message):
-            residual(*given, tmp_path / "out")
-
-
-def test_a_layer_that_the_weights_lack(tmp_path):
-    from tests.support.nets import tiny_weights
-
-    net, weights = write_tiny(tmp_path, TINY, tiny_weights().replace(b"\x07conv1_1", b"\x07conv9_9"))
-    with pytest.raises(
-        FileError, match=r'base.caffemodel: has no layer "conv1_1" \(which .*base.prototxt:8:1 defines\)'
-    ):
-        residual(net, weights, tmp_path / "out")
-
-
-def test_a_cut_caffemodel_is_refused_or_reported_by_coverage(tmp_path):
-    from split_surgery import verify
-    from split_surgery.errors import SurgeryError
-    from tests.support.paths import EXAMPLE
-
-    net, whole = EXAMPLE / "deploy.prototxt", (EXAMPLE / "fashion_vgg.caffemodel").read_bytes()
-    cut = tmp_path / "cut.caffemodel"
-    kept = []
-    for size in range(0, len(whole), 97):
-        cut.write_bytes(whole[:size])
-        try:
-            residual(net, cut, tmp_path / "out", force=True)
-        except SurgeryError:
-            continue
-        kept.append(size)
-        assert any(row.status == "unfilled" for row in verify(net, cut, tmp_path / "out").coverage)
-    assert len(kept) < 40, "a cut is nearly always inside a record"
 
 
 def test_an_existing_directory_is_filled_where_it_is(tmp_path):
@@ -280,14 +168,6 @@ def test_a_directory_without_a_name(tmp_path, monkeypatch):
         residual(net, weights, "", force=True)
 
 
-@pytest.mark.parametrize("text", [TINY, "", "base_lr: 1\n"])
-def test_a_solver_that_names_no_net(tmp_path, text):
-    net, weights = write_tiny(tmp_path)
-    (tmp_path / "s.prototxt").write_text(text)
-    with pytest.raises(UsageError, match="names no net"):
-        residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
-
-
 def test_fields_and_comments_beside_the_opening_brace(tmp_path):
     assert dedented(b" # c\r\n  a: 1\r\n  b: 2\r\n") == b"# c\r\na: 1\r\nb: 2\r\n"
     assert dedented(b' name: "x"\n  a: 1\n') == b'name: "x"\na: 1\n'
@@ -313,19 +193,6 @@ def test_also_edits_the_deploy_net_alike(tmp_path):
         "deploy.prototxt"
         in residual(*arguments[:2], tmp_path / "o", also=(EXAMPLE / "deploy.prototxt",), diff=True).diff
     )
-
-
-def test_a_solver_with_two_nets_needs_both(tmp_path):
-    net, weights = write_tiny(tmp_path)
-    (tmp_path / "test.prototxt").write_text(TINY)
-    (tmp_path / "s.prototxt").write_text('train_net: "base.prototxt"\ntest_net: "test.prototxt"\n')
-    with pytest.raises(UsageError, match="(?s)test.prototxt.*which is not NET.*--also FILE"):
-        residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
-    residual(
-        net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt", also=(tmp_path / "test.prototxt",), as_path="d"
-    )
-    text = (tmp_path / "out" / "solver.prototxt").read_text()
-    assert text.startswith('train_net: "d/net.prototxt"\ntest_net: "d/test.prototxt"\n')
 
 
 @pytest.mark.parametrize(
