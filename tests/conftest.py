@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.paths import EXAMPLE, PROGRAM, REQUIRE_CAFFE, SHARED, caffe_tools
+from tests.support.paths import EXAMPLE, PROGRAM, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     have_caffe, have_corpus = caffe_tools() is not None, SHARED.is_dir()
+    whole_corpus = WHOLE_CORPUS or "whole_corpus" in config.option.markexpr.replace("not whole_corpus", "")
     for item in items:
         if item.get_closest_marker("caffe") and not have_caffe and not REQUIRE_CAFFE:
             item.add_marker(pytest.mark.skip(reason="needs real Caffe"))
         if item.get_closest_marker("corpus") and not have_corpus:
             item.add_marker(pytest.mark.skip(reason="needs the corpus of real files beside the project"))
+        elif item.get_closest_marker("whole_corpus") and not whole_corpus:
+            item.add_marker(pytest.mark.skip(reason="needs the whole corpus"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -25,6 +28,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, advice in (
         ("needs real Caffe", "`make caffe` gets it (Linux x86-64), or name yours in SPLIT_SURGERY_CAFFE"),
         ("needs the corpus of real files beside the project", "they are in ../shared, which is not published"),
+        ("needs the whole corpus", "SPLIT_SURGERY_WHOLE_CORPUS=1 reads it all, in minutes, and not a tenth of it"),
         ("needs Chromium and playwright", "`make chromium` gets the one (with apt-get), the extra `dev` the other"),
         ("needs Python 2.7", "name one with numpy in SPLIT_SURGERY_PYTHON27"),
     ):

@@ -17,27 +17,27 @@ from split_surgery.documents.net.shapes import costs
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import SurgeryError
 from split_surgery.reporting.diagram import diagram_of
-from tests.support.corpus import corpus_folders
+from tests.support.corpus import corpus_shares
 from tests.support.corpus_splits import split_file
 from tests.support.paths import CORPUS, SHARED
 from tests.support.protobuf_oracle import Mixed, agrees
 
 FOLDED = 12
-"""Of so many files one is folded again here; `python -m tests.support.corpus_splits` folds them all."""
+"""Of so many files of a folder one is folded again here; `python -m tests.support.corpus_splits` folds them all."""
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("folder", corpus_folders(), ids=lambda path: path.name)
-def test_real_nets_are_split_or_refused(folder, tmp_path):
-    for number, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
+@pytest.mark.parametrize("files", corpus_shares())
+def test_real_nets_are_split_or_refused(files, tmp_path):
+    for number, path in enumerate(files):
         place = tmp_path / str(number)
         place.mkdir()
         split_file(path, place, folds=number % FOLDED == 0)
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("folder", corpus_folders(), ids=lambda path: path.name)
-def test_corpus(folder, record_property):
+@pytest.mark.parametrize("files", corpus_shares())
+def test_corpus(files, record_property):
     """Each real file parses, protobuf agreeing wherever it can parse it, or is refused with file, line and column."""
     counts = {
         "parsed": 0,
@@ -47,9 +47,7 @@ def test_corpus(folder, record_property):
         "refused": 0,
         "refused by protobuf too": 0,
     }
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file():
-            continue
+    for path in files:
         try:
             document = Document(path.read_bytes(), path.name)
         except SurgeryError as error:

@@ -22,6 +22,7 @@ PROGRAM = Path(sys.executable).with_name("split-surgery")
 """The installed command."""
 
 REQUIRE_CAFFE = os.environ.get("SPLIT_SURGERY_REQUIRE_CAFFE") == "1"
+WHOLE_CORPUS = os.environ.get("SPLIT_SURGERY_WHOLE_CORPUS") == "1"
 
 
 def caffe_tools() -> tuple[Path, Path] | None:
