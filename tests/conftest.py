@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.paths import EXAMPLE, PROGRAM, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools
+from tests.support.paths import EXAMPLE, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools
+from tests.support.run_command import run_here, run_program
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,17 +58,12 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture
-def command():
+def program():
     """Runs the installed command in a process of its own."""
+    return run_program
 
-    def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(PROGRAM), *map(str, arguments)],
-            cwd=cwd,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
 
-    return run
+@pytest.fixture
+def command():
+    """Runs the command's `main` in this process, which is much faster; tests/cli runs the installed one."""
+    return run_here

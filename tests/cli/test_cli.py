@@ -23,14 +23,14 @@ HINT = (
 
 
 @pytest.mark.parametrize("verb", ["residual", "extension", "rank", "verify", "demo"])
-def test_every_verb_has_help(command, verb):
-    done = command(verb, "--help")
+def test_every_verb_has_help(program, verb):
+    done = program(verb, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: split-surgery " + verb)
 
 
-def test_help_names_every_measure(command):
-    text = command("residual", "--help").stdout
+def test_help_names_every_measure(program):
+    text = program("residual", "--help").stdout
     assert all(name in text for name in MEASURES)
 
 
@@ -47,33 +47,33 @@ def test_help_and_version_load_nothing_heavy():
         assert done.stdout.rstrip().endswith("[]"), done.stdout
 
 
-def test_what_a_person_sees(tmp_path, command):
+def test_what_a_person_sees(tmp_path, program):
     net, weights = write_tiny(tmp_path)
-    done = command("residual", net.name, weights.name, "-o", "derived1/", cwd=tmp_path)
+    done = program("residual", net.name, weights.name, "-o", "derived1/", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stderr == HINT
     assert done.stdout == (GOLDEN / "residual.stdout").read_text()
-    assert command("residual", net.name, weights.name, "-o", "derived1", "-q", cwd=tmp_path).stdout == (
+    assert program("residual", net.name, weights.name, "-o", "derived1", "-q", cwd=tmp_path).stdout == (
         "derived1: unchanged: it already holds exactly this\n"
         "residual split of conv1_1: 3 fast + 3 slow, fast/slow by weight norm, NOT TPM\n"
     )
 
 
-def test_the_default_layer_is_named_on_stderr(tmp_path, command):
+def test_the_default_layer_is_named_on_stderr(tmp_path, program):
     net, weights = write_tiny(tmp_path, TINY.replace("conv1_1", "conv9_9"))
     weights.write_bytes(weights.read_bytes().replace(b"conv1_1", b"conv9_9"))
-    done = command("residual", net, weights, "-o", tmp_path / "o")
+    done = program("residual", net, weights, "-o", tmp_path / "o")
     assert done.stderr == 'split-surgery: no layer "conv1_1"; taking the first convolution, "conv9_9"\n' + HINT
 
 
-def test_json_is_all_of_stdout(tmp_path, command):
+def test_json_is_all_of_stdout(tmp_path, program):
     net, weights = write_tiny(tmp_path)
     for arguments in (
         ["residual", net, weights, "-o", tmp_path / "o"],
         ["rank", net, weights],
         ["verify", net, weights, tmp_path / "o"],
     ):
-        assert isinstance(json.loads(command(*arguments, "--json").stdout), dict)
+        assert isinstance(json.loads(program(*arguments, "--json").stdout), dict)
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_json_is_all_of_stdout(tmp_path, command):
         ),
     ],
 )
-def test_exit_codes_and_messages(tmp_path, command, arguments, code, message):
+def test_exit_codes_and_messages(tmp_path, program, arguments, code, message):
     write_tiny(tmp_path)
-    done = command(*arguments, cwd=tmp_path)
+    done = program(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -166,16 +166,16 @@ def test_a_defect_is_exit_4_and_says_so(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_check_exits_1(tmp_path, command):
+def test_check_exits_1(tmp_path, program):
     net, weights = write_tiny(tmp_path)
-    assert command("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 1
-    assert command("residual", net, weights, "-o", tmp_path / "o").returncode == 0
-    assert command("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 0
+    assert program("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 1
+    assert program("residual", net, weights, "-o", tmp_path / "o").returncode == 0
+    assert program("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 0
 
 
-def test_plain_ascii_terminals(tmp_path, command):
+def test_plain_ascii_terminals(tmp_path, program):
     net, weights = write_tiny(tmp_path)
-    done = command("residual", net, weights, "-o", tmp_path / "o", PYTHONIOENCODING="ascii")
+    done = program("residual", net, weights, "-o", tmp_path / "o", PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert "data -+-- split1 [3]" in done.stdout
 
@@ -222,9 +222,9 @@ def test_json_has_no_nan():
     )
 
 
-def test_diff_on_an_ascii_terminal(tmp_path, command):
+def test_diff_on_an_ascii_terminal(tmp_path, program):
     net, weights = write_tiny(tmp_path, TINY.replace('  name: "conv1_1"', '  name: "conv1_1" # größer'))
-    done = command("residual", net, weights, "-o", tmp_path / "o", "--diff", PYTHONIOENCODING="ascii")
+    done = program("residual", net, weights, "-o", tmp_path / "o", "--diff", PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert "gr\\xf6\\xdfer" in done.stdout
 
@@ -272,10 +272,10 @@ def test_a_progress_bar_appears_on_a_terminal_only(tmp_path):
     assert quiet.stderr == b""
 
 
-def test_names_of_any_bytes(tmp_path, command):
+def test_names_of_any_bytes(tmp_path, program):
     net, weights = write_tiny(tmp_path, TINY.replace("conv1_1", "conv é/1"))
     weights.write_bytes(weights.read_bytes().replace(b"conv1_1", "conv é/1".encode()[:7]))
-    done = command("residual", net, weights, "-o", tmp_path / "o", "--layer", "conv é/1")
+    done = program("residual", net, weights, "-o", tmp_path / "o", "--layer", "conv é/1")
     assert (done.returncode, done.stdout) == (3, "")
     assert 'has no layer "conv é/1"' in done.stderr
 

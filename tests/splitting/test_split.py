@@ -316,7 +316,7 @@ def test_law_the_block_folds_back(tmp_path_factory, shape, recipe, seed, fast):
         assert block.drift == pytest.approx(np.linalg.norm(change) / norm, rel=1e-5)
 
 
-def test_the_same_command_gives_the_same_bytes(tmp_path, command):
+def test_the_same_command_gives_the_same_bytes(tmp_path, program):
     """Twice, from another directory, with other paths and another hash seed."""
     net, weights = write_tiny(tmp_path)
     (tmp_path / "elsewhere").mkdir()
@@ -325,7 +325,7 @@ def test_the_same_command_gives_the_same_bytes(tmp_path, command):
         (tmp_path / "elsewhere", f"../{net.name}", weights, "two", "4711"),
     ]
     for cwd, net_path, weights_path, out, hash_seed in runs:
-        done = command("residual", net_path, weights_path, "-o", out, cwd=cwd, PYTHONHASHSEED=hash_seed)
+        done = program("residual", net_path, weights_path, "-o", out, cwd=cwd, PYTHONHASHSEED=hash_seed)
         assert done.returncode == 0, done.stderr
     for name in ("net.prototxt", "net.caffemodel", "split.yaml"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "elsewhere" / "two" / name).read_bytes()

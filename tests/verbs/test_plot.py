@@ -25,10 +25,11 @@ KINDS = {
 
 @pytest.mark.parametrize("suffix", MAGIC)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_in_every_format_twice_the_same(kind, suffix, tmp_path, command):
+def test_every_kind_in_every_format_twice_the_same(kind, suffix, tmp_path, command, program):
+    """Once in this process and once in another, whose hashes are seeded otherwise."""
     files = [tmp_path / f"{at}.{suffix}" for at in range(2)]
-    for file in files:
-        done = command("plot", kind, *KINDS[kind], "-o", file, cwd=EXAMPLE)
+    for file, run in zip(files, (command, program)):
+        done = run("plot", kind, *KINDS[kind], "-o", file, cwd=EXAMPLE)
         assert done.returncode == 0, done.stderr
         assert str(file) in done.stdout
     first, second = (file.read_bytes() for file in files)
@@ -118,16 +119,16 @@ def without_matplotlib(tmp_path):
     return {"PYTHONPATH": str(tmp_path / "hidden")}
 
 
-def test_without_matplotlib(tmp_path, command):
+def test_without_matplotlib(tmp_path, program):
     hidden = without_matplotlib(tmp_path)
     for arguments in (
         ["plot", "net", "derived1", "-o", tmp_path / "x.png"],
         ["report", ".", "-o", tmp_path / "x.html"],
     ):
-        done = command(*arguments, cwd=EXAMPLE, **hidden)
+        done = program(*arguments, cwd=EXAMPLE, **hidden)
         assert done.returncode == 3
         assert "pip install matplotlib" in done.stderr
-    assert command("report", ".", cwd=EXAMPLE, **hidden).returncode == 0
-    done = command("demo", tmp_path / "demo", "-q", **hidden)
+    assert program("report", ".", cwd=EXAMPLE, **hidden).returncode == 0
+    done = program("demo", tmp_path / "demo", "-q", **hidden)
     assert done.returncode == 0
     assert "no report was written: drawing needs matplotlib" in done.stderr
