@@ -307,7 +307,7 @@ def test_anything_may_be_called_anything(name, suffix):
         assert data.startswith(MAGIC[suffix])
         if suffix == "svg":
             ElementTree.fromstring(data)
-        assert "<svg" in picture.inline()
+            assert "<svg" in picture.inline()
 
 
 def test_a_legend_of_many_long_names_fits():

@@ -1,8 +1,9 @@
-"""The demo, the example it comes from, and the README's own words."""
+"""The demo, and the example that it comes from."""
 
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -10,12 +11,21 @@ import yaml
 from split_surgery.errors import UsageError
 from split_surgery.verbs.demo import DATA, demo
 from tests.support.paths import EXAMPLE
+from tests.support.run_command import run_here
 
 
-def test_the_demo(tmp_path, command):
-    done = command("demo", "there", "--json", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The demo in a directory `there`: the folder that this is in, and the report."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = run_here("demo", "there", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+    return folder, json.loads(done.stdout)
+
+
+def test_the_demo(made, tmp_path):
+    folder, report = made
+    shutil.copytree(folder / "there", tmp_path / "there")
     accuracy = {row["net"]: row["correct"] for row in report["accuracy"]}
     assert accuracy["extension, noise-free"] == accuracy["baseline"]
     assert 400 < accuracy["baseline"] < 500
@@ -52,14 +62,13 @@ def test_the_demos_nets_are_the_examples():
     ).read_bytes()
 
 
-def test_the_trained_net_was_split_as_the_demo_splits(tmp_path):
-    demo(tmp_path)
-    made, kept = (
+def test_the_trained_net_was_split_as_the_demo_splits(made):
+    demos, kept = (
         yaml.safe_load((folder / "split.yaml").read_text())["layers"][0]
-        for folder in (tmp_path / "residual", EXAMPLE / "derived1")
+        for folder in (made[0] / "there" / "residual", EXAMPLE / "derived1")
     )
-    assert made["fast_channels"] == kept["fast_channels"]
-    assert made["scores"] == kept["scores"]
+    assert demos["fast_channels"] == kept["fast_channels"]
+    assert demos["scores"] == kept["scores"]
 
 
 @pytest.mark.parametrize("name", ["derived1", "derived1_old"])
