@@ -16,6 +16,7 @@ from split_surgery.reporting.tables import Table
 from split_surgery.splitting.plan_file import read_plan
 from tests.support.paths import EXAMPLE
 from tests.support.report_pages import SECTIONS, one_log
+from tests.support.run_command import run_here
 
 pytest.importorskip("matplotlib")
 
@@ -83,10 +84,19 @@ def test_the_commands_on_the_page_make_the_split_again(page, tmp_path, command):
         assert (tmp_path / "0" / name).read_bytes() == (EXAMPLE / "derived1" / name).read_bytes()
 
 
-def test_markdown_with_pictures_beside_it(tmp_path, command):
-    done = command("report", EXAMPLE, "-o", tmp_path / "notes.md")
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    """The report on the example as notes.md with its pictures, in a folder of their own, and what the command printed."""
+    folder = tmp_path_factory.mktemp("notes")
+    done = run_here("report", EXAMPLE, "-o", folder / "notes.md")
     assert done.returncode == 0, done.stderr
-    assert "written, with 12 pictures beside it" in done.stdout
+    return folder, done.stdout
+
+
+def test_markdown_with_pictures_beside_it(notes, tmp_path, command):
+    folder, printed = notes
+    assert "written, with 12 pictures beside it" in printed
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     text = (tmp_path / "notes.md").read_text()
     names = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
     assert len(names) == 12
@@ -100,11 +110,12 @@ def test_markdown_with_pictures_beside_it(tmp_path, command):
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
 
 
-def test_pictures_that_a_page_no_longer_shows_are_removed(tmp_path):
-    first = report(EXAMPLE, tmp_path / "notes.md")
+def test_pictures_that_a_page_no_longer_shows_are_removed(notes, tmp_path):
+    shutil.copytree(notes[0], tmp_path, dirs_exist_ok=True)
+    first = sorted((tmp_path / "notes_files").iterdir())
     (tmp_path / "notes_files" / "mine.png").write_bytes(b"mine")
     second = report(EXAMPLE / "train.log", tmp_path / "notes.md")
-    assert len(second.pictures) == 1 < len(first.pictures)
+    assert len(second.pictures) == 1 < len(first)
     assert sorted(path.name for path in (tmp_path / "notes_files").iterdir()) == ["curves.png", "mine.png"]
     report(EXAMPLE, tmp_path / "notes.md")
     (tmp_path / "notes_files" / "derived1--tpm.png").unlink()  # one that is gone already
