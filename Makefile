@@ -27,7 +27,7 @@ lint: $(STAMP)
 check: lint test  ## ruff, mypy --strict, then the tests
 
 golden: $(STAMP)  ## write the golden derived nets anew, to be reviewed as a diff
-	$(BIN)/python -m tests.golden_cases
+	$(BIN)/python -m tests.support.golden_cases
 
 docs: $(STAMP)  ## draw the pictures of docs/pictures.md again
 	$(BIN)/python docs/draw.py

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
+
+from split_surgery.cli.main import main as command
 
 HERE = Path(__file__).resolve().parent
 EXAMPLE = HERE.parent / "examples" / "fashion_vgg"
@@ -19,9 +21,14 @@ def commands() -> list[list[str]]:
 
 
 def main(folder: Path) -> None:
+    os.chdir(EXAMPLE)
     for words in commands():
-        program = Path(sys.executable).with_name("split-surgery")
-        subprocess.run([program, *words[:-1], folder / words[-1], "-q"], cwd=EXAMPLE, check=True)
+        sys.argv = ["split-surgery", *words[:-1], str(folder / words[-1]), "-q"]
+        try:
+            command()  # all in this process: loading matplotlib takes longer than drawing
+        except SystemExit as done:
+            if done.code:
+                raise
 
 
 if __name__ == "__main__":

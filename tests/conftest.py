@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
-EXAMPLE = ROOT / "examples" / "fashion_vgg"
-REQUIRE_CAFFE = os.environ.get("SPLIT_SURGERY_REQUIRE_CAFFE") == "1"
-
-
-def caffe_tools() -> tuple[Path, Path] | None:
-    """The `caffe` program and the Python with pycaffe: the user's own, or those of the private root."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "split-surgery" / "caffe"
-    root = Path(os.environ.get("SPLIT_SURGERY_CAFFE_ROOT") or cache)
-    caffe = Path(os.environ.get("SPLIT_SURGERY_CAFFE") or root / "bin" / "caffe")
-    python = Path(os.environ.get("SPLIT_SURGERY_CAFFE_PYTHON") or caffe.with_name("caffe-python"))
-    return (caffe, python) if caffe.exists() and python.exists() else None
+from tests.support.paths import EXAMPLE, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools
+from tests.support.run_command import run_here, run_program
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     have_caffe, have_corpus = caffe_tools() is not None, SHARED.is_dir()
+    whole_corpus = WHOLE_CORPUS or "whole_corpus" in config.option.markexpr.replace("not whole_corpus", "")
     for item in items:
         if item.get_closest_marker("caffe") and not have_caffe and not REQUIRE_CAFFE:
             item.add_marker(pytest.mark.skip(reason="needs real Caffe"))
         if item.get_closest_marker("corpus") and not have_corpus:
             item.add_marker(pytest.mark.skip(reason="needs the corpus of real files beside the project"))
+        elif item.get_closest_marker("whole_corpus") and not whole_corpus:
+            item.add_marker(pytest.mark.skip(reason="needs the whole corpus"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -38,6 +27,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, advice in (
         ("needs real Caffe", "`make caffe` gets it (Linux x86-64), or name yours in SPLIT_SURGERY_CAFFE"),
         ("needs the corpus of real files beside the project", "they are in ../shared, which is not published"),
+        ("needs the whole corpus", "SPLIT_SURGERY_WHOLE_CORPUS=1 reads it all, in minutes, and not a tenth of it"),
         ("needs Chromium and playwright", "`make chromium` gets the one (with apt-get), the extra `dev` the other"),
         ("needs Python 2.7", "name one with numpy in SPLIT_SURGERY_PYTHON27"),
     ):
@@ -55,24 +45,25 @@ def caffe() -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """Real files, which are not published."""
-    return SHARED
+def page(tmp_path_factory):
+    """The report's page on the example."""
+    pytest.importorskip("matplotlib")
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    from split_surgery import report
+
+    found = report(EXAMPLE, path, input_shape={"data": (64, 1, 28, 28)})
+    assert (found.file, found.status, found.pictures) == (str(path), "written", ())
+    assert report(EXAMPLE, path, input_shape={"data": (64, 1, 28, 28)}).status == "unchanged"
+    return path
+
+
+@pytest.fixture
+def program():
+    """Runs the installed command in a process of its own."""
+    return run_program
 
 
 @pytest.fixture
 def command():
-    """Runs the installed command in a process of its own."""
-
-    def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        program = Path(sys.executable).with_name("split-surgery")
-        return subprocess.run(
-            [str(program), *map(str, arguments)],
-            cwd=cwd,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
+    """Runs the command's `main` in this process, which is much faster; tests/cli runs the installed one."""
+    return run_here

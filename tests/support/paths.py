@@ -1,0 +1,34 @@
+"""Where the things are that tests share: the project's folders, the real files beside it, and real Caffe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "fashion_vgg"
+FIXTURES = ROOT / "tests" / "fixtures"
+GOLDEN = ROOT / "tests" / "golden"
+SUPPORT = ROOT / "tests" / "support"
+
+SHARED = ROOT.parent / "shared"
+"""Real nets and weights, which are not published."""
+
+CORPUS = SHARED / "corpus" / "prototxt"
+"""Real prototxts: a folder for each repository that they come from."""
+
+PROGRAM = Path(sys.executable).with_name("split-surgery")
+"""The installed command."""
+
+REQUIRE_CAFFE = os.environ.get("SPLIT_SURGERY_REQUIRE_CAFFE") == "1"
+WHOLE_CORPUS = os.environ.get("SPLIT_SURGERY_WHOLE_CORPUS") == "1"
+
+
+def caffe_tools() -> tuple[Path, Path] | None:
+    """The `caffe` program and the Python with pycaffe: the user's own, or those of the private root."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "split-surgery" / "caffe"
+    root = Path(os.environ.get("SPLIT_SURGERY_CAFFE_ROOT") or cache)
+    caffe = Path(os.environ.get("SPLIT_SURGERY_CAFFE") or root / "bin" / "caffe")
+    python = Path(os.environ.get("SPLIT_SURGERY_CAFFE_PYTHON") or caffe.with_name("caffe-python"))
+    return (caffe, python) if caffe.exists() and python.exists() else None

@@ -1,0 +1,84 @@
+"""The demo, and the example that it comes from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from split_surgery.errors import UsageError
+from split_surgery.verbs.demo import DATA, demo
+from tests.support.paths import EXAMPLE
+from tests.support.run_command import run_here
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The demo in a directory `there`: the folder that this is in, and the report."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = run_here("demo", "there", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def test_the_demo(made, tmp_path):
+    folder, report = made
+    shutil.copytree(folder / "there", tmp_path / "there")
+    accuracy = {row["net"]: row["correct"] for row in report["accuracy"]}
+    assert accuracy["extension, noise-free"] == accuracy["baseline"]
+    assert 400 < accuracy["baseline"] < 500
+    assert list(accuracy) == [
+        "baseline",
+        "extension, noise-free",
+        "residual, untrained",
+        "residual, trained",
+        "the same, folded",
+    ]
+    assert accuracy["the same, folded"] == accuracy["residual, trained"]
+    assert "; 0 predictions differ" in report["accuracy"][-1]["remark"]
+    assert (tmp_path / "there" / "report.html").read_text().count("<h2>") == 5
+    assert report["page"] == "there/report.html"
+    assert report["fold"]["parameters"]["after"] == report["splits"][0]["parameters"]["before"]
+    assert all(proof["passed"] for proof in report["verify"])
+    assert [split["plan"]["layers"][0]["measure"] for split in report["splits"]] == ["coherence"] * 2
+    again = demo(tmp_path / "there")
+    assert [split.status for split in (*again.splits, again.fold)] == ["unchanged"] * 3
+    (tmp_path / "there" / "baseline" / "deploy.prototxt").write_text("other")
+    with pytest.raises(UsageError, match="something else than the demo's baseline"):
+        demo(tmp_path / "there")
+
+
+def test_the_demos_nets_are_the_examples():
+    """What the package carries is what real Caffe trained in examples/fashion_vgg."""
+    assert (DATA / "deploy.prototxt").read_bytes() == (EXAMPLE / "deploy.prototxt").read_bytes()
+    snapshots = sorted(DATA.glob("fashion_vgg_iter_*.caffemodel"))
+    assert len(snapshots) == 12
+    for path in snapshots:
+        assert path.read_bytes() == (EXAMPLE / "snapshots" / path.name).read_bytes()
+    assert (DATA / "residual_trained.caffemodel").read_bytes() == (
+        EXAMPLE / "derived1" / "grow_iter_1000.caffemodel"
+    ).read_bytes()
+
+
+def test_the_trained_net_was_split_as_the_demo_splits(made):
+    demos, kept = (
+        yaml.safe_load((folder / "split.yaml").read_text())["layers"][0]
+        for folder in (made[0] / "there" / "residual", EXAMPLE / "derived1")
+    )
+    assert demos["fast_channels"] == kept["fast_channels"]
+    assert demos["scores"] == kept["scores"]
+
+
+@pytest.mark.parametrize("name", ["derived1", "derived1_old"])
+def test_the_examples_splits_are_what_is_generated_today(name, command):
+    verb = "residual" if name == "derived1" else "extension"
+    arguments = [
+        "train_val.prototxt",
+        "fashion_vgg.caffemodel",
+        "--snapshots",
+        "snapshots/fashion_vgg_iter_*.caffemodel",
+    ]
+    done = command(verb, *arguments, "--solver", "solver_grow.prototxt", "-o", name, "--check", cwd=EXAMPLE)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,116 @@
+"""Directories that stand for NET and WEIGHTS, and a chain of splits with training in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from split_surgery import apply, extension, rank, residual, verify
+from split_surgery.documents.source import sha256
+from split_surgery.errors import FileError, UsageError
+from tests.support.nets import CONV, DATA, TINY, conv_arrays, net_of, random_weights, write_tiny
+from tests.support.paths import FIXTURES
+
+
+def moved(folder: Path, name: str, seed: int) -> None:
+    """A snapshot of the directory's net, as a training would leave it."""
+    net = net_of(folder / "net.prototxt")
+    records = {layer.name for layer in net.convolutions()}
+    assert records
+    (folder / name).write_bytes(training_of(net, seed))
+
+
+def training_of(net, seed):
+    from tests.support.nets import weights
+
+    widths = {"conv1_1_split2_extension": 3, "conv1_1_reorder": 6}
+    rows = []
+    for at, layer in enumerate(net.convolutions()):
+        g = layer.geometry()
+        arrays = conv_arrays(g.num_output, widths.get(layer.name, 3), *g.kernel, seed=100 * seed + at)
+        rows.append(
+            (layer.name, "Convolution", list(layer.bottoms), list(layer.tops), arrays, {"num_output": g.num_output})
+        )
+    return weights(rows)
+
+
+def test_a_directory_stands_for_its_net_and_newest_snapshot(tmp_path):
+    net, weights = write_tiny(tmp_path, DATA + CONV)
+    weights.write_bytes(random_weights(net_of(net)))
+    (tmp_path / "solver.prototxt").write_text('net: "base.prototxt"\n')
+    one, two = tmp_path / "derived1", tmp_path / "derived2"
+    extension(net, weights, one, solver=tmp_path / "solver.prototxt")
+    report = residual(one, None, tmp_path / "untrained", layer="conv1_1_split1")
+    assert any("taking net.caffemodel, which is untrained" in warning for warning in report.warnings)
+    for iteration in (9, 10, 100):
+        moved(one, f"net_iter_{iteration}.caffemodel", iteration)
+    report = residual(one, None, two, layer="conv1_1_split2")
+    assert "net.caffemodel to net_iter_100.caffemodel" in report.splits[0].evidence, "what the split wrote is the start"
+    assert report.plan.weights.name == "net_iter_100.caffemodel"
+    assert (two / "solver.prototxt").exists(), "the directory's solver goes along"
+    assert verify(one / "net.prototxt", one / "net_iter_100.caffemodel", two).problems == ()
+    plan = yaml.safe_load((two / "split.yaml").read_text())
+    assert plan["lineage"] == {"depth": 1, "ancestors": [sha256((one / "split.yaml").read_bytes())]}
+    third = tmp_path / "derived3"
+    extension(two, None, third, layer="conv1_1_split1")
+    lineage = yaml.safe_load((third / "split.yaml").read_text())["lineage"]
+    ancestors = [*plan["lineage"]["ancestors"], sha256((two / "split.yaml").read_bytes())]
+    assert lineage == {"depth": 2, "ancestors": ancestors}
+    apply(third / "split.yaml", two, None, tmp_path / "again", as_path=str(third))
+    assert (tmp_path / "again" / "split.yaml").read_bytes() == (third / "split.yaml").read_bytes()
+    assert (tmp_path / "again" / "net.caffemodel").read_bytes() == (third / "net.caffemodel").read_bytes()
+
+
+def test_directories_that_do_not_stand_for_a_net(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    with pytest.raises(FileError, match="not one that a split or a fold wrote"):
+        residual(tmp_path, None, tmp_path / "out")
+    with pytest.raises(UsageError, match="WEIGHTS is missing"):
+        residual(net, None, tmp_path / "out")
+    extension(net, weights, tmp_path / "one")
+    for prefix in ("a", "b"):
+        moved_file = tmp_path / "one" / f"{prefix}_iter_5.caffemodel"
+        moved_file.write_bytes((tmp_path / "one" / "net.caffemodel").read_bytes())
+    with pytest.raises(UsageError, match="snapshots of several runs"):
+        residual(tmp_path / "one", None, tmp_path / "out", layer="conv1_1_split1")
+
+
+def test_a_net_inside_a_solver_stands_in_its_directory(tmp_path):
+    solver = FIXTURES / "net_in_solver.prototxt"
+    weights = tmp_path / "w.caffemodel"
+    weights.write_bytes(random_weights(net_of(solver)))
+    extension(solver, weights, tmp_path / "one", noise=0)
+    report = extension(tmp_path / "one", None, tmp_path / "two", layer="conv1_1_split2", noise=0)
+    assert "solver.prototxt" in report.files
+    text = (tmp_path / "two" / "solver.prototxt").read_bytes()
+    assert b'"conv1_1_split2_reorder"' in text
+
+
+def test_the_deploy_net_goes_along(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / "deploy.prototxt").write_text(TINY)
+    residual(net, weights, tmp_path / "one", also=(tmp_path / "deploy.prototxt",))
+    residual(tmp_path / "one", None, tmp_path / "two", layer="conv1_1_split1")
+    assert "conv1_1_split1_split1" in (tmp_path / "two" / "deploy.prototxt").read_text()
+
+
+def test_auto_in_a_net_that_was_split_before(tmp_path):
+    net, weights = write_tiny(tmp_path, DATA + CONV)
+    weights.write_bytes(random_weights(net_of(net)))
+    one = tmp_path / "one"
+    extension(net, weights, one)
+    with pytest.raises(UsageError, match="was split before"):
+        residual(one, None, tmp_path / "two")
+    for iteration in (10, 20, 30):
+        moved(one, f"net_iter_{iteration}.caffemodel", iteration)
+    table = rank(one)
+    assert {row.layer for row in table.layers} == {"conv1_1_split1", "conv1_1_split2"}, "no 1x1 that the split made"
+    report = residual(one, None, tmp_path / "two")
+    assert report.layer.layer == table.layers[0].layer
+    assert any("chosen by entropy of coherence" in warning for warning in report.warnings)
+    both = residual(one, None, tmp_path / "three", layer=("auto:2",))
+    assert [split.plan.layer for split in both.splits] == [row.layer for row in table.layers]
+    with pytest.raises(UsageError, match="auto:3: there are 2 convolutions"):
+        residual(one, None, tmp_path / "four", layer=("auto:3",))
