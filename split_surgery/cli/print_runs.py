@@ -252,6 +252,8 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
             say(table(rows))
             if not all(block.sound for block in report.blocks):
                 say("  for information: the block does not equal the layer, so the outputs need not agree")
+        for note in report.notes:
+            say(f"note: {note}")
     for problem in report.problems:
         say(f"PROBLEM {problem}")
     say("FAILED" if report.problems else "passed")

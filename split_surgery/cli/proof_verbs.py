@@ -77,6 +77,7 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
 @click.option(
     "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves a layer linear. Repeatable."
 )
+@click.option("--strict", is_flag=True, help="Fail what the baseline leaves unfilled or unknown as well.")
 @click.option(
     "--max-drift", type=float, help="Exit 1 if a folded block's relative weight change is larger. 0: equal bits."
 )

@@ -120,7 +120,7 @@ def _prove_wiring(net: Net, again: Net, done: Sequence[Collapsed]) -> None:
         for index, at in enumerate(kept):
             reads = (bottoms[at],) if at in bottoms else old.reads[at]
             if len(kept) != len(new.layers) or tuple(map(moved, reads)) != new.reads[index]:
-                raise Defect(f'after the fold "{old.layers[at].name}" reads something else, in phase {state.phase}')
+                raise Defect(f'after the fold "{old.layers[at].name}" reads something else, {state.said}')
 
 
 def record_changes(
@@ -172,7 +172,7 @@ def _stale_splits(weights: Weights, gone: set[str]) -> Iterator[LayerRecord]:
     """Caffe's own Split layers (it adds one where several layers read a blob) that only layers of the regions read."""
     readers: dict[str, set[str]] = {}
     for record in weights.layers:
-        for bottom in record.bottoms:
+        for bottom in record.stored_bottoms if isinstance(record, LayerRecord) else ():
             readers.setdefault(bottom, set()).add(record.name)
     for record in weights.layers:
         if isinstance(record, LayerRecord) and record.type == "Split" and record.tops:

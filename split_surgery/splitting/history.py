@@ -198,6 +198,10 @@ class _Size:
     def count(self) -> int:
         return math.prod(self.shape)
 
+    @property
+    def fault(self) -> str:
+        return ""
+
     def place(self) -> FilePlace:
         return FilePlace(self.file)
 

@@ -47,16 +47,7 @@ def work_out(
         directory: the output directory as Caffe will see it. plan: the one that the steps are of, if there is one.
         diff: whether to make the diff, which costs more than the split.
     """
-    if plan is not None:
-        _check_inputs(inputs, plan)
-    files, splits, remarks = inputs, list[LayerSplit](), list[str]()
-    for step in steps:
-        layers, said = _layers_of(files, step, progress)
-        remarks += said
-        for layer in layers:
-            files, report, said = split_layer(files, step, layer, progress)
-            splits.append(report)
-            remarks += said
+    files, splits, remarks = split_all(inputs, steps, plan, progress)
     _prove_state(files)
     if isinstance(files.weights, NoWeights):
         remarks.append("only the prototxts and split.yaml were checked: no weights were given")
@@ -74,6 +65,27 @@ def work_out(
         plan, outputs, tuple(splits), (before, after), tuple(dict.fromkeys(remarks)),
         diff_of(inputs, files, outputs) if diff else "",
     )  # fmt: skip
+
+
+def split_all(
+    inputs: Inputs, steps: Sequence[Step], plan: Plan | None, progress: Progress
+) -> tuple[Inputs, list[LayerSplit], list[str]]:
+    """The files after all splits, what to say of each, and remarks.
+
+    Raises:
+        SurgeryError: a layer cannot be split; or the plan was made for other files.
+    """
+    if plan is not None:
+        _check_inputs(inputs, plan)
+    files, splits, remarks = inputs, list[LayerSplit](), list[str]()
+    for step in steps:
+        layers, said = _layers_of(files, step, progress)
+        remarks += said
+        for layer in layers:
+            files, report, said = split_layer(files, step, layer, progress)
+            splits.append(report)
+            remarks += said
+    return files, splits, remarks
 
 
 def _layers_of(files: Inputs, step: Step, progress: Progress) -> tuple[list[str], list[str]]:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, Union
 
 import numpy as np
 
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.net.meaning import Fields, fields_of, geometry_of, layer_fields, quoted, rules_of
-from split_surgery.documents.net.net import LAYERS, Net, Prototxt
+from split_surgery.documents.net.meaning import Fields, layer_meaning, names_text, net_meaning
+from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Blob, Record, Weights
-from split_surgery.documents.weights.caffemodel import LayerRecord
+from split_surgery.documents.weights.records import (
+    BlobDifference,
+    differences,
+    differing_blobs,
+    meant,
+    same_bytes,
+    same_said,
+)
 from split_surgery.documents.weights.solverstate import Solverstate
-from split_surgery.documents.weights.values import Difference, difference, same_shape
+from split_surgery.documents.weights.values import Difference
 from split_surgery.errors import UsageError
 from split_surgery.reporting.tables import Notebook, Table
-from split_surgery.verification.equivalence import same_record
 from split_surgery.workspace.any_file import (
     DIRECTORY,
     NET,
@@ -31,7 +36,6 @@ from split_surgery.workspace.any_file import (
     Opened,
     open_any,
     own_fields,
-    records_of,
     state_fields,
 )
 from split_surgery.workspace.names import NET_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
@@ -222,7 +226,7 @@ def _compare(old: _Parts, new: _Parts, progress: Progress) -> Iterator[DiffPart]
         yield DiffPart(title, _fields(old.plans[title], new.plans[title]))
     for title in _common(old.states, new.states):
         before, after = old.states[title], new.states[title]
-        history = _blobs(before.history, after.history, progress)
+        history = _blobs(differences(before.history, after.history, progress))
         yield DiffPart(title, _fields(state_fields(before), state_fields(after)), (), history)
 
 
@@ -283,27 +287,12 @@ def _compare_nets(title: str, old: Net, new: Net) -> DiffPart:
     kept = _rising([places[was] for _, was, now in rows if was is not None and now is not None])
     found = []
     for (name, twin), was, now in rows:
-        fields = _fields(_layer(was), _layer(now))
+        fields = _fields(layer_meaning(was), layer_meaning(now))
         moved = was is not None and now is not None and places[was] not in kept
         if fields or moved:
             found.append(LayerDiff(name, twin, _type(was, now), _change(was, now), moved, fields))
-    own = (fields_of(net.message, without=LAYERS) for net in (old, new))
+    own = (net_meaning(net) for net in (old, new))
     return DiffPart(title, _fields(*own), tuple(found))
-
-
-def _layer(layer: Layer | None) -> Fields:
-    """All that a layer says, its name left out."""
-    if layer is None:
-        return {}
-    fields = {"type": layer.type, "bottom": _names(layer.bottoms), "top": _names(layer.tops)}
-    for kind in ("include", "exclude"):
-        fields[kind] = "; ".join(rule.removeprefix(f"{kind}: ") for rule in rules_of(layer) if rule.startswith(kind))
-    geometry = {f"convolution_param.{name}": text for name, text in geometry_of(layer).items()}
-    return {path: text for path, text in fields.items() if text} | geometry | layer_fields(layer)
-
-
-def _names(blobs: Sequence[str]) -> str:
-    return " ".join(map(quoted, blobs))
 
 
 def _type(was: Layer | Record | None, now: Layer | Record | None) -> str:
@@ -331,53 +320,33 @@ def _rising(places: Sequence[int]) -> set[int]:
 
 
 def _records(old: Weights, new: Weights, progress: Progress) -> Iterator[LayerDiff]:
-    rows = _matched(records_of(old), records_of(new))
+    rows = _matched(meant(old), meant(new))
     for done, ((name, twin), was, now) in enumerate(rows):
         progress("comparing", done, len(rows))
         if was is None or now is None:
-            blobs = _blobs(was.blobs if was is not None else (), now.blobs if now is not None else ())
+            blobs = _blobs(differences(was.blobs if was is not None else (), now.blobs if now is not None else ()))
             yield LayerDiff(name, twin, _type(was, now), _change(was, now), blobs=blobs)
-            continue
-        if isinstance(was, LayerRecord) and isinstance(now, LayerRecord) and same_record(was, now):
-            continue
-        # HDF5 says neither types nor connections.
-        fields = () if was.leaves_out_shared or now.leaves_out_shared else _fields(_said(was), _said(now))
-        blobs = tuple(
-            change
-            for change in _blobs(was.blobs, now.blobs)
-            if not (None in change.shapes and was.leaves_out_shared != now.leaves_out_shared
-                    and _is_shared(old if now.leaves_out_shared else new, name, change.index))
-        )  # fmt: skip
-        if fields or blobs:
-            yield LayerDiff(name, twin, _type(was, now), "changed", False, fields, blobs)
+        elif not same_bytes(was, now):
+            fields = () if same_said(was, now) else _fields(_said(was), _said(now))
+            blobs = _blobs(differing_blobs(old, new, was, now))
+            if fields or blobs:
+                yield LayerDiff(name, twin, _type(was, now), "changed", False, fields, blobs)
 
 
 def _said(record: Record) -> Fields:
-    return {"type": record.type, "bottom": _names(record.bottoms), "top": _names(record.tops)}
+    return {"type": record.type, "bottom": names_text(record.bottoms), "top": names_text(record.tops)}
 
 
-def _is_shared(weights: Weights, name: str, index: int) -> bool:
-    """Whether a layer before that of the name has a blob with the same numbers: then HDF5 stores it there only."""
-    earlier = list(itertools.takewhile(lambda record: record.name != name, weights.layers))
-    blob = next((record.blob(index) for record in weights.named(name)), None)
-    others = [other for record in earlier for other in record.blobs]
-    return blob is not None and any(same_shape(blob, o) and difference(blob, o) is None for o in others)
-
-
-def _blobs(old: Sequence[Blob], new: Sequence[Blob], progress: Progress = no_progress) -> tuple[BlobChange, ...]:
-    """The blobs that differ, matched by index."""
-    sides = [{blob.index: blob for blob in blobs} for blobs in (old, new)]
-    found = []
-    for done, index in enumerate(indices := sorted(sides[0].keys() | sides[1].keys())):
-        progress("comparing", done, len(indices))
-        was, now = sides[0].get(index), sides[1].get(index)
-        alike = was is not None and now is not None and same_shape(was, now)
-        numbers = difference(was, now) if alike and was is not None and now is not None else None
-        dtypes = (_dtype(was), _dtype(now))
-        if numbers is not None or not alike or dtypes[0] != dtypes[1]:
-            shapes = (was.shape if was is not None else None, now.shape if now is not None else None)
-            found.append(BlobChange(index, shapes, dtypes, numbers))
-    return tuple(found)
+def _blobs(found: Iterable[BlobDifference]) -> tuple[BlobChange, ...]:
+    return tuple(
+        BlobChange(
+            row.index,
+            (row.was.shape if row.was is not None else None, row.now.shape if row.now is not None else None),
+            (_dtype(row.was), _dtype(row.now)),
+            row.numbers,
+        )
+        for row in found
+    )
 
 
 def _dtype(blob: Blob | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,16 @@ import numpy as np
 
 from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.reporting.tables import Notebook, Table, counted
+from split_surgery.verbs.against_plan import against_plan
 from split_surgery.verbs.net_and_weights import net_and_weights
-from split_surgery.verification.coverage import FINE, LayerCoverage, coverage, ignored
+from split_surgery.verification.coverage import LayerCoverage
 from split_surgery.verification.engines import ENGINES
 from split_surgery.verification.engines.input_file import read_inputs
 from split_surgery.verification.engines.prepare import Runnable, input_shapes, prepare, random_inputs
-from split_surgery.verification.equivalence import Block, Changed, changes, split_blocks
+from split_surgery.verification.equivalence import Block, Changed
+from split_surgery.verification.verdict import prove_files
 from split_surgery.workspace.names import WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
@@ -47,7 +48,7 @@ class VerifyReport(Notebook):
         blocks: the split layers. changed: everything else that differs.
         trained: whether the derived net was expected to have been trained.
         inputs: what the engine ran on, in words.
-        problems: the reasons for exit code 1.
+        problems: the reasons for exit code 1. notes: what is amiss in the baseline as well.
     """
 
     coverage: tuple[LayerCoverage, ...]
@@ -60,6 +61,7 @@ class VerifyReport(Notebook):
     problems: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     inputs: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -69,6 +71,7 @@ class VerifyReport(Notebook):
         return {
             "passed": not self.problems,
             "problems": list(self.problems),
+            "notes": list(self.notes),
             "trained": self.trained,
             "coverage": [dataclasses.asdict(row) for row in self.coverage],
             "ignored": list(self.ignored),
@@ -84,6 +87,7 @@ class VerifyReport(Notebook):
         copied = [row for row in self.coverage if row.status == "copied"]
         facts = [("verify", "FAILED" if self.problems else "passed")]
         facts += [("problem", problem) for problem in self.problems]
+        facts += [("note", note) for note in self.notes]
         facts.append(
             (
                 "coverage",
@@ -118,7 +122,7 @@ def _block(block: Block) -> str:
 def verify(
     net: PathLike, weights: PathLike | None, derived: PathLike | tuple[PathLike, PathLike], *, trained: bool = False,
     engine: str | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None, input: PathLike | None = None, seed: int = 0,
-    max_drift: float | None = None, trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
+    max_drift: float | None = None, strict: bool = False, trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
 ) -> VerifyReport:  # fmt: skip
     """Prove a derived net from the files alone, and by running both nets where an engine is named.
 
@@ -128,6 +132,7 @@ def verify(
         trained: take the directory's newest snapshot, and expect every layer to have changed.
         input: a file of inputs (npy, npz, or an image) for the engine; else they are standard normal numbers from `seed`.
         max_drift: largest relative weight change allowed; 0 demands equal bits.
+        strict: fail what the baseline leaves unfilled or unknown as well.
         trust_field: names of fork fields that leave a convolution linear.
 
     Raises:
@@ -154,10 +159,21 @@ def verify(
         nets = [text.net for text in texts]
         tests = _test_nets(files, texts, derived)
         models = [files.weights(path) for path in (given.weights, derived_weights)]
-        report = _from_files(nets, models, trusted := frozenset(trust_field), trained, engine, progress)
-        others = [_from_files(pair, models, trusted, trained, None, progress) for pair in tests]
+        shapes, trusted = dict(input_shape or {}), frozenset(trust_field)
+        proof = prove_files(nets, models, trusted, trained, progress, shapes)
+        others = [prove_files(pair, models, trusted, trained, progress, shapes) for pair in tests]
+        found = proof.problems(max_drift, strict)
+        for at, other in enumerate(others):
+            # Beside the net that is trained: what the weights file has for that one, a test net may leave.
+            found += [f"test net #{at}: {one}" for one in other.problems(max_drift, strict) if one not in found]
+        if not trained and not isinstance(derived, (tuple, list)):
+            found += [one for one in against_plan(files, given, derived, nets[1], models[1]) if one not in found]
+        notes = list(dict.fromkeys(note for one in (proof, *others) for note in one.notes()))
+        report = VerifyReport(
+            proof.coverage, proof.ignored, proof.blocks, proof.changed, trained, engine, (), tuple(found), given.remarks,
+            notes=() if strict else tuple(notes),
+        )  # fmt: skip
         if engine is not None:
-            shapes = dict(input_shape or {})
             read = None
             if input is not None:
                 read = read_inputs(input, nets[0], input_shapes(nets[0], models[0], shapes))
@@ -170,31 +186,7 @@ def verify(
                 inputs=f"standard normal numbers (seed {seed})" if input is None else os.fspath(input),
                 outputs=tuple(_compare(engine, runnable, [given.weights, derived_weights], tops, inputs)),
             )
-    found = _problems(report, max_drift)
-    for at, other in enumerate(others):
-        # Beside the net that is trained: what the weights file has for that one, a test net may leave.
-        found += [f"test net #{at}: {problem}" for problem in _problems(other, max_drift) if problem not in found]
-    return replace(report, problems=tuple(found), warnings=given.remarks)
-
-
-def _from_files(
-    nets: Sequence[Net], models: Sequence[Weights], trusted: frozenset[str], trained: bool, engine: str | None,
-    progress: Progress,
-) -> VerifyReport:  # fmt: skip
-    """What the files of a baseline and of a derived net say."""
-    four = (nets[0], models[0], nets[1], models[1])
-    blocks = split_blocks(*four, trusted)
-    took = {member: block.layer for block in blocks if not block.folded for member in block.members}
-    folds = {block.layer for block in blocks if block.folded}
-    for block in blocks:
-        if block.folded:  # the parameters' names are those of a layer that read the same
-            bottoms = nets[1].named(block.layer)[0].bottoms
-            first = [layer.name for layer in nets[0].layers if layer.name in block.members and layer.bottoms == bottoms]
-            took[block.layer] = (first or [block.layer])[0]
-    return VerifyReport(
-        tuple(coverage(*four, took, folds)), ignored(nets[1], models[1]), tuple(blocks), tuple(changes(*four, blocks, progress)),
-        trained, engine, (), (),
-    )  # fmt: skip
+    return replace(report, problems=(*report.problems, *_output_problems(report)))
 
 
 def _test_nets(
@@ -222,9 +214,6 @@ def _test_nets(
 
 
 _Array = np.typing.NDArray[np.float32]
-
-TRAINING_CHANGES = ("weights", "missing record", "added record")
-"""What training does to a net's weights: it moves them, and Caffe saves the layers of the phase that it trained."""
 
 
 def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLike]:
@@ -259,32 +248,12 @@ def _compare(
     return rows
 
 
-def _problems(report: VerifyReport, max_drift: float | None) -> list[str]:
-    """Reasons for exit code 1."""
-    found = [f"{row.layer}: {row.status}: {row.detail}" for row in report.coverage if row.status not in FINE]
-    for change in report.changed:
-        if not report.trained or change.part not in TRAINING_CHANGES:
-            found.append(f"{change.layer}: differs outside the split layers ({change.part})")
-        elif change.drift is not None and not math.isfinite(change.drift):
-            found.append(f"{change.layer}: holds NaN or infinity")
-    if max_drift is not None and not report.blocks:
-        found.append("no layer of the baseline was split, so there is no drift to hold against --max-drift")
-    for block in report.blocks:
-        if block.fault:
-            found.append(f"{block.layer}: the block in its place cannot be folded: {block.fault}")
-        elif not math.isfinite(block.drift):
-            found.append(f"{block.layer}: the folded block holds NaN or infinity")
-        elif block.folded and not block.sound and not report.trained and max_drift is None:
-            found.append(
-                f"{block.layer}: differs from the block that it stands for by {block.drift:.3g}, more than rounding explains"
-            )
-        elif max_drift is not None and (not block.exact if max_drift == 0 else block.drift > max_drift):
-            found.append(f"{block.layer}: drift {block.drift:.3g} is above --max-drift {max_drift:g}")
+def _output_problems(report: VerifyReport) -> Iterator[str]:
+    """Outputs that are no numbers, or differ where they must agree."""
     exact = all(block.sound for block in report.blocks) and not report.trained
     for output in report.outputs:
         if not math.isfinite(output.difference):
-            found.append(f"output {output.blob}: holds NaN or infinity")
+            yield f"output {output.blob}: holds NaN or infinity"
         elif exact and output.difference > output.tolerance:
             explained = f"more than rounding explains ({output.tolerance:.3g})"
-            found.append(f"output {output.blob}: differs by {output.difference:.3g}, {explained}")
-    return found
+            yield f"output {output.blob}: differs by {output.difference:.3g}, {explained}"

@@ -13,11 +13,11 @@ import numpy as np
 
 from split_surgery.documents.net.flow import Flow
 from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.meaning import layer_meaning, net_meaning
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
-from split_surgery.documents.prototxt import Message
-from split_surgery.documents.weights.blobs import Blob, Record, Weights, padded, same_numbers
-from split_surgery.documents.weights.caffemodel import LayerRecord
+from split_surgery.documents.weights.blobs import Record, Weights, same_shape
+from split_surgery.documents.weights.records import meant, same_record
 from split_surgery.documents.weights.values import sums_of_squares
 from split_surgery.errors import FileError, SurgeryError
 from split_surgery.folding.compose import fold_block, fold_group
@@ -193,39 +193,38 @@ def changes(
     base: Net, base_weights: Weights, derived: Net, weights: Weights, blocks: Sequence[Block],
     progress: Callable[[str, int, int], None],
 ) -> Iterator[Changed]:  # fmt: skip
-    """All that differs outside the split layers, in text and weights."""
+    """All that differs outside the split layers, in text and weights, by the rules of `diff`.
+
+    Records that no layer takes, and what is wrong with a record that Caffe would stop at, are for coverage to tell.
+    """
     gone = {name for block in blocks for name in (block.members if block.folded else [block.layer])}
     members = {name for block in blocks for name in ([block.layer] if block.folded else block.members)}
     yield from _text_changes(base, derived, gone, members)
     yield from _wiring_faults(base, derived)
-    saved: dict[str, list[Record]] = {}
-    for record in weights.layers:
-        saved.setdefault(record.name, []).append(record)
-    for done, record in enumerate(base_weights.layers):
-        progress("comparing", done, len(base_weights.layers))
-        if record.name in gone or record.type == "Split":  # Caffe's own, made anew whenever it builds a net
+    old = {record.name: record for record in meant(base_weights)}  # of several the last, as Caffe takes them
+    new = {record.name: record for record in meant(weights)}
+    for done, (name, record) in enumerate(old.items()):
+        progress("comparing", done, len(old))
+        if name in gone or not base.named(name):
             continue
-        # HDF5 does not say types.
-        there = [other for other in saved.get(record.name, []) if other.type in (record.type, "") or not record.type]
-        if not there:
-            yield Changed(record.name, "missing record")
-        elif not any(same_record(record, other) for other in there):
-            yield Changed(record.name, "weights", _drift(record, there[0]))
-    known = {record.name for record in base_weights.layers} | members
-    for record in weights.layers:
-        if record.name not in known and record.type != "Split":
-            yield Changed(record.name, "added record")
+        if name not in new:
+            yield Changed(name, "missing record")
+        elif _readable(record, new[name]) and not same_record(base_weights, weights, record, new[name]):
+            yield Changed(name, "weights", _drift(record, new[name]))
+    for name in new:
+        if name not in old and name not in members and derived.named(name):
+            yield Changed(name, "added record")
+
+
+def _readable(*records: Record) -> bool:
+    return not any(blob.fault for record in records for blob in record.blobs)
 
 
 def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str]) -> Iterator[Changed]:
-    if _meaning(base.message, without=("layer", "layers")) != _meaning(derived.message, without=("layer", "layers")):
+    if net_meaning(base) != net_meaning(derived):
         yield Changed(base.document.name, "fields of the net itself")
     for name in dict.fromkeys(layer.name for layer in base.layers):
-        if name in gone:
-            continue
-        if [_meaning(layer.message) for layer in base.named(name)] != [
-            _meaning(layer.message) for layer in derived.named(name)
-        ]:
+        if name not in gone and [*map(layer_meaning, base.named(name))] != [*map(layer_meaning, derived.named(name))]:
             yield Changed(name, "text" if derived.named(name) else "missing")
     for name in dict.fromkeys(layer.name for layer in derived.layers):
         if name not in members and not base.named(name):
@@ -244,50 +243,22 @@ def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str]) ->
 
 
 def _wiring_faults(base: Net, derived: Net) -> Iterator[Changed]:
-    """Layers that Caffe would refuse in a phase or stage in which it accepts the baseline."""
+    """Layers that Caffe would refuse: in every state that has them, or in one in which it builds the baseline."""
+    told: set[Layer] = set()
+    for layer, fault in derived.unwired():
+        told.add(layer)
+        yield Changed(layer.name, fault)
     for state in dict.fromkeys(base.states() + derived.states()):
         if next(base.wiring_faults(state), None) is None:
             for layer, fault in derived.wiring_faults(state):
-                yield Changed(layer.name, f"{fault} in phase {state.phase}")
-                return
-
-
-def _meaning(message: Message, without: tuple[str, ...] = ()) -> tuple[object, ...]:
-    """A message without its layout: a net moved out of its solver is indented otherwise."""
-    return tuple(
-        (field.name, tuple(_meaning(value) if isinstance(value, Message) else value.text for value in field.values))
-        for field in message.fields
-        if field.name not in without
-    )
-
-
-COMPARE = 64 * 1024
-"""Bytes of two records held at a time: few enough to stay in the processor's cache, which halves the time."""
-
-
-def same_record(record: Record, other: Record) -> bool:
-    """Whether two records hold the same: protobuf's byte for byte, a piece at a time, else blob by blob."""
-    if not isinstance(record, LayerRecord) or not isinstance(other, LayerRecord):
-        return [_shape_of(blob) for blob in record.blobs] == [_shape_of(blob) for blob in other.blobs] and all(
-            same_numbers(mine, its) for mine, its in zip(record.blobs, other.blobs)
-        )
-    size = record.body.stop - record.body.start
-    if size != other.body.stop - other.body.start:
-        return False
-    return all(
-        record.reader.read(record.body.start + at, record.body.start + min(size, at + COMPARE))
-        == other.reader.read(other.body.start + at, other.body.start + min(size, at + COMPARE))
-        for at in range(0, size, COMPARE)
-    )
-
-
-def _shape_of(blob: Blob) -> tuple[int, tuple[int, ...], str]:
-    return blob.index, blob.shape, blob.dtype
+                if layer not in told:
+                    told.add(layer)
+                    yield Changed(layer.name, f"{fault}, {state.said}")
 
 
 def _drift(a: Record, b: Record) -> float | None:
     """Relative change of all the blobs of a record, or None where there are none, or they cannot be compared."""
-    if not a.blobs or [padded(blob.shape) for blob in a.blobs] != [padded(blob.shape) for blob in b.blobs]:
+    if len(a.blobs) != len(b.blobs) or not all(map(same_shape, a.blobs, b.blobs)):
         return None
     moved = size = 0.0
     for first, second in zip(a.blobs, b.blobs):

@@ -43,7 +43,7 @@ def test_reads_real_nets_as_protobuf_does(path):
         assert len(found.layers) == len(oracle.layer)
         for record, layer in zip(found.layers, oracle.layer):
             assert (record.name, record.type) == (layer.name, layer.type)
-            assert (record.bottoms, record.tops) == (tuple(layer.bottom), tuple(layer.top))
+            assert (record.stored_bottoms, record.tops) == (tuple(layer.bottom), tuple(layer.top))
             assert len(record.blobs) == len(layer.blobs)
             for blob, expected in zip(record.blobs, layer.blobs):
                 assert blob.shape == tuple(expected.shape.dim)

@@ -18,7 +18,7 @@ from split_surgery.errors import FileError, UsageError
 from split_surgery.verification.engines import opencv
 from split_surgery.verification.engines.prepare import prepare
 from tests.support.fixture_nets import siamese
-from tests.support.nets import TINY, write_tiny
+from tests.support.nets import DATA, TINY, write_tiny
 
 
 def test_an_exact_block_with_other_outputs_is_a_problem(tmp_path, monkeypatch):
@@ -127,7 +127,7 @@ def test_a_net_that_opencv_cannot_run(tmp_path):
 
 def test_blocks_of_another_phase_are_not_asked_for(tmp_path):
     """A layer of the TRAIN net is not in the TEST net that is run."""
-    train = CONV_OF_TRAIN + TINY
+    train = TINY.replace(DATA, DATA + CONV_OF_TRAIN)
     net, weights = write_tiny(tmp_path, train)
     from tests.support.nets import conv_arrays  # fmt: skip
     from tests.support.nets import weights as weights_of
@@ -151,10 +151,8 @@ def test_a_data_layer_with_two_images(tmp_path):
 
     net, weights = siamese(tmp_path)
     text = net.read_text()
-    at = text.index("\nlayer {")
     data = 'layer { name: "d" type: "HDF5Data" top: "data" top: "data_p" top: "sim" hdf5_data_param { source: "x" batch_size: 2 } }'
-    head = text[:at].split("\n")
-    net.write_text("\n".join([head[0], data]) + text[at:])
+    net.write_text("\n".join(data if '"Input"' in line else line for line in text.split("\n")))
     extension(net, weights, tmp_path / "out", noise=0)
     shapes = {"data": (2, 3, 8, 8), "data_p": (2, 3, 8, 8)}
     report = verify(net, weights, tmp_path / "out", engine="opencv", input_shape=shapes, max_drift=0)

@@ -61,11 +61,6 @@ def widen(layers, _net):
     layers["conv1_1_split1"].blobs[1].data.extend([0.0] * 5)
 
 
-def add_record(_layers, net):
-    extra = net.layer.add(name="leftover", type="Convolution")
-    blob(extra.blobs.add(), np.zeros(3))
-
-
 @pytest.mark.parametrize(
     ("edit", "problems"),
     [
@@ -74,7 +69,6 @@ def add_record(_layers, net):
         (swap, ["conv1_1: drift"]),
         (nudge, ["ip: differs outside the split layers (weights)"]),
         (widen, ["conv1_1_split1: mismatch", "conv1_1: the block in its place cannot be folded"]),
-        (add_record, ["leftover: differs outside the split layers (added record)"]),
     ],
 )
 def test_faults_in_the_weights_are_caught(derived, edit, problems):
@@ -143,8 +137,9 @@ def test_eltwise_coefficients_are_not_ignored(tmp_path):
     (tmp_path / "out" / "net.prototxt").write_text(text.replace("operation: SUM", "operation: SUM coeff: 1 coeff: 2"))
     assert 1.5 * before < verify(net, weights, tmp_path / "out").blocks[0].drift < 2.5 * before
     (tmp_path / "out" / "net.prototxt").write_text(text.replace("operation: SUM", "operation: SUM coeff: 2"))
-    (problem,) = verify(net, weights, tmp_path / "out").problems
+    problem, prescribed = verify(net, weights, tmp_path / "out").problems
     assert "has 1 coefficients for 2 bottoms" in problem
+    assert prescribed == "conv1_1_split2_residual_sum: is not the layer that split.yaml prescribes"
 
 
 def test_unknown_types_are_no_pass(tmp_path):
@@ -152,7 +147,25 @@ def test_unknown_types_are_no_pass(tmp_path):
     net, weights = write_tiny(tmp_path, text)
     residual(net, weights, tmp_path / "out")
     report = verify(net, weights, tmp_path / "out")
-    assert report.problems == ("odd: unknown: of an unknown type, without a record",)
+    assert (report.problems, report.notes) == ((), ("also unknown in the baseline: odd",))
+    (problem,) = verify(net, weights, tmp_path / "out", strict=True).problems
+    assert problem.startswith("odd: unknown: which blobs Caffe makes for it is not known")
+    # A new layer of an unknown type is no note: the baseline says nothing of it.
+    written = tmp_path / "out" / "net.prototxt"
+    written.write_text(written.read_text() + 'layer { name: "new" type: "ForkSpecial" bottom: "odd" top: "new" }\n')
+    assert any(problem.startswith("new: unknown") for problem in verify(net, weights, tmp_path / "out").problems)
+
+
+def test_records_that_no_layer_takes_are_information(derived):
+    """Caffe passes them over with a line in its log."""
+
+    def leftover(_layers, net):
+        blob(net.layer.add(name="leftover", type="Convolution").blobs.add(), np.zeros(3))
+        net.layer.add(name="quiet", type="ReLU", bottom=["ip"], top=["ip"])
+
+    change_weights(derived[2], leftover)
+    report = verify(*derived, max_drift=0)
+    assert (report.problems, report.ignored) == ((), ("leftover",))
 
 
 def test_silently_unfilled_layers_of_the_baseline_itself(tmp_path):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.net import LAYERS, Net
 from split_surgery.documents.prototxt import FieldValue, Message, Scalar, quote
 from split_surgery.errors import SurgeryError
 
@@ -112,6 +113,27 @@ def rules_of(layer: Layer) -> tuple[str, ...]:
     """A layer's rules, each in a line, sorted: any of several is enough."""
     kinds = ("include", "exclude")
     return tuple(sorted(f"{kind}: {inline(rule)}" for kind in kinds for rule in layer.message.messages(kind)))
+
+
+def layer_meaning(layer: Layer | None) -> Fields:
+    """All that a layer says, its name left out: two layers that say the same are the same to Caffe, however they are written."""
+    if layer is None:
+        return {}
+    fields = {"type": layer.type, "bottom": names_text(layer.bottoms), "top": names_text(layer.tops)}
+    for kind in ("include", "exclude"):
+        fields[kind] = "; ".join(rule.removeprefix(f"{kind}: ") for rule in rules_of(layer) if rule.startswith(kind))
+    geometry = {f"convolution_param.{name}": text for name, text in geometry_of(layer).items()}
+    return {path: text for path, text in fields.items() if text} | geometry | layer_fields(layer)
+
+
+def net_meaning(net: Net) -> Fields:
+    """The fields of a net that are no layers."""
+    return fields_of(net.message, without=LAYERS)
+
+
+def names_text(blobs: Sequence[str]) -> str:
+    """Names of blobs in one text."""
+    return " ".join(map(quoted, blobs))
 
 
 def _list_text(texts: list[str]) -> str:

@@ -100,11 +100,21 @@ class Net:
             if layer.in_state(state):
                 for bottom in layer.bottoms:
                     if bottom not in made:
-                        yield layer, f'reads "{bottom}", which nothing before it makes,'
+                        yield layer, f'reads "{bottom}", which nothing before it makes'
                 for top in layer.tops:
                     if top in made and top not in layer.bottoms:
-                        yield layer, f'makes "{top}", which is made already,'
+                        yield layer, f'makes "{top}", which is made already'
                 made |= set(layer.tops)
+
+    def unwired(self) -> list[tuple[Layer, str]]:
+        """The layers that Caffe can build in no state that has them, each with why."""
+        faults: dict[Layer, str] = {}
+        built: set[Layer] = set()
+        for state in self.states():
+            wrong = dict(self.wiring_faults(state))
+            faults |= wrong
+            built |= {layer for layer in self.layers if layer.in_state(state) and layer not in wrong}
+        return [(layer, fault) for layer, fault in faults.items() if layer not in built]
 
     def twins(self, name: str) -> list[Layer]:
         """The layers of that name, which Caffe never has in one net at a time.

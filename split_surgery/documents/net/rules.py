@@ -15,6 +15,12 @@ class State:
     level: int = 0
     stages: frozenset[str] = frozenset()
 
+    @property
+    def said(self) -> str:
+        """The state in words."""
+        words = [f"in phase {self.phase}", *([f"level {self.level}"] if self.level else [])]
+        return ", ".join([*words, *(f"stage {stage}" for stage in sorted(self.stages))])
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -303,7 +303,7 @@ _RULES: dict[str, Callable[[Layer, Shape], Sequence[Shape]]] = {
 
 
 def parameter_shapes(layer: Layer, bottoms: Sequence[Shape | None]) -> list[Shape | None]:
-    """The shapes of the parameter blobs that Caffe makes for a layer, None for one that is not known.
+    """The shapes of the parameter blobs that Caffe makes for a layer, None for one, or for a size of one, that is not known.
 
     Raises:
         Unknown: its type does not tell how many it has.
@@ -322,15 +322,15 @@ def parameter_shapes(layer: Layer, bottoms: Sequence[Shape | None]) -> list[Shap
         shapes[1:] = [(geometry.num_output,)] * (blobs - 1)
         ends = (geometry.num_output, channels)
         first, second = ends if layer.type == "Convolution" else ends[::-1]
-        if first is not None and second is not None:
-            shapes[0] = (first, size_of(second // geometry.group), *geometry.kernel)
+        shapes[0] = (first, None if second is None else size_of(second // geometry.group), *geometry.kernel)
     elif layer.type in ("InnerProduct", "Embed"):
         param = Param(layer, "inner_product_param" if layer.type == "InnerProduct" else "embed_param")
         size = size_of(param.integer("num_output", 0))
         rows = size_of(param.integer("input_dim", 0)) if layer.type == "Embed" else None
         if layer.type == "InnerProduct" and bottom is not None:
             rows = count(bottom[axis_of(param.integer("axis", 1), bottom) :])
-        shapes[:] = [(rows, size) if layer.type == "Embed" else (size, rows), (size,)][:blobs]
+        turned = layer.type == "Embed" or param.flag("transpose", default=False)
+        shapes[:] = [(rows, size) if turned else (size, rows), (size,)][:blobs]
     elif layer.type == "BatchNorm":
         channels = 1 if bottom is not None and len(bottom) == 1 else channels
         shapes[:] = [(channels,), (channels,), (1,)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ import numpy.typing as npt
 from split_surgery.errors import FileError, FilePlace, Place
 
 Array = npt.NDArray[np.floating[Any]]
+
+_Size = TypeVar("_Size", int, "int | None")
 
 
 class Blob(Protocol):
@@ -34,6 +36,11 @@ class Blob(Protocol):
     def count(self) -> int: ...
     @property
     def index(self) -> int: ...
+    @property
+    def fault(self) -> str:
+        """Why Caffe would stop at the numbers, or they cannot be read: too few, too many, in an unknown form; else ""."""
+        ...
+
     def place(self) -> Place: ...
     def load(self) -> Array:
         """The numbers as a little-endian array of `shape` and `dtype`, C order.
@@ -45,9 +52,28 @@ class Blob(Protocol):
         ...
 
 
-def padded(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape as legacy blobs have it, with four axes, ones in front: where one of two is legacy, so they are compared."""
+def padded(shape: tuple[_Size, ...]) -> tuple[_Size | int, ...]:
+    """A shape as legacy blobs have it: with four axes, ones in front."""
     return (1,) * (4 - len(shape)) + shape
+
+
+def same_shape(a: Blob, b: Blob) -> bool:
+    """Whether two blobs have one shape; that of a legacy one has been padded to four axes."""
+    return a.shape == b.shape or ((a.legacy or b.legacy) and padded(a.shape) == padded(b.shape))
+
+
+def fits(blob: Blob, shape: Sequence[int | None] | None) -> bool:
+    """Whether Caffe would copy a stored blob into a layer's own of this shape (Blob::ShapeEquals of Caffe 1.0).
+
+    Args:
+        shape: the layer's; None for a size, or for the whole, that is not known, which then may be any.
+    """
+    if shape is None:
+        return True
+    wanted = tuple(shape)
+    if blob.legacy:
+        wanted = padded(wanted)
+    return len(wanted) == len(blob.shape) and all(size in (None, own) for size, own in zip(wanted, blob.shape))
 
 
 @dataclass(frozen=True)
@@ -99,6 +125,10 @@ class Held:
     @property
     def count(self) -> int:
         return self.array.size
+
+    @property
+    def fault(self) -> str:
+        return ""
 
     def place(self) -> Place:
         return FilePlace(self.file)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -66,6 +67,11 @@ class BlobRef:
     def place(self) -> BytePlace:
         return BytePlace(self.reader.name, self.span.start, self.inside)
 
+    @property
+    def fault(self) -> str:
+        needed = math.prod(self.shape)
+        return self.problem or (f"holds {self.count} of its {needed} numbers" if self.count != needed else "")
+
     def load(self) -> Array:
         place = self.place()
         if self.problem:
@@ -85,13 +91,19 @@ class BlobRef:
 
 @dataclass(frozen=True)
 class LayerRecord(Record):
-    """One layer of a protobuf file. `span` includes the record's tag and length, `body` does not."""
+    """One layer of a protobuf file. `span` includes the record's tag and length, `body` does not.
+
+    Attributes:
+        bottoms: where several layers read a blob, Caffe saves each one's under a name of its own (Split layers); here they have the
+            blob's name, as the prototxt has it. stored_bottoms: as they are saved.
+    """
 
     span: Span
     body: Span
     v1: bool
     reader: Reader = field(repr=False, compare=False)
     blobs: tuple[BlobRef, ...]
+    stored_bottoms: tuple[str, ...] = ()
     leaves_out_shared: ClassVar[bool] = False
 
     def digest(self) -> str:
@@ -112,7 +124,7 @@ class Caffemodel:
         self.name = reader.name
         if reader.size == 0:
             raise FileError("is empty", FilePlace(reader.name))
-        self.layers = tuple(self._index())
+        self.layers = _with_own_bottoms(tuple(self._index()))
         if not self.layers:
             raise FileError("holds no layers: is it a caffemodel?", FilePlace(reader.name))
         self._by_name: dict[str, list[LayerRecord]] = {}
@@ -163,8 +175,33 @@ class Caffemodel:
         return LayerRecord(
             name=name[-1] if name else "", type=kind[-1] if kind else "", bottoms=tuple(bottoms), tops=tuple(tops),
             blobs=tuple(blobs), place=BytePlace(self.reader.name, whole.start), span=Span(whole.start, whole.stop),
-            body=Span(whole.value, whole.stop), v1=v1, reader=self.reader,
+            body=Span(whole.value, whole.stop), v1=v1, reader=self.reader, stored_bottoms=tuple(bottoms),
         )  # fmt: skip
+
+
+_SPLIT_BLOB = re.compile(r"(.+)_split_\d+")
+
+
+def _with_own_bottoms(layers: tuple[LayerRecord, ...]) -> tuple[LayerRecord, ...]:
+    """The records with the blobs' own names for what Caffe's Split layers call `<blob>_<layer>_<index of the top>_split_<number>`
+    (SplitBlobName of Caffe's insert_splits.cpp)."""
+    if not any(_SPLIT_BLOB.fullmatch(bottom) for record in layers for bottom in record.bottoms):
+        return layers
+    made = {f"{top}_{record.name}_{at}": top for record in layers for at, top in enumerate(record.tops)}
+    made |= {
+        record.name.removesuffix("_split"): record.bottoms[0]
+        for record in layers
+        if record.type == "Split" and record.bottoms
+    }
+
+    def own(blob: str) -> str:
+        match = _SPLIT_BLOB.fullmatch(blob)
+        return made.get(match[1], blob) if match is not None else blob
+
+    return tuple(
+        replace(record, bottoms=tuple(map(own, record.bottoms))) if record.type != "Split" else record
+        for record in layers
+    )
 
 
 def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:

@@ -68,6 +68,10 @@ class Hdf5Blob:
     def count(self) -> int:
         return math.prod(self.shape)
 
+    @property
+    def fault(self) -> str:
+        return ""
+
     def place(self) -> FilePlace:
         return FilePlace(f"{self.path}:/{self.inside}")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from split_surgery.documents.weights import wire
-from split_surgery.documents.weights.blobs import PIECE, Array, Blob, padded
+from split_surgery.documents.weights.blobs import PIECE, Array, Blob
 from split_surgery.documents.weights.caffemodel import BlobRef
 from split_surgery.documents.weights.hdf5 import Hdf5Blob
 
@@ -107,11 +107,6 @@ def summary(blob: Blob) -> Summary:
         nan,
         infinite,
     )
-
-
-def same_shape(a: Blob, b: Blob) -> bool:
-    """Whether two blobs have one shape; that of a legacy one has been padded to four axes."""
-    return a.shape == b.shape or ((a.legacy or b.legacy) and padded(a.shape) == padded(b.shape))
 
 
 def difference(a: Blob, b: Blob) -> Difference | None:
