@@ -12,12 +12,12 @@ from split_surgery.documents.net.flow import Flow, NetFlows, Value
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of
+from split_surgery.documents.net.split_blocks import Region
 from split_surgery.documents.weights.blobs import Array, Weights
 from split_surgery.errors import FileError
 from split_surgery.folding.compose import fold_group
 from split_surgery.folding.linear import Trust, flag
 from split_surgery.folding.probe import prove_fold
-from split_surgery.folding.regions import Region
 from split_surgery.kernels.dense import grouped
 from split_surgery.kernels.linear_maps import LinearMap, Slide
 

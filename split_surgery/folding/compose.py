@@ -198,6 +198,9 @@ class _Walk(Generic[_Key]):
         size = joined_size(maps)
         if self.trust.most is not None and size > self.trust.most:
             layer.fail(f"it would grow: its bottoms in one kernel have {size:,} numbers (--allow-larger folds it)")
+        for each in maps:
+            if each.weight.shape[1] != first.weight.shape[1]:
+                layer.fail(f"its bottoms take {first.weight.shape[1]} and {each.weight.shape[1]} channels of one blob")
         if layer.type == "Concat":
             return _Found(stacked(maps), kinds.pop())
         for each in maps:

@@ -11,11 +11,12 @@ from split_surgery.documents.net.flow import Flow, NetFlows, flows
 from split_surgery.documents.net.layer_types import own_blobs
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of, shared_with
+from split_surgery.documents.net.split_blocks import Region, Splits
 from split_surgery.documents.source import Progress
 from split_surgery.errors import FileError, FilePlace, Unsupported, UsageError, nearest
 from split_surgery.folding.collapse import Collapsed, collapse
 from split_surgery.folding.linear import Trust, is_linear
-from split_surgery.folding.regions import Region, Splits, anchor_of, linear_regions
+from split_surgery.folding.regions import anchor_of, linear_regions
 from split_surgery.workspace.inputs import Inputs
 
 

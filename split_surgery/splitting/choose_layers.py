@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from split_surgery.documents.net.layer import POINTWISE, Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import sharing
+from split_surgery.documents.net.split_blocks import made_by_splits
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.source import Progress
 from split_surgery.errors import SurgeryError, UsageError
@@ -26,40 +26,16 @@ def candidates(net: Net, trusted: frozenset[str]) -> list[str]:
     A 1x1 that a split made is none: it mixes kernels, and has none of its own.
     """
     found: list[str] = []
+    made = made_by_splits(net)
     for layer in net.convolutions():
         try:
             check_splittable(layer, trusted)
             net.twins(layer.name)
         except SurgeryError:
             continue
-        if layer.name not in found and sharing(net, layer.name)[0] == layer.name and not made_by_a_split(net, layer):
+        if layer.name not in found and sharing(net, layer.name)[0] == layer.name and layer.name not in made:
             found.append(layer.name)
     return found
-
-
-def made_by_a_split(net: Net, layer: Layer) -> bool:
-    """Whether a 1x1 stands on other convolutions with nothing but Concat and Eltwise between, as only a split makes it; or a
-    convolution without bias that does not learn is added to another, as the skip split does."""
-    geometry = layer.geometry()
-    readers = [other.type for other in net.layers if set(layer.tops) & set(other.bottoms)]
-    if not geometry.bias_term and layer.frozen(1) and readers == ["Eltwise"]:
-        return True
-    if (geometry.kernel, geometry.stride, geometry.pad, geometry.group) != POINTWISE:
-        return False
-    seen: set[str] = set()
-    waiting, on_convolutions = list(layer.bottoms), False
-    while waiting:
-        blob = waiting.pop()
-        makers = [other for other in net.layers if blob in other.tops]
-        if blob in seen:
-            continue
-        seen.add(blob)
-        if not makers or any(maker.type not in ("Convolution", "Concat", "Eltwise") for maker in makers):
-            return False
-        for maker in makers:
-            on_convolutions |= maker.type == "Convolution"
-            waiting += maker.bottoms if maker.type != "Convolution" else ()
-    return on_convolutions
 
 
 def choose_layers(
@@ -119,7 +95,7 @@ def _usual(
         raise UsageError(f"{net.document.name} has no convolution to split")
     if DEFAULT_LAYER in names:
         return [DEFAULT_LAYER], []
-    if any(layer.type == "Convolution" and made_by_a_split(net, layer) for layer in net.layers if _readable(layer)):
+    if made_by_splits(net):
         try:
             return _automatic(inputs, 1, request, trusted, progress)
         except UsageError as error:
@@ -128,11 +104,3 @@ def _usual(
                 hint="candidates: " + ", ".join(candidates(net, trusted)),
             ) from error
     return [names[0]], [f'no layer "{DEFAULT_LAYER}"; taking the first convolution, "{names[0]}"']
-
-
-def _readable(layer: Layer) -> bool:
-    try:
-        layer.geometry()
-    except SurgeryError:
-        return False
-    return True

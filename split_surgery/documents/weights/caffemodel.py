@@ -206,16 +206,16 @@ def _with_own_bottoms(layers: tuple[LayerRecord, ...]) -> tuple[LayerRecord, ...
 
 def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
     """What a BlobProto says of itself, its numbers unread."""
-    legacy, shape, has_shape = [1, 1, 1, 1], [], False
+    legacy, shape, is_legacy = [1, 1, 1, 1], [], False
     sizes = {BLOB_DATA: 0, BLOB_DOUBLE: 0, BLOB_RAW: 0}  # bytes of numbers by the field that holds them
     raw_type = 0
     for item in wire.walk(reader, span.start, span.stop, inside):
         if item.number in BLOB_LEGACY:
             expect(reader, item, VARINT, inside)
             legacy[BLOB_LEGACY[item.number]] = item.integer
+            is_legacy = True  # whatever else it says (Blob::ShapeEquals)
         elif item.number == BLOB_SHAPE:
             expect(reader, item, LENGTH, f"{inside}.shape")
-            has_shape = True
             shape += blob_dims(reader, item, inside)
         elif item.number == BLOB_RAW_TYPE:
             expect(reader, item, VARINT, f"{inside}.raw_data_type")
@@ -229,6 +229,8 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
                 )
             sizes[item.number] += length
     used = [number for number, size in sizes.items() if size] or [BLOB_DATA]
+    if used == [BLOB_DATA, BLOB_DOUBLE]:
+        used = [BLOB_DOUBLE]  # Caffe takes these where there are any (Blob::FromProto)
     problem = "" if len(used) == 1 else "holds its numbers in more than one form (data, double_data, raw_data)"
     dtypes = {BLOB_DATA: "<f4", BLOB_DOUBLE: "<f8", BLOB_RAW: RAW_TYPES[raw_type] if raw_type < len(RAW_TYPES) else ""}
     dtype = dtypes[used[0]]
@@ -240,8 +242,8 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
     return BlobRef(
         reader,
         span,
-        tuple(shape if has_shape else legacy),
-        not has_shape,
+        tuple(legacy if is_legacy else shape),
+        is_legacy,
         dtype,
         used[0],
         count,
