@@ -38,6 +38,14 @@ _CLOSING = {b"{": b"}", b"<": b">"}
 _CONFLICT = re.compile(rb"<{7}|={7}|>{7}")
 
 
+_BETWEEN = re.compile(rb"#[^\n]*|\s")
+_INTEGER = re.compile(rb"(-?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]+)|(0|[1-9][0-9]*))")
+_NO_DECIMAL = re.compile(rb"-?0[0-9xX]")
+
+MOST_DIGITS = 400
+"""Digits of the longest integer that is worked out: no field of Caffe's takes more than 20, and long ones take long."""
+
+
 @dataclass(frozen=True)
 class Scalar:
     """A string (adjacent literals are one), a number with its sign, or a name (enum value, bool)."""
@@ -53,36 +61,38 @@ class Scalar:
         return data.decode("utf-8", "surrogateescape")
 
     def integer(self) -> int | None:
-        """The value of an integer literal (decimal, hexadecimal or octal), else None."""
-        literal = self.raw.replace(b" ", b"")
-        try:
-            if re.fullmatch(rb"-?0[0-7]+", literal):
-                return int(literal, 8)
-            return int(literal, 0)
-        except ValueError:
+        """The value of an integer literal as protobuf reads one (decimal, hexadecimal or octal), else None."""
+        match = _INTEGER.fullmatch(self.compact())
+        if match is None:
             return None
+        sign, hexadecimal, octal, decimal = match.groups()
+        digits, base = next(
+            (text, base) for text, base in ((hexadecimal, 16), (octal, 8), (decimal, 10)) if text is not None
+        )
+        if len(digits) > MOST_DIGITS:
+            return None
+        return int(sign + digits, base)
+
+    def compact(self) -> bytes:
+        """A number without what may stand between its sign and its digits: white space and comments."""
+        return _BETWEEN.sub(b"", self.raw)
 
     def real(self) -> float | None:
-        """The value of a number as protobuf reads a float, else None."""
-        literal = re.sub(rb"#[^\n]*|\s", b"", self.raw)
+        """The value of a number as protobuf reads a float, else None: it refuses hexadecimal ones and those with a leading zero."""
+        literal = self.compact()
+        if _NO_DECIMAL.match(literal):
+            return None
         try:
             return float(literal[:-1] if literal[-1:] in b"fF" and literal[-3:].lower() != b"inf" else literal)
         except ValueError:
-            integer = self.integer()
-            return None if integer is None else float(integer)
+            return None
 
     def boolean(self) -> bool | None:
-        """The value of a bool as protobuf reads one, else None."""
-        return {
-            "true": True,
-            "True": True,
-            "t": True,
-            "1": True,
-            "false": False,
-            "False": False,
-            "f": False,
-            "0": False,
-        }.get(self.text)
+        """The value of a bool as protobuf reads one, else None: a name, or 0 or 1 in any base (01, 0x1)."""
+        if self.kind == "number":
+            number = self.integer()
+            return bool(number) if number in (0, 1) and not self.raw.startswith(b"-") else None
+        return {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}.get(self.text)
 
 
 @dataclass(frozen=True)

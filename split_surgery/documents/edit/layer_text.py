@@ -130,7 +130,12 @@ def _removal(layer: Layer, gone: Collection[Span]) -> Iterator[Splice]:
         yield Splice(0, _whole_line(data, span).stop, b"")
         return
     rest = _TO_LINE_END.match(data, span.stop)
-    if data[start - 1 : start] != b"\n" or rest is None:  # something else is on its line
+    alone_before = data[start - 1 : start] == b"\n"
+    if rest is None and alone_before and b"#" not in data[_line_before(data, start) - 1 :: -1].partition(b"\n")[0]:
+        # What follows on its line followed the layer before, which no comment ends, until this one was put between them.
+        yield Splice(_line_before(data, start), span.stop, b"")
+        return
+    if rest is None or not alone_before:  # something else is on its line
         yield Splice(span.start, span.stop, b"")
         return
     start = _line_before(data, start)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import LAYERS, Net
@@ -30,9 +28,6 @@ BOOLS = frozenset(
 
 REPEATED = frozenset("param include exclude shape blobs input_shape test_state test_net_param".split())
 """Messages of which there may be several (BVLC Caffe 1.0): they are numbered even where there is one."""
-
-_BETWEEN = re.compile(rb"#[^\n]*|\s")
-"""What may stand between a minus and its number."""
 
 _SHOWN = 64
 """Values of a list that are shown; of a longer one (the numbers of a blob in the text) it is the digest."""
@@ -160,10 +155,9 @@ def quoted(text: str) -> str:
 
 
 def _number(value: Scalar) -> str:
-    compact = replace(value, raw=_BETWEEN.sub(b"", value.raw))
-    integer = compact.integer()
+    integer = value.integer()
     if integer is None:
-        text = compact.text
+        text = value.compact().decode("utf-8", "surrogateescape")
         number = _float(text) if _float(text) is not None else _float(text.rstrip("fF"))
         if number is None:
             return text
