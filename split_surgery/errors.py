@@ -45,16 +45,20 @@ Place = Union[TextPlace, BytePlace, FilePlace]
 class SurgeryError(Exception):
     """Root of every error that split-surgery raises on purpose.
 
-    `place` says where (printed first), `hint` what to do about it (printed last).
+    `place` says where (printed first), `hint` what to do about it (printed last). `report`: what was found out before, if that can be
+    told all the same.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, place: Place | None = None, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: str, place: Place | None = None, hint: str = "", layer: str | None = None) -> None:
+        """`layer`: the one that `message` is about, which is named before it."""
+        self.reason, self.layer = message, layer
+        self.message = message if layer is None else f'layer "{layer}": {message}'
+        super().__init__(self.message)
         self.place = place
         self.hint = hint
+        self.report: object = None
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place is not None else ""
@@ -73,6 +77,10 @@ class FileError(SurgeryError):
 
 class Unsupported(SurgeryError):
     """A file that is well formed, but asks for surgery this tool will not do (exit 3)."""
+
+
+class NotFoldable(SurgeryError):
+    """Layers that no one layer can stand for, so that they must be left as they are; nothing is wrong with the files."""
 
 
 class Defect(SurgeryError):

@@ -38,6 +38,12 @@ def with_progress(work: Callable[[Bar], Any], flags: dict[str, Any]) -> Any:
         bar.close()
 
 
+def show_report(report: Any, flags: dict[str, Any], printer: Callable[[Any, bool, bool], None]) -> None:
+    """What was found out before an error, on the terminal."""
+    if report is not None and not flags["as_json"]:
+        printer(report, flags["quiet"], flags["verbose"])
+
+
 def finish(report: Any, flags: dict[str, Any], printer: Callable[[Any, bool, bool], None]) -> NoReturn:
     """Print a report and exit with its code."""
     for warning in getattr(report, "warnings", ()):

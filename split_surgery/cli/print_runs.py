@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from split_surgery.verbs.rank import NetRankReport, RankReport
     from split_surgery.verbs.split import SplitReport
     from split_surgery.verbs.verify import VerifyReport
+    from split_surgery.verification.engines.compare import EngineOutput
 
 _NUMBER = re.compile(r"[\d.,x/e+-]+")
 _SHOWN = 24
@@ -215,6 +216,13 @@ def rounding(region: FoldedRegion) -> str:
     return f"{region.error:.2g}, of {region.largest:.2g} for the largest"
 
 
+def _told(output: EngineOutput) -> str:
+    """The difference of an output in words."""
+    if output.other_size:
+        return "other shapes"
+    return f"{output.difference:.3g}" + (", saturated: it hides what is before it" if output.saturated else "")
+
+
 def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
     if not quiet:
         filled = sum(row.blobs for row in report.coverage if row.status == "copied")
@@ -248,7 +256,7 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
             say(f"engine {report.engine} on {report.inputs}:")
             say("  the largest difference relative to the largest value, and what rounding explains")
             rows = [("blob", "values", "difference", "rounding")]
-            rows += [(o.blob, str(o.size), f"{o.difference:.3g}", f"{o.tolerance:.3g}") for o in report.outputs]
+            rows += [(o.blob, str(o.size), _told(o), f"{o.tolerance:.3g}") for o in report.outputs]
             say(table(rows))
             if not all(block.sound for block in report.blocks):
                 say("  for information: the block does not equal the layer, so the outputs need not agree")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import split_surgery
-from split_surgery.cli.group import cli, finish, given_flags, with_progress
+from split_surgery.cli.group import cli, finish, given_flags, show_report, with_progress
 from split_surgery.cli.options import shape_of, talk
 from split_surgery.cli.progress import Bar
-from split_surgery.errors import UsageError
+from split_surgery.errors import SurgeryError, UsageError
 
 if TYPE_CHECKING:
     from split_surgery.verbs.diff import DiffReport
@@ -75,6 +75,11 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
 @click.option("--input", metavar="FILE", help="Inputs for the engine: npy, npz by blob, or an image. [default: random]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
 @click.option(
+    "--phase", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Whose layers to run."
+)
+@click.option("--stage", multiple=True, metavar="NAME", help="A stage whose layers to run. Repeatable.")
+@click.option("--level", type=int, default=0, show_default=True, help="The level whose layers to run.")
+@click.option(
     "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves a layer linear. Repeatable."
 )
 @click.option("--strict", is_flag=True, help="Fail what the baseline leaves unfilled or unknown as well.")
@@ -100,7 +105,12 @@ def verify(net: str, weights: str | None, derived: str | None, files: tuple[str,
             given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
         return split_surgery.verify(net, baseline, files or directory, progress=progress, **given)  # type: ignore[arg-type]
 
-    finish(with_progress(work, flags), flags, print_runs.verify)
+    try:
+        report = with_progress(work, flags)
+    except SurgeryError as error:
+        show_report(error.report, flags, print_runs.verify)
+        raise
+    finish(report, flags, print_runs.verify)
 
 
 @cli.command(short_help="What a file says and holds, line by line; for git, too.")

@@ -14,7 +14,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of
 from split_surgery.documents.net.split_blocks import Region
 from split_surgery.documents.weights.blobs import Array, Weights
-from split_surgery.errors import FileError
+from split_surgery.errors import NotFoldable
 from split_surgery.folding.compose import fold_group
 from split_surgery.folding.linear import Trust, flag
 from split_surgery.folding.probe import prove_fold
@@ -52,28 +52,29 @@ def collapse(
     """Fold a region, which must be the same in all the nets and flows that have it; proven by another route.
 
     Raises:
-        FileError, Unsupported: the region must be left as it is; the message is the reason.
+        NotFoldable, Unsupported: the region must be left as it is.
+        FileError: the files are damaged.
         Defect: the fold does not compute what the layers did.
     """
     found: LinearMap | None = None
     done: set[tuple[Layer, ...]] = set()
     anchors: dict[Layer, tuple[str, str]] = {}  # what each reads and makes
     if region.name != region.anchor and weights.named(region.name) and region.name not in region.layers:
-        raise FileError(f'{weights.name} has a layer "{region.name}" already')
+        raise NotFoldable(f'{weights.name} has a layer "{region.name}" already')
     for text in texts:
         for flow in text.flows:
             bottom = region.bottom(flow)
             if bottom is None:
                 continue
             if isinstance(bottom, str):
-                raise FileError(bottom)
+                raise NotFoldable(bottom)
             places = region.places(flow)
             _check_order(flow, region, places, bottom)
             last = flow.places[region.last]
             _check_members(text, flow, region)
             ends = (bottom.blob, flow.makes[last][0].blob)
             if anchors.setdefault(flow.layers[flow.places[region.anchor]], ends) != ends:
-                raise FileError(f'"{region.anchor}" would have another bottom or top in another phase')
+                raise NotFoldable(f'"{region.anchor}" would have another bottom or top in another phase')
             layers = tuple(flow.layers[at] for at in places)
             if layers in done:
                 continue
@@ -81,11 +82,11 @@ def collapse(
             if not allow_larger:
                 trust = replace(trust, most=_most(text.net, weights, region))
             with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
-                now = fold_group(text.net, weights, flow, places, bottom, last, trust)
+                now = _composed(text, weights, flow, places, bottom, last, trust)
             if not (np.isfinite(now.weight).all() and np.isfinite(now.bias).all()):
-                raise FileError("its weights hold NaN or infinity")
+                raise NotFoldable("its weights hold NaN or infinity")
             if found is not None and not _same(now, found):
-                raise FileError("it computes something else in another phase or file")
+                raise NotFoldable("it computes something else in another phase or file")
             found = now
             flat = flow.layers[flow.places[region.anchor]].type == "InnerProduct"
             prove_fold(flow, places, bottom, last, _Blobs(text.net, weights).load, now, flat)
@@ -93,18 +94,30 @@ def collapse(
     return _stored(texts, weights, region, found, allow_larger)
 
 
+def _composed(
+    text: NetFlows, weights: Weights, flow: Flow, places: Sequence[int], bottom: Value, last: int, trust: Trust
+) -> LinearMap:
+    """The map of a region in one flow; why there is none says in which phase, where the net has several."""
+    try:
+        return fold_group(text.net, weights, flow, places, bottom, last, trust)
+    except NotFoldable as error:
+        if error.layer is not None and len(text.net.named(error.layer)) > 1:
+            raise NotFoldable(f"{error.reason}, {flow.state.said}", error.place, layer=error.layer) from error
+        raise
+
+
 def _check_members(text: NetFlows, flow: Flow, region: Region) -> None:
-    """Raises: FileError, where a layer's name or loss stands in the way."""
+    """Raises: NotFoldable, where a layer's name or loss stands in the way."""
     names = [layer.name for layer in flow.layers]
     for name in region.layers:
         if not name or names.count(name) > 1:
-            raise FileError(f'there are several layers "{name}"')
+            raise NotFoldable(f'there are several layers "{name}"')
         if flow.layers[flow.places[name]].message.values("loss_weight") and (
             name != region.last or name != region.anchor
         ):
-            raise FileError(f'"{name}" has a loss_weight')
+            raise NotFoldable(f'"{name}" has a loss_weight')
     if region.name not in region.layers and text.net.named(region.name):
-        raise FileError(f'another layer is called "{region.name}" already')
+        raise NotFoldable(f'another layer is called "{region.name}" already')
 
 
 def _same(a: LinearMap, b: LinearMap) -> bool:
@@ -122,16 +135,16 @@ class _Blobs:
 
 
 def _check_order(flow: Flow, region: Region, places: Sequence[int], bottom: Value) -> None:
-    """Raises: FileError, where a layer that is kept works on the region's blobs between the anchor and the region's end."""
+    """Raises: NotFoldable, where a layer that is kept works on the region's blobs between the anchor and the region's end."""
     anchor, last = flow.places[region.anchor], flow.places[region.last]
     top = flow.makes[last][0].blob
     for at, layer in enumerate(flow.layers):
         if at in places:
             continue
         if bottom.maker < at < anchor and bottom.blob in layer.tops:
-            raise FileError(f'"{layer.name}" works in place on its bottom "{bottom.blob}" before "{region.anchor}"')
+            raise NotFoldable(f'"{layer.name}" works in place on its bottom "{bottom.blob}" before "{region.anchor}"')
         if anchor < at < last and top in (*layer.bottoms, *layer.tops):
-            raise FileError(f'"{layer.name}" uses the blob "{top}" before "{region.last}" makes it')
+            raise NotFoldable(f'"{layer.name}" uses the blob "{top}" before "{region.last}" makes it')
 
 
 def _stored(
@@ -140,7 +153,7 @@ def _stored(
     """The layer as the files will hold it.
 
     Raises:
-        FileError: it is larger than the region was, or its numbers overflow.
+        NotFoldable: it is larger than the region was, or its numbers overflow.
     """
     net = next(text.net for text in texts if text.net.named(region.anchor))
     anchor = net.named(region.anchor)[0]
@@ -159,14 +172,14 @@ def _stored(
         stored = np.ascontiguousarray(weight, like.dtype)
         bias = np.ascontiguousarray(found.bias, like.dtype) if has_bias or found.bias.any() else None
     if not (np.isfinite(stored).all() and (bias is None or np.isfinite(bias).all())):
-        raise FileError(f"its numbers overflow {stored.dtype.name}")
+        raise NotFoldable(f"its numbers overflow {stored.dtype.name}")
     before = sum(_parameters(net, weights, name) for name in region.layers)
     after = stored.size + (bias.size if bias is not None else 0)
     work = (_work(texts, weights, region), float(stored.size))
     if not allow_larger and (after > before or work[1] > work[0] * (1 + 1e-12)):
         grown = [f"{before:,} parameters would be {after:,}"] if after > before else []
         grown += [f"{work[0]:,.0f} multiply-adds a pixel would be {work[1]:,.0f}"] if work[1] > work[0] else []
-        raise FileError(f"it would grow: {' and '.join(grown)} (--allow-larger folds it)")
+        raise NotFoldable(f"it would grow: {' and '.join(grown)} (--allow-larger folds it)")
     largest = float(np.abs(stored).max()) if stored.size else 0.0
     return Collapsed(
         region,

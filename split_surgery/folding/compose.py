@@ -16,7 +16,7 @@ from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.weights.blobs import Weights
-from split_surgery.errors import FileError, FilePlace
+from split_surgery.errors import FilePlace, NotFoldable
 from split_surgery.folding.linear import Trust, by_channel, check_understood, coefficients, convolution, inner_product
 from split_surgery.kernels.linear_maps import (
     ChannelMap,
@@ -55,7 +55,8 @@ def fold_block(
         trusted: names of fork fields that leave a convolution linear.
 
     Raises:
-        FileError: something in between is not linear, or has no weights, or does not slide like the rest.
+        NotFoldable, Unsupported: something in between is not linear, or not understood, or does not slide like the rest.
+        FileError: something has no weights, or weights that do not fit.
     """
     trust = Trust(trusted)
     for layer in layers:
@@ -67,9 +68,9 @@ def fold_block(
     found = walk.value(top)
     for blob, layer in in_place.items():
         if (blob in walk.done and blob != top) or blob == bottom:  # on the top itself it comes after the block
-            layer.fail("works in place inside the block, and is not linear")
+            layer.leave("works in place inside the block, and is not linear")
     if not isinstance(found, _Found) or found.over != IMAGE:
-        raise FileError(f'"{top}" does not come from a convolution on "{bottom}"', FilePlace(weights.name))
+        raise NotFoldable(f'"{top}" does not come from a convolution on "{bottom}"', FilePlace(weights.name))
     return Folded(found.map, frozenset(walk.used))
 
 
@@ -79,13 +80,14 @@ def fold_group(
     """Compose a closed group of a flow's layers (places in it), from the value it reads to the top of its `last`.
 
     Raises:
-        FileError, Unsupported: a layer is not linear, not understood, or has no weights; or the whole is not exact.
+        NotFoldable, Unsupported: a layer is not linear, or not understood; or the whole is not exact.
+        FileError: a layer has no weights, or weights that do not fit.
     """
     makers = {value: (flow.layers[at], flow.reads[at]) for at in group for value in flow.makes[at]}
     walk = _Walk(net, weights, makers, bottom, trust)
     found = walk.value(flow.makes[last][0])
     if not isinstance(found, _Found):
-        flow.layers[last].fail("has neither a convolution nor an InnerProduct before it")
+        flow.layers[last].leave("has neither a convolution nor an InnerProduct before it")
     return found.map
 
 
@@ -130,11 +132,11 @@ class _Walk(Generic[_Key]):
                 continue
             if at not in self.makers:
                 name = at.blob if isinstance(at, Value) else at
-                raise FileError(f'nothing in the block makes "{name}"', FilePlace(self.weights.name))
+                raise NotFoldable(f'nothing in the block makes "{name}"', FilePlace(self.weights.name))
             layer, bottoms = self.makers[at]
             missing = [bottom for bottom in bottoms if bottom not in self.done]
             if any(bottom in self.open for bottom in missing):
-                layer.fail("its top leads back to its bottom")
+                layer.leave("its top leads back to its bottom")
             self.open.add(at)
             if missing:
                 waiting += missing
@@ -144,7 +146,7 @@ class _Walk(Generic[_Key]):
             try:
                 self.done[at] = self._compose(layer, [self.done[bottom] for bottom in bottoms])
             except NotExact as error:
-                layer.fail(str(error))
+                layer.leave(str(error))
             self.open.discard(at)
         return self.done[key]
 
@@ -152,7 +154,7 @@ class _Walk(Generic[_Key]):
         if layer.type in ("Concat", "Eltwise"):
             return self._joined(layer, inner)
         if len(inner) != 1:
-            layer.fail(f"has {len(inner)} bottoms")
+            layer.leave(f"has {len(inner)} bottoms")
         (before,) = inner
         if layer.type == "Convolution":
             own, over = convolution(self.net, self.weights, layer), IMAGE
@@ -168,7 +170,7 @@ class _Walk(Generic[_Key]):
                 self._check_channels(layer, own.weight.shape[1], len(before.scale))
             return _Found(after_channels(own, before), over)
         if before.over != over:
-            layer.fail(
+            layer.leave(
                 f"is {'an' if over == VECTOR else 'a'} {over} after {'an' if over == IMAGE else 'a'} {before.over}"
             )
         self._check_channels(layer, own.weight.shape[1], len(before.map.weight))
@@ -187,7 +189,7 @@ class _Walk(Generic[_Key]):
     def _joined(self, layer: Layer, inner: list[_Part]) -> _Part:
         kinds = {found.over for found in inner if isinstance(found, _Found)}
         if len(kinds) != 1:
-            layer.fail("joins blobs that are not all made of one, by convolutions or by InnerProducts alone")
+            layer.leave("joins blobs that are not all made of one, by convolutions or by InnerProducts alone")
         (first, *_) = (found.map for found in inner if isinstance(found, _Found))
         maps = [
             found.map if isinstance(found, _Found)
@@ -197,7 +199,7 @@ class _Walk(Generic[_Key]):
         ]  # fmt: skip
         size = joined_size(maps)
         if self.trust.most is not None and size > self.trust.most:
-            layer.fail(f"it would grow: its bottoms in one kernel have {size:,} numbers (--allow-larger folds it)")
+            layer.leave(f"it would grow: its bottoms in one kernel have {size:,} numbers (--allow-larger folds it)")
         for each in maps:
             if each.weight.shape[1] != first.weight.shape[1]:
                 layer.fail(f"its bottoms take {first.weight.shape[1]} and {each.weight.shape[1]} channels of one blob")

@@ -56,12 +56,12 @@ def is_linear(layer: Layer) -> bool:
 
 
 def check_understood(layer: Layer, trust: Trust) -> None:
-    """Raises: Unsupported, where a layer says something that may make it compute something else than its type does."""
+    """Raises: NotFoldable, Unsupported, where a layer says something that may make it compute something else than its type does."""
     if layer.type == "Convolution":
         check_linear(layer, trust.fields)
         return
     if layer.type not in UNDERSTOOD:
-        layer.fail("is not one of the linear layers that can be folded")
+        layer.leave("is not one of the linear layers that can be folded")
     param, known = UNDERSTOOD[layer.type]
     for field in layer.message.fields:
         if field.name != param and field.name not in OF_EVERY_LAYER | trust.fields:
@@ -72,11 +72,11 @@ def check_understood(layer: Layer, trust: Trust) -> None:
                 layer.refuse(f"{field.name} is not understood in a layer of type {layer.type}", field)
     for name, only in (("axis", 1), ("concat_dim", 1), ("num_axes", 1)):
         if _integer(layer, name, only) != only:
-            layer.fail(f"{name} is not {only}: it does not work channel by channel")
+            layer.leave(f"{name} is not {only}: it does not work channel by channel")
     if layer.type in ("Scale", "Bias", "BatchNorm", "InnerProduct") and len(layer.bottoms) != 1:
-        layer.fail(f"has {len(layer.bottoms)} bottoms")
+        layer.leave(f"has {len(layer.bottoms)} bottoms")
     if layer.type == "Eltwise" and (_text(layer, "operation") or "SUM") not in ("SUM", "1"):
-        layer.fail("is not a sum")
+        layer.leave("is not a sum")
 
 
 def convolution(net: Net, weights: Weights, layer: Layer) -> LinearMap:
@@ -122,7 +122,8 @@ def by_channel(net: Net, weights: Weights, layer: Layer, trust: Trust) -> tuple[
     gives 0), and y = (x - mean) / sqrt(variance + eps).
 
     Raises:
-        FileError: blobs are missing or disagree; or its statistics are those of the batch.
+        FileError: blobs are missing or disagree.
+        NotFoldable: its statistics are those of the batch.
     """
     if layer.type == "Bias":
         (shift,) = _blobs(net, weights, layer, 1)
@@ -133,7 +134,7 @@ def by_channel(net: Net, weights: Weights, layer: Layer, trust: Trust) -> tuple[
         return times, _vector(layer, rest[0], first.size).astype(np.float64) if rest else None
     if not flag(layer, "use_global_stats", default=trust.statistics):
         told = any(_values(layer, "use_global_stats"))
-        layer.fail(
+        layer.leave(
             "takes the statistics of its batch (use_global_stats: false)"
             if told
             else "takes the statistics of its batch while it trains, as this net may be (--phase test folds it as tested)"
@@ -146,7 +147,7 @@ def by_channel(net: Net, weights: Weights, layer: Layer, trust: Trust) -> tuple[
     with np.errstate(invalid="ignore", divide="ignore"):  # asked about just below
         scale = 1.0 / np.sqrt(variance * share + eps)
     if not np.isfinite(scale).all():
-        layer.fail("its statistics give no finite scale (a negative variance, or one of 0 without eps)")
+        layer.leave("its statistics give no finite scale (a negative variance, or one of 0 without eps)")
     return scale, -mean * share * scale
 
 

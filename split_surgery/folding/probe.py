@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer import Layer
-from split_surgery.errors import Defect, FileError
+from split_surgery.errors import Defect, NotFoldable
 from split_surgery.kernels.dense import Array
 from split_surgery.kernels.linear_maps import LinearMap
 
@@ -39,7 +39,7 @@ def prove_fold(
         flat: whether the map is an InnerProduct's, which reads the whole image.
 
     Raises:
-        FileError: the numbers are too large for that.
+        NotFoldable: the numbers are too large for that.
         Defect: they do not agree.
     """
     slide, numbers = map.slide, map.weight.shape[1]
@@ -64,7 +64,7 @@ def prove_fold(
         raise Defect(f'"{flow.layers[last].name}": no image was found that its layers agree on')
     wanted, scale = values[flow.makes[last][0]]
     if not np.isfinite(scale).all():
-        raise FileError("its numbers are so large that what the layers compute overflows")
+        raise NotFoldable("its numbers are so large that what the layers compute overflows")
     given = image.reshape(-1, 1, 1) if flat else image
     found = convolve(given, map.weight, slide.stride, slide.pad, slide.dilation) + map.bias[:, None, None]
     if found.shape != wanted.shape or not (np.abs(found - wanted) <= TOLERANCE * (1 + scale)).all():

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from split_surgery.documents.net.flow import Flow, NetFlows, flows
+from split_surgery.documents.net.flow import Flow, NetFlows, Value, flows
 from split_surgery.documents.net.layer_types import own_blobs
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of, shared_with
 from split_surgery.documents.net.split_blocks import Region, Splits
 from split_surgery.documents.source import Progress
-from split_surgery.errors import FileError, FilePlace, Unsupported, UsageError, nearest
+from split_surgery.errors import FileError, FilePlace, NotFoldable, Unsupported, UsageError, nearest
 from split_surgery.folding.collapse import Collapsed, collapse
 from split_surgery.folding.linear import Trust, is_linear
 from split_surgery.folding.regions import anchor_of, linear_regions
@@ -30,12 +29,13 @@ class LeftRegion:
     reason: str
 
 
-_LAYER = re.compile(r'^layer "[^"]*": ')
-
 NONE = Region((), "", "", "", split=False)
 
 BY_CHANNEL = ("BatchNorm", "Scale", "Bias")
 """Layers that are there to be folded into others."""
+
+OWNERS = ("Convolution", "InnerProduct", *BY_CHANNEL)
+"""Layers after which they stand as a part of them."""
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Search:
         self.taken = {layer.name for text in self.texts for layer in text.net.layers}
         self.given: dict[str, str] = {}
         self.done: list[Collapsed] = []
-        self.failed: list[tuple[Region, str]] = []
+        self.failed: list[tuple[Region, NotFoldable | Unsupported]] = []
 
     def find(self, every: bool) -> None:
         """Fold what can be folded.
@@ -121,8 +121,8 @@ class Search:
             self._check_weights(name)
         try:
             self.done.append(collapse(self.texts, self.inputs.weights, region, self.trust, self.allow_larger))
-        except (FileError, Unsupported) as error:
-            self.failed.append((region, error.message))
+        except (NotFoldable, Unsupported) as error:
+            self.failed.append((region, error))
             return False
         return True
 
@@ -149,6 +149,7 @@ class Search:
                 taken = [place for place, other in enumerate(flow.layers) if other.name in covered]
                 found = [self._region(flow, group, at, splits) for group in linear_regions(flow, at, splits, taken)]
                 regions = [region for region in found if region is not None and len(region.layers) > 1]
+                regions = [region for region in regions if not _begins_with_anothers(flow, region)]
                 for region in reversed(regions):
                     if (not self.wanted or region.name in self.wanted) and self._try(region):
                         covered |= set(region.layers)
@@ -175,7 +176,7 @@ class Search:
             for collapsed, reason in faults:
                 if reason:
                     self.done.remove(collapsed)
-                    self.failed.append((collapsed.region, reason))
+                    self.failed.append((collapsed.region, NotFoldable(reason)))
 
     def _called(self, net: Net) -> dict[str, list[tuple[Collapsed, int]]]:
         """The folded layers that will have a parameter of a name, each with the blob's index."""
@@ -220,34 +221,50 @@ class Search:
         A layer's reason is that of the smallest region with it that failed.
         """
         folded = {name for collapsed in self.done for name in collapsed.region.layers}
-        smallest: dict[str, tuple[Region, str]] = {}
-        for region, reason in sorted(self.failed, key=lambda row: len(row[0].layers)):
+        smallest: dict[str, tuple[Region, NotFoldable | Unsupported]] = {}
+        for region, error in sorted(self.failed, key=lambda row: len(row[0].layers)):
             for name in region.layers:
-                smallest.setdefault(name, (region, reason))
-        found: dict[tuple[str, str], tuple[list[str], set[str]]] = {}  # alike but for the layer that the reason names
+                smallest.setdefault(name, (region, error))
+        found: dict[tuple[str, str], list[tuple[str, NotFoldable | Unsupported]]] = {}  # what has one reason, together
         for flow in self.texts[0].flows:
             for at, layer in enumerate(flow.layers):
-                known = smallest.get(layer.name)
                 if layer.name in folded:
                     continue
-                region, reason = known if known is not None else (NONE, "")
-                if known is None and every and layer.type in BY_CHANNEL and not self.wanted:
-                    reason = _alone(flow, at)
-                if not reason:
-                    continue
-                key = (region.name if region.split else "", _LAYER.sub("", reason))
-                layers, reasons = found.setdefault(key, ([], set()))
-                layers.append(layer.name)
-                reasons.add(reason)
+                region, why = smallest.get(layer.name, (NONE, None))
+                if why is None and every and not self.wanted:
+                    why = self._not_taken(flow, at)
+                if why is not None:
+                    found.setdefault((region.name if region.split else "", why.reason), []).append((layer.name, why))
         return tuple(
             LeftRegion(
-                split or layers[0],
-                tuple(dict.fromkeys(layers)),
+                split or rows[0][0],
+                tuple(dict.fromkeys(name for name, _ in rows)),
                 bool(split),
-                reasons.pop() if len(reasons) == 1 else alike,
+                rows[0][1].message if len({why.message for _, why in rows}) == 1 else reason,
             )
-            for (split, alike), (layers, reasons) in found.items()
+            for (split, reason), rows in found.items()
         )
+
+    def _not_taken(self, flow: Flow, at: int) -> NotFoldable | None:
+        """Why a layer that is there to be folded into another was taken in by none."""
+        layer = flow.layers[at]
+        if layer.type in BY_CHANNEL:
+            reason = _alone(flow, at)
+            return NotFoldable(reason) if reason else None
+        kept = any(record.blobs for record in self.inputs.weights.named(layer.name))
+        if own_blobs(layer) is None and kept and len(layer.bottoms) == len(layer.tops) == 1:
+            return NotFoldable(f"layers of type {layer.type} are not understood")
+        return None
+
+
+def _begins_with_anothers(flow: Flow, region: Region) -> bool:
+    """Whether a region would take in a BatchNorm, Scale or Bias that belongs to the convolution before it: what a linear bottleneck's
+    blobs mean would change for no gain."""
+    bottom = region.bottom(flow)
+    if not isinstance(bottom, Value) or (maker := flow.maker(bottom)) is None:
+        return False
+    readers = [flow.layers[at] for at in flow.readers.get(bottom, [])]
+    return maker.type in OWNERS and len(readers) == 1 and readers[0].type in BY_CHANNEL
 
 
 def _same_numbers(a: Collapsed, at: int, b: Collapsed, there: int) -> bool:

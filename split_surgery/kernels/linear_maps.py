@@ -40,6 +40,11 @@ class Slide(NamedTuple):
         """Whether one pixel is all that it reads, with no padding; it may stride."""
         return self.kernel == (1, 1) and self.pad == (0, 0)
 
+    @property
+    def whole_image(self) -> bool:
+        """Whether it reads each pixel once where the image is as large as the kernel."""
+        return self.pad == (0, 0) and self.dilation == (1, 1)
+
 
 @dataclass(frozen=True)
 class LinearMap:

@@ -7,36 +7,28 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from split_surgery.documents.net.net import Net, Prototxt
+from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.documents.weights.blobs import Weights
+from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
 from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.verbs.against_plan import against_plan
 from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.verification.coverage import LayerCoverage
-from split_surgery.verification.engines import ENGINES
+from split_surgery.verification.engines import ENGINES, run_of
+from split_surgery.verification.engines.compare import EngineOutput, compare
 from split_surgery.verification.engines.input_file import read_inputs
-from split_surgery.verification.engines.prepare import Runnable, input_shapes, prepare, random_inputs
+from split_surgery.verification.engines.prepare import input_shapes, prepare, random_inputs
 from split_surgery.verification.equivalence import Block, Changed
 from split_surgery.verification.verdict import prove_files
 from split_surgery.workspace.names import WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
-
-
-@dataclass(frozen=True)
-class EngineOutput:
-    """One output blob of both nets: the largest difference relative to the largest value, and what rounding explains."""
-
-    blob: str
-    difference: float
-    tolerance: float
-    size: int
 
 
 @dataclass(frozen=True)
@@ -105,10 +97,17 @@ class VerifyReport(Notebook):
             )
         found = [Table("", ("", ""), tuple(facts))]
         if self.outputs:
-            rows = tuple((o.blob, counted(o.size), f"{o.difference:.3g}", f"{o.tolerance:.3g}") for o in self.outputs)
+            rows = tuple((o.blob, counted(o.size), _told(o), f"{o.tolerance:.3g}") for o in self.outputs)
             title = f"outputs in {self.engine} on {self.inputs}: the largest difference relative to the largest value"
             found.append(Table(title, ("blob", "values", "difference", "rounding"), rows))
         return tuple(found)
+
+
+def _told(output: EngineOutput) -> str:
+    """The difference of an output in words."""
+    if output.other_size:
+        return "other shapes"
+    return f"{output.difference:.3g}" + (", saturated: it hides what is before it" if output.saturated else "")
 
 
 def _block(block: Block) -> str:
@@ -122,7 +121,8 @@ def _block(block: Block) -> str:
 def verify(
     net: PathLike, weights: PathLike | None, derived: PathLike | tuple[PathLike, PathLike], *, trained: bool = False,
     engine: str | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None, input: PathLike | None = None, seed: int = 0,
-    max_drift: float | None = None, strict: bool = False, trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
+    max_drift: float | None = None, strict: bool = False, phase: str = "test", stage: tuple[str, ...] = (), level: int = 0,
+    trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
 ) -> VerifyReport:  # fmt: skip
     """Prove a derived net from the files alone, and by running both nets where an engine is named.
 
@@ -132,6 +132,7 @@ def verify(
         trained: take the directory's newest snapshot, and expect every layer to have changed.
         input: a file of inputs (npy, npz, or an image) for the engine; else they are standard normal numbers from `seed`.
         max_drift: largest relative weight change allowed; 0 demands equal bits.
+        phase, stage, level: of the layers that an engine runs; they are run as tested.
         strict: fail what the baseline leaves unfilled or unknown as well.
         trust_field: names of fork fields that leave a convolution linear.
 
@@ -144,6 +145,9 @@ def verify(
         raise UsageError(f"--input{'-shape' if input is None else ''} is for a run: name an --engine")
     if isinstance(derived, (tuple, list)) and len(derived) != 2:
         raise UsageError("the derived net is a directory, or two files: its prototxt and its weights")
+    if phase not in ("train", "test"):
+        raise UsageError(f"--phase {phase}: must be train or test")
+    state = State(phase.upper(), level, frozenset([stage] if isinstance(stage, str) else stage))
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed {seed}: must be a number from 0 to 2**32 - 1")
     if max_drift is not None and not max_drift >= 0:
@@ -173,20 +177,40 @@ def verify(
             proof.coverage, proof.ignored, proof.blocks, proof.changed, trained, engine, (), tuple(found), given.remarks,
             notes=() if strict else tuple(notes),
         )  # fmt: skip
-        if engine is not None:
-            read = None
-            if input is not None:
-                read = read_inputs(input, nets[0], input_shapes(nets[0], models[0], shapes))
-                shapes |= {name: array.shape for name, array in read.items()}
-            runnable = [prepare(a, b, shapes) for a, b in zip(nets, models)]
-            inputs = read or random_inputs(runnable[0].inputs, seed)
-            tops = [top for b in report.blocks for twin in nets[b.folded].named(b.layer) for top in twin.tops]
-            report = replace(
-                report,
-                inputs=f"standard normal numbers (seed {seed})" if input is None else os.fspath(input),
-                outputs=tuple(_compare(engine, runnable, [given.weights, derived_weights], tops, inputs)),
+        if engine is None:
+            return report
+        try:
+            outputs, ran_on = _run(
+                engine, report, nets, models, [given.weights, derived_weights], shapes, input, seed, state
             )
+        except SurgeryError as error:
+            error.report = report  # what the files say stands, whatever becomes of the engine
+            raise
+    report = replace(report, inputs=ran_on, outputs=tuple(outputs))
     return replace(report, problems=(*report.problems, *_output_problems(report)))
+
+
+def _run(
+    engine: str, report: VerifyReport, nets: Sequence[Net], models: Sequence[Weights], weights: Sequence[PathLike],
+    shapes: dict[str, tuple[int, ...]], input: PathLike | None, seed: int, state: State,
+) -> tuple[list[EngineOutput], str]:  # fmt: skip
+    """The outputs of both nets in an engine, and what they ran on.
+
+    Raises:
+        FileError: the engine was not started, for layers would stay random or stop it; or it failed.
+    """
+    random = [row.layer for row in report.coverage if row.status in ("unfilled", "mismatch")]
+    if random:
+        raise FileError(f"the engine was not started: it would have no numbers for {', '.join(random)}")
+    read = None
+    if input is not None:
+        read = read_inputs(input, nets[0], input_shapes(nets[0], models[0], shapes, state))
+        shapes = shapes | {name: array.shape for name, array in read.items()}
+    runnable = [prepare(net, model, shapes, state) for net, model in zip(nets, models)]
+    inputs = read or random_inputs(runnable[0].inputs, seed)
+    tops = [top for b in report.blocks for twin in nets[b.folded].named(b.layer) for top in twin.tops]
+    words = f"standard normal numbers (seed {seed})" if input is None else os.fspath(input)
+    return compare(run_of(engine), runnable, weights, tops, inputs), words
 
 
 def _test_nets(
@@ -227,33 +251,18 @@ def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLi
     return net, newest
 
 
-def _compare(
-    engine: str, nets: list[Runnable], weights: list[PathLike], tops: list[str], inputs: Mapping[str, _Array]
-) -> list[EngineOutput]:
-    """Every output of both nets, and the tops of the split layers: a softmax at the end can hide a difference."""
-    if engine == "caffe":
-        from split_surgery.verification.engines.pycaffe import run
-    else:
-        from split_surgery.verification.engines.opencv import run
-    if nets[0].inputs != nets[1].inputs or set(nets[0].outputs) != set(nets[1].outputs):
-        raise FileError(f"the nets have other inputs or outputs: {nets[0].outputs} and {nets[1].outputs}")
-    there = [top for top in dict.fromkeys(tops) if all(top in net.makers for net in nets)]
-    asked = [*nets[0].outputs, *(top for top in there if top not in nets[0].outputs)]
-    found = [run(net, Path(path), inputs, asked) for net, path in zip(nets, weights)]
-    rows = []
-    for blob in asked:
-        before, after = found[0][blob].astype(np.float64), found[1][blob].astype(np.float64)
-        scale = float(np.abs(before).max()) or 1.0
-        rows.append(EngineOutput(blob, float(np.abs(after - before).max()) / scale, nets[1].tolerance, before.size))
-    return rows
-
-
 def _output_problems(report: VerifyReport) -> Iterator[str]:
     """Outputs that are no numbers, or differ where they must agree."""
     exact = all(block.sound for block in report.blocks) and not report.trained
     for output in report.outputs:
-        if not math.isfinite(output.difference):
+        if output.other_size and output.shapes is not None:
+            yield f"output {output.blob}: has shape {_by(output.shapes[0])} in the baseline, and {_by(output.shapes[1])} here"
+        elif not math.isfinite(output.difference):
             yield f"output {output.blob}: holds NaN or infinity"
         elif exact and output.difference > output.tolerance:
             explained = f"more than rounding explains ({output.tolerance:.3g})"
             yield f"output {output.blob}: differs by {output.difference:.3g}, {explained}"
+
+
+def _by(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))

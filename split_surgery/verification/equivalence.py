@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,10 +19,10 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.weights.blobs import Record, Weights, same_shape
 from split_surgery.documents.weights.records import meant, same_record
 from split_surgery.documents.weights.values import sums_of_squares
-from split_surgery.errors import FileError, SurgeryError
+from split_surgery.errors import FileError, NotFoldable, SurgeryError
 from split_surgery.folding.compose import fold_block, fold_group
 from split_surgery.folding.linear import Trust, convolution, inner_product, is_linear
-from split_surgery.kernels.linear_maps import LinearMap, embedded
+from split_surgery.kernels.linear_maps import LinearMap, Slide, embedded
 from split_surgery.verification.same_layers import StandIn, stand_ins
 
 
@@ -110,7 +110,7 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
             seen.add(key)
             try:
                 block = _stand_in_block(held, base, stand, names)
-            except FileError as error:
+            except SurgeryError as error:  # whatever it is, there is no map to compare
                 block = Block(stand.layer.name, names, False, math.nan, math.nan, str(error), folded=True)
             worst = found.get(block.layer, block)
             found[block.layer] = max(worst, block, key=lambda b: (bool(b.fault), not b.exact, b.drift))
@@ -120,8 +120,18 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
 def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, ...]) -> Block:
     trust = Trust(held.trusted, statistics=True)
     now = fold_group(held.base, held.base_weights, base, stand.group, stand.bottom, stand.last, trust)
-    own = convolution if stand.layer.type == "Convolution" else inner_product
-    return _compared(stand.layer, names, own(held.derived, held.weights, stand.layer), now, once=True)
+    if stand.layer.type == "InnerProduct":
+        own = inner_product(held.derived, held.weights, stand.layer)
+    else:
+        own = convolution(held.derived, held.weights, stand.layer)
+        if (
+            any(base.layers[at].type == "InnerProduct" for at in stand.group)
+            and own.slide.whole_image
+            and own.group == 1
+        ):
+            # Over an image as large as its kernel a convolution is the InnerProduct with the same numbers (fully convolutional nets).
+            own = replace(own, weight=own.weight.reshape(len(own.weight), -1, 1, 1), slide=Slide((1, 1)))
+    return _compared(stand.layer, names, own, now, once=True)
 
 
 @dataclass(frozen=True)
@@ -148,7 +158,7 @@ def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: lis
         folded = [
             _held_against(held, old, [new_layers[index] for index in there]) for (_, _, there), old in cases.items()
         ]
-    except FileError as error:  # a blob that is missing is what coverage is there to tell
+    except (FileError, NotFoldable) as error:  # a blob that is missing is what coverage is there to tell
         members = tuple(sorted({layer.name for layer in new_layers}))
         return Block(twins[0].name, members, False, math.nan, math.nan, str(error))
     return max(folded, key=lambda block: (not block.exact, block.drift))

@@ -112,11 +112,28 @@ def test_engines_that_are_missing(tmp_path, monkeypatch):
 
 
 def test_opencv_5_is_told_apart(tmp_path, monkeypatch):
-    import cv2
-
-    monkeypatch.delattr(cv2.dnn, "readNetFromCaffe")
-    with pytest.raises(FileError, match="has no Caffe importer"):
+    """Version 5 has no importer of Caffe's files; here a package of that name stands in for it."""
+    fake = tmp_path / "fake" / "cv2"
+    fake.mkdir(parents=True)
+    (fake / "__init__.py").write_text(
+        'from types import SimpleNamespace\n__version__ = "5.0.0"\ndnn = SimpleNamespace()\n'
+    )
+    monkeypatch.setenv("PYTHONPATH", str(fake.parent))
+    with pytest.raises(FileError, match="OpenCV 5.0.0 has no Caffe importer"):
         opencv.run(runnable(tmp_path, TINY), Path("x"), {}, [])
+
+
+def test_a_crash_of_an_engine_takes_nothing_with_it(tmp_path, monkeypatch):
+    """The proof from the files stands, whatever becomes of the engine's process."""
+    fake = tmp_path / "fake" / "cv2"
+    fake.mkdir(parents=True)
+    (fake / "__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    monkeypatch.setenv("PYTHONPATH", str(fake.parent))
+    net, weights = write_tiny(tmp_path)
+    extension(net, weights, tmp_path / "out", noise=0)
+    with pytest.raises(FileError, match="did not survive it: it was killed by SIGSEGV") as caught:
+        verify(net, weights, tmp_path / "out", engine="opencv")
+    assert [block.exact for block in caught.value.report.blocks] == [True]
 
 
 def test_a_net_that_opencv_cannot_run(tmp_path):

@@ -9,7 +9,7 @@ from split_surgery.documents.net.rules import Rule, State, rule_of
 from split_surgery.documents.prototxt import Document, Field, Message, Scalar
 from split_surgery.documents.spans import Span
 from split_surgery.documents.v1 import modern_type
-from split_surgery.errors import FileError, TextPlace, Unsupported
+from split_surgery.errors import FileError, NotFoldable, TextPlace, Unsupported
 
 CONVOLUTION_FIELDS = frozenset(
     "num_output bias_term pad kernel_size group stride weight_filler bias_filler pad_h pad_w kernel_h kernel_w "
@@ -66,11 +66,15 @@ class Layer:
 
     def refuse(self, message: str, at: Field | Message | Scalar | None = None, hint: str = "") -> NoReturn:
         """Raises: Unsupported, about this layer, at a place in it."""
-        raise Unsupported(f'layer "{self.name}": {message}', self.document.place(at or self.span), hint)
+        raise Unsupported(message, self.document.place(at or self.span), hint, layer=self.name)
 
     def fail(self, message: str, at: Field | Message | Scalar | None = None) -> NoReturn:
         """Raises: FileError, about this layer, at a place in it."""
-        raise FileError(f'layer "{self.name}": {message}', self.document.place(at or self.span))
+        raise FileError(message, self.document.place(at or self.span), layer=self.name)
+
+    def leave(self, reason: str) -> NoReturn:
+        """Raises: NotFoldable, for this layer."""
+        raise NotFoldable(reason, self.place(), layer=self.name)
 
     def in_state(self, state: State) -> bool:
         """Whether Caffe keeps the layer in a net of that state (Net::FilterNet)."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from split_surgery.documents.source import has_magic, read_file
+from split_surgery.documents.source import has_magic
 from split_surgery.documents.weights.hdf5 import MAGIC as HDF5_MAGIC
 from split_surgery.errors import FileError, FilePlace
+from split_surgery.verification.engines.child import ended, hint_on, run_child
 from split_surgery.verification.engines.prepare import Arrays, Runnable
+
+RUNNER = Path(__file__).with_name("opencv_runner.py")
+NO_IMPORTER, REFUSED = 7, 8
+"""Exit codes of the script."""
 
 
 def run(
@@ -22,27 +29,16 @@ def run(
     Raises:
         FileError: OpenCV is missing, too new (5 dropped Caffe), or refused the files.
     """
-    try:
-        import cv2
-    except ImportError as error:
-        raise FileError("OpenCV is not installed", hint='pip install "opencv-python-headless<5"') from error
-    read = getattr(cv2.dnn, "readNetFromCaffe", None)
-    if read is None:
-        hint = 'pip install "opencv-python-headless<5"'
-        raise FileError(f"OpenCV {cv2.__version__} has no Caffe importer (version 5 dropped it)", hint=hint)
+    if importlib.util.find_spec("cv2") is None:
+        raise FileError("OpenCV is not installed", hint='pip install "opencv-python-headless<5"')
     if has_magic(weights, HDF5_MAGIC):
         hint = "use --engine caffe"
         raise FileError("is HDF5, which OpenCV's importer does not read", FilePlace(os.fspath(weights)), hint)
-    try:
-        model = read_file(weights)
-        loaded = read(np.frombuffer(net.text, np.uint8), np.frombuffer(model, np.uint8))
-        loaded.enableFusion(False)  # fused layers' own blobs cannot be asked for
-        for name, array in inputs.items():
-            loaded.setInput(array, name)
-        # OpenCV names a layer by its top, an in-place one (the last to make its top) by its own name.
-        names = set(loaded.getLayerNames())
-        found = loaded.forward([net.makers[name] if net.makers[name] in names else name for name in blobs])
-    except cv2.error as error:
-        place, hint = FilePlace(os.fspath(weights)), "if it is about a shape: check --input-shape"
-        raise FileError(f"OpenCV cannot run it: {str(error).strip()}", place, hint) from error
-    return {name: np.asarray(array, np.float32) for name, array in zip(blobs, found)}
+    found = run_child([sys.executable, str(RUNNER)], net, weights, inputs, [[net.makers[name], name] for name in blobs])
+    if isinstance(found, list):
+        return dict(zip(blobs, found))
+    words = found.stderr.decode("utf-8", "replace").strip() or ended(found.returncode)
+    if found.returncode == NO_IMPORTER:
+        raise FileError(words, hint='pip install "opencv-python-headless<5"')
+    what = "cannot run it" if found.returncode == REFUSED else f"did not survive it: {ended(found.returncode)}"
+    raise FileError(f"OpenCV {what}: {words}", FilePlace(os.fspath(weights)), hint_on(words))

@@ -10,7 +10,10 @@ import numpy as np
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
-from split_surgery.documents.prototxt import Message, quote
+from split_surgery.documents.net.shape_rules import Shape, known
+from split_surgery.documents.net.shapes import infer, net_inputs
+from split_surgery.documents.prototxt import quote
+from split_surgery.documents.spans import Splice, apply_splices
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import UsageError
 
@@ -32,6 +35,7 @@ class Runnable:
 
     Attributes:
         text: its prototxt. inputs: shape of each input blob. outputs: blobs that nothing reads.
+        squashed: by output, the blob that a last Softmax or Sigmoid makes it of, which says more than the output.
         tolerance: largest difference, relative to the largest output, that float32 rounding explains.
     """
 
@@ -39,23 +43,29 @@ class Runnable:
     inputs: dict[str, tuple[int, ...]]
     outputs: tuple[str, ...]
     makers: dict[str, str]
+    squashed: dict[str, str]
     tolerance: float
 
 
-def prepare(net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> Runnable:
-    """The net in phase TEST, data layers turned into Inputs, whatever needs a label left out.
+TESTED = State("TEST")
+"""The state that is run unless another is asked for."""
+
+
+def prepare(net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]], state: State = TESTED) -> Runnable:
+    """The net of one state, data layers turned into Inputs, whatever needs a label left out.
 
     Args:
         shapes: input shapes given by the user, by blob.
+        state: which layers are in it; they are run as tested.
 
     Raises:
         UsageError: the file does not say an input's shape, or `shapes` names none of the inputs.
     """
-    inputs, kept = _parted(net, weights, shapes)
+    inputs, kept = _parted(net, weights, shapes, state)
     for name in shapes:
         if name not in inputs:
             raise UsageError(f"--input-shape {name}: the net has no such input", hint="inputs: " + ", ".join(inputs))
-    known: dict[str, tuple[int, ...]] = {}
+    sizes: dict[str, tuple[int, ...]] = {}
     for name, shape in inputs.items():
         given = shapes.get(name, shape)
         if given is None:
@@ -63,48 +73,63 @@ def prepare(net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -
                 f'{net.document.name} does not say the shape of input "{name}"',
                 hint=f"give it: --input-shape {name}:N,C,H,W",
             )
-        known[name] = given
+        sizes[name] = given
     read = {bottom for layer in kept for bottom in layer.bottoms if bottom not in layer.tops}
     outputs = list(dict.fromkeys(top for layer in kept for top in layer.tops if top not in read))
     old = any(layer.v1 for layer in kept)
-    text = b"".join((_old_input_text if old else _input_text)(name, shape) for name, shape in known.items())
+    text = b"".join((_old_input_text if old else _input_text)(name, shape) for name, shape in sizes.items())
     head = b"layers " if old else b"layer "
-    text += b"".join(
-        net.document.data[layer.message.span.start : layer.message.span.stop].join((head, b"\n")) for layer in kept
-    )
+    text += b"".join(head + _without_rules(layer) + b"\n" for layer in kept)
     makers = {top: layer.name for layer in kept for top in layer.tops}
-    return Runnable(b'name: "net"\n' + text, known, tuple(outputs), makers, _tolerance(kept, weights))
+    return Runnable(
+        b'name: "net"\n' + text, sizes, tuple(outputs), makers, _squashed(kept, outputs), _tolerance(kept, weights)
+    )
+
+
+def _without_rules(layer: Layer) -> bytes:
+    """A layer's message without what keeps it out of other states: it is in the one that is run."""
+    start, stop = layer.message.span
+    rules = [field.span for field in layer.message.fields if field.name in ("include", "exclude", "phase")]
+    cuts = [Splice(span.start - start, span.stop - start, b"") for span in rules]
+    return apply_splices(layer.document.data[start:stop], cuts)
+
+
+def _squashed(layers: list[Layer], outputs: list[str]) -> dict[str, str]:
+    """The blobs that a last Softmax or Sigmoid squashes, by the output that it makes of them."""
+    return {
+        layer.tops[0]: layer.bottoms[0]
+        for layer in layers
+        if layer.type in ("Softmax", "Sigmoid") and layer.tops[0] in outputs and layer.tops[0] != layer.bottoms[0]
+    }
 
 
 def input_shapes(
-    net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]
+    net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]], state: State = TESTED
 ) -> dict[str, tuple[int, ...] | None]:
     """The inputs of a net made ready to run, with their shapes: those given, else what the file says, else None."""
-    inputs, _ = _parted(net, weights, shapes)
+    inputs, _ = _parted(net, weights, shapes, state)
     return {name: shapes.get(name, shape) for name, shape in inputs.items()}
 
 
 def _parted(
-    net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]]
+    net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]], state: State
 ) -> tuple[dict[str, tuple[int, ...] | None], list[Layer]]:
     """The inputs of a net, and the layers that are left once data layers and whatever needs a label are gone."""
-    layers = [layer for layer in net.layers if layer.in_state(State("TEST"))]
-    inputs = _net_inputs(net)
+    layers = [layer for layer in net.layers if layer.in_state(state)]
+    made = {top: size for row in infer(net, state, weights) for top, size in zip(row.layer.tops, row.tops)}
+    inputs = {name: known(shape) for name, shape in net_inputs(net).items()}
     labels: set[str] = set()
     kept: list[Layer] = []
     for layer in layers:
         if not layer.bottoms and layer.type not in SOURCES_KEPT and layer.tops:
             for at, top in enumerate(layer.tops):
                 if at == 0 or top in shapes or _is_image(top, layers):
-                    inputs.setdefault(top, _data_shape(layer, top, layers, weights))
+                    inputs.setdefault(top, _one_image(layer, made[top]))
                 else:
                     labels.add(top)
         elif layer.type == "Input":
-            found = [
-                _dims(shape) for param in layer.message.messages("input_param") for shape in param.messages("shape")
-            ]
-            for index, top in enumerate(layer.tops):
-                inputs.setdefault(top, found[min(index, len(found) - 1)] if found else None)
+            for top in layer.tops:
+                inputs.setdefault(top, known(made[top]))
         elif labels & set(layer.bottoms):
             labels |= set(layer.tops) - set(layer.bottoms)
         else:
@@ -112,37 +137,14 @@ def _parted(
     return inputs, kept
 
 
-def _net_inputs(net: Net) -> dict[str, tuple[int, ...] | None]:
-    names = [value.text for value in net.message.scalars("input")]
-    shapes = [_dims(shape) for shape in net.message.messages("input_shape")]
-    flat = [value.integer() or 0 for value in net.message.scalars("input_dim")]
-    shapes += [tuple(flat[at : at + 4]) for at in range(0, len(flat), 4)]
-    return {name: shapes[index] if index < len(shapes) else None for index, name in enumerate(names)}
-
-
-def _dims(shape: Message) -> tuple[int, ...]:
-    return tuple(value.integer() or 0 for value in shape.scalars("dim"))
+def _one_image(layer: Layer, shape: Shape | None) -> tuple[int, ...] | None:
+    """The shape of a data layer's top, of one image; as it is where the layer says a whole blob."""
+    return known(shape if shape is None or layer.type == "DummyData" else (1, *shape[1:]))
 
 
 def _is_image(blob: str, layers: list[Layer]) -> bool:
     """Whether a convolution reads a data layer's further top, as in siamese nets; else it is taken for a label."""
     return any(layer.type == "Convolution" and blob in layer.bottoms for layer in layers)
-
-
-def _data_shape(layer: Layer, top: str, layers: list[Layer], weights: Weights) -> tuple[int, ...] | None:
-    """(1, channels, crop, crop) of a data layer that crops, channels from the convolution that reads it; else unknown."""
-    for param in layer.message.messages("dummy_data_param"):
-        shapes = [_dims(shape) for shape in param.messages("shape")]
-        if shapes:
-            return shapes[min(layer.tops.index(top), len(shapes) - 1)]
-    crops = [size for param in layer.message.messages("transform_param") for size in param.scalars("crop_size")]
-    size = crops[-1].integer() if crops else None
-    for reader in layers:
-        if size and reader.type == "Convolution" and top in reader.bottoms:
-            for record in weights.named(reader.name):
-                if record.blobs and len(record.blobs[0].shape) == 4:
-                    return (1, record.blobs[0].shape[1], size, size)
-    return None
 
 
 def _input_text(name: str, shape: tuple[int, ...]) -> bytes:

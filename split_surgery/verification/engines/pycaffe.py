@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from split_surgery.errors import FileError, FilePlace
+from split_surgery.verification.engines.child import hint_on, run_child
 from split_surgery.verification.engines.prepare import Arrays, Runnable
 
 TELLING = re.compile(r"[EF]\d{4} |\[libprotobuf ERROR|pycaffe cannot be imported|\w*Error: ")
@@ -23,7 +21,7 @@ TELLING = re.compile(r"[EF]\d{4} |\[libprotobuf ERROR|pycaffe cannot be imported
 
 _LOG_HEAD = re.compile(r"^[EF]\d{4} [\d:.]+ +\d+ ")
 
-RUNNER = Path(__file__).with_name("caffe_runner.py")
+CAFFE_RUNNER = Path(__file__).with_name("caffe_runner.py")
 
 
 def find_interpreter() -> str:
@@ -64,26 +62,13 @@ def run(
         FileError: Caffe refused the files or died; its last words are in the message.
     """
     python = find_interpreter()
-    with tempfile.TemporaryDirectory(prefix="split-surgery-") as folder:
-        text, given, out = (Path(folder, name) for name in ("net.prototxt", "inputs.npz", "outputs.npz"))
-        text.write_bytes(net.text)
-        np.savez(given, **inputs)  # type: ignore[arg-type]
-        asked = Path(folder, "blobs.json")
-        asked.write_text(json.dumps(list(blobs)))  # a name may hold what no argument of a command can
-        command = [python, str(RUNNER), str(text), os.path.abspath(weights), str(given), str(out), str(asked)]
-        try:
-            # A clean Python path: ours must not leak into an interpreter of another version.
-            environment = {
-                key: value for key, value in os.environ.items() if key != "PYTHONPATH" or python == sys.executable
-            }
-            done = subprocess.run(command, capture_output=True, check=False, env=environment)
-        except OSError as error:
-            raise FileError(f"cannot be run: {error.strerror}", FilePlace(python)) from error
-        if done.returncode:
-            words = done.stderr.decode("utf-8", "replace").replace(str(text), "the net").strip().splitlines()
-            telling = [line for line in words if TELLING.match(line)] or words[-1:] or ["it said nothing"]
-            reasons = "; ".join(_LOG_HEAD.sub("", line) for line in telling)
-            hint = "if it is about a shape: check --input-shape"
-            raise FileError(f"Caffe failed on it ({done.returncode}): {reasons}", FilePlace(os.fspath(weights)), hint)
-        with np.load(out) as found:
-            return {name: found[f"blob_{index}"] for index, name in enumerate(blobs)}
+    # A clean Python path: ours must not leak into an interpreter of another version.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or python == sys.executable}
+    found = run_child([python, str(CAFFE_RUNNER)], net, weights, inputs, blobs, environment)
+    if isinstance(found, list):
+        return dict(zip(blobs, found))
+    words = found.stderr.decode("utf-8", "replace").strip().splitlines()
+    telling = [line for line in words if TELLING.match(line)] or words[-1:] or ["it said nothing"]
+    reasons = "; ".join(_LOG_HEAD.sub("", line) for line in telling)
+    place = FilePlace(os.fspath(weights))
+    raise FileError(f"Caffe failed on it ({found.returncode}): {reasons}", place, hint_on(reasons))
