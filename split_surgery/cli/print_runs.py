@@ -73,6 +73,8 @@ def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) 
     before, after = report.parameters
     if after:
         say(f"parameters of the net: {before:,} -> {after:,}")
+    if any(one.plan.changes_outputs for one in report.splits):
+        say("this split changes the outputs by design: split-surgery verify says by how much")
     if advise and report.status in ("written", "unchanged"):
         say(f"next: {report.next_command}")
         if " SOLVER " in report.next_command:
@@ -264,7 +266,7 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
             say(f"note: {note}")
     for problem in report.problems:
         say(f"PROBLEM {problem}")
-    say("FAILED" if report.problems else "passed")
+    say(report.verdict)
 
 
 def channels_of(names: Sequence[str], whole: bool) -> str:

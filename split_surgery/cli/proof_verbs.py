@@ -91,19 +91,23 @@ def verify(net: str, weights: str | None, derived: str | None, files: tuple[str,
     """Prove a derived net: every blob filled, nothing else changed, the block folded and compared.
 
     DERIVED is the directory of a split or a fold. NET may be one too: then its newest snapshot stands for WEIGHTS.
+
+    \b
+    split-surgery verify DIR            a split against the baseline it was made from, found by split.yaml
+    split-surgery verify NET WEIGHTS    does this weights file fit this prototxt?
     """
     from split_surgery.cli import print_runs
 
     def work(progress: Bar) -> VerifyReport:
         baseline, directory = weights, derived
-        if directory is None and files is None and os.path.isdir(net):
+        if directory is None and files is None and os.path.isdir(net) and (weights is None or os.path.isdir(weights)):
             baseline, directory = None, weights
-        if (directory is None) == (files is None):
+        if directory is not None and files is not None:
             raise UsageError("give either the directory DERIVED or --derived NET WEIGHTS")
         given = given_flags(flags)
         if flags["input_shape"]:
             given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
-        return split_surgery.verify(net, baseline, files or directory, progress=progress, **given)  # type: ignore[arg-type]
+        return split_surgery.verify(net, baseline, files or directory, progress=progress, **given)
 
     try:
         report = with_progress(work, flags)

@@ -151,6 +151,17 @@ def by_channel(net: Net, weights: Weights, layer: Layer, trust: Trust) -> tuple[
     return scale, -mean * share * scale
 
 
+def without_factor(net: Net, weights: Weights, layer: Layer) -> bool:
+    """Whether a BatchNorm holds statistics that Caffe takes for none, since the factor that they are divided by is 0.
+
+    NVIDIA's fork writes such files (`store_blobs_in_old_format`): there the statistics count as they are.
+    """
+    if layer.type != "BatchNorm":
+        return False
+    mean, variance, factor = _blobs(net, weights, layer, 3)
+    return not factor.any() and bool(mean.any() or variance.any())
+
+
 def coefficients(layer: Layer) -> list[float]:
     """What an Eltwise SUM multiplies its bottoms with.
 

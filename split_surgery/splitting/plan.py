@@ -12,7 +12,7 @@ from split_surgery.errors import UsageError
 from split_surgery.kernels.partition import fast_and_slow, ranking
 from split_surgery.splitting.options import Options
 from split_surgery.splitting.recipes import RECIPES
-from split_surgery.splitting.recipes.graph import Channels, Recipe
+from split_surgery.splitting.recipes.graph import Channels, Kind, Recipe
 from split_surgery.workspace.manifest import Manifest
 from split_surgery.workspace.yaml_file import dumped
 
@@ -65,6 +65,11 @@ class LayerPlan:
     @property
     def recipe(self) -> Recipe:
         return RECIPES[self.options.recipe]
+
+    @property
+    def changes_outputs(self) -> bool:
+        """Whether the derived net computes something else than the baseline did, already before it is trained."""
+        return bool(self.options.noise) or any(part.kind is Kind.SUM for part in self.recipe.parts)
 
     def channels(self, which: Channels) -> tuple[int, ...]:
         """Channels of the old layer that a part makes, in the order in which it makes them."""

@@ -11,6 +11,7 @@ from split_surgery.documents.edit.layer_text import insertion_point
 from split_surgery.documents.edit.proof import prove_extent, prove_records, prove_text
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net, Prototxt
+from split_surgery.documents.net.shape_faults import shape_faults
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.source import Progress, no_progress
 from split_surgery.documents.spans import Span, Splice
@@ -134,6 +135,7 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
     ]
     texts = [_edited_text(inputs, text, plan, target, trusted) for text in inputs.texts]
     edited = inputs.edited(texts, applied(inputs.weights, changes))
+    _check_shapes(inputs, edited, target)
     if inputs.state is not None:
         state = _carried_over(inputs, inputs.state, plan, starts, changes, edited.nets[inputs.trained()])
         edited = replace(edited, state=replace(inputs.state, index=state))
@@ -152,6 +154,17 @@ def _average_fits(options: Options, target: Target) -> list[str]:
         f'the average fits where the stride divides the input of "{target.name}": for other sizes Caffe will refuse the net, and '
         "--skip identity fits"
     ]
+
+
+def _check_shapes(before: Inputs, after: Inputs, target: Target) -> None:
+    """Raises: Unsupported, where Caffe would stop at a new layer, by the input sizes that the files say."""
+    for old, new in zip(before.nets, after.nets):
+        known = {layer.name for layer, _ in shape_faults(old)}
+        for layer, fault in shape_faults(new):
+            if layer.name not in known and not old.named(layer.name):
+                target.owner.layer.refuse(
+                    f'in its block Caffe would stop at "{layer.name}": {fault}', hint="--skip identity fits every layer"
+                )
 
 
 def _split_texts(inputs: Inputs, plan: LayerPlan, trusted: frozenset[str]) -> Split:

@@ -16,7 +16,7 @@ from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.folding.collapse import Collapsed
 from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
-from split_surgery.folding.linear import Trust
+from split_surgery.folding.linear import Trust, without_factor
 from split_surgery.folding.search import LeftRegion, Search
 from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.splitting.plan_file import read_plan
@@ -172,8 +172,26 @@ def fold(
             parameters=(before, after), layers=(len(inputs.net.layers), len(edited.net.layers)),
             files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(files.weights)),
             deploy=(deploy, inputs.weights_name) if deploy is not None else None,
-            differing=differing, warnings=files.remarks, diff=diff_of(inputs, edited, outputs, names) if diff else "",
+            differing=differing, warnings=(*files.remarks, *_warnings(inputs, search.done)),
+            diff=diff_of(inputs, edited, outputs, names) if diff else "",
         )  # fmt: skip
+
+
+def _warnings(inputs: Inputs, done: Sequence[Collapsed]) -> list[str]:
+    """BatchNorms that were folded by a rule which their statistics were hardly meant for."""
+    names = [
+        name
+        for one in done
+        for name in one.region.layers
+        if any(without_factor(net, inputs.weights, layer) for net in inputs.nets for layer in net.named(name)[:1])
+    ]
+    if not names:
+        return []
+    return [
+        f"{', '.join(names)}: the scale factor (blob 2) is 0 while there are statistics, which Caffe then takes for none, so that the "
+        "weights grow by 1 / sqrt(eps); NVIDIA's fork stores statistics so (store_blobs_in_old_format): if they are meant, set blob 2 "
+        "to 1 and fold again"
+    ]
 
 
 def _is_deploy(net: Net) -> bool:

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
+from split_surgery.reporting.lineage import derived_in
 from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.verbs.against_plan import against_plan
 from split_surgery.verbs.net_and_weights import net_and_weights
@@ -26,7 +28,7 @@ from split_surgery.verification.engines.input_file import read_inputs
 from split_surgery.verification.engines.prepare import input_shapes, prepare, random_inputs
 from split_surgery.verification.equivalence import Block, Changed
 from split_surgery.verification.verdict import prove_files
-from split_surgery.workspace.names import WEIGHTS_FILE
+from split_surgery.workspace.names import PLAN_FILE, WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
 
@@ -59,9 +61,29 @@ class VerifyReport(Notebook):
     def exit_code(self) -> int:
         return 1 if self.problems else 0
 
+    @property
+    def verdict(self) -> str:
+        """The outcome in a line: what passed, if it did."""
+        if self.problems:
+            return "FAILED"
+        if not self.blocks:
+            return (
+                "passed: "
+                + ("but for the notes, " if self.notes else "")
+                + "every blob that Caffe makes is in the file"
+            )
+        if self.trained:
+            return "passed: the files are sound, and nothing differs but by training"
+        if all(block.sound for block in self.blocks):
+            exact = all(block.exact for block in self.blocks)
+            return f"passed: the files are sound, and the block equals the layer{'' if exact else ' up to rounding'}"
+        largest = max(block.drift for block in self.blocks)
+        return f"passed: the files are sound; this split changes the outputs by design (largest relative weight change {largest:.3g})"
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "passed": not self.problems,
+            "verdict": self.verdict,
             "problems": list(self.problems),
             "notes": list(self.notes),
             "trained": self.trained,
@@ -77,7 +99,7 @@ class VerifyReport(Notebook):
 
     def tables(self) -> tuple[Table, ...]:
         copied = [row for row in self.coverage if row.status == "copied"]
-        facts = [("verify", "FAILED" if self.problems else "passed")]
+        facts = [("verify", self.verdict)]
         facts += [("problem", problem) for problem in self.problems]
         facts += [("note", note) for note in self.notes]
         facts.append(
@@ -119,7 +141,8 @@ def _block(block: Block) -> str:
 
 
 def verify(
-    net: PathLike, weights: PathLike | None, derived: PathLike | tuple[PathLike, PathLike], *, trained: bool = False,
+    net: PathLike, weights: PathLike | None = None, derived: PathLike | tuple[PathLike, PathLike] | None = None, *,
+    trained: bool = False,
     engine: str | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None, input: PathLike | None = None, seed: int = 0,
     max_drift: float | None = None, strict: bool = False, phase: str = "test", stage: tuple[str, ...] = (), level: int = 0,
     trust_field: tuple[str, ...] = (), progress: Progress = no_progress,
@@ -128,7 +151,9 @@ def verify(
 
     Args:
         net: a prototxt, or the directory of a split or a fold; then `weights` may be None: its newest snapshot.
-        derived: a directory of a split or a fold, or its prototxt and weights.
+        derived: a directory of a split or a fold, or its prototxt and weights. Without it, `net` and `weights` are held against each
+            other: does this weights file fit this prototxt? And `net` alone is the directory of a split, whose baseline is looked for
+            in the directories around it.
         trained: take the directory's newest snapshot, and expect every layer to have changed.
         input: a file of inputs (npy, npz, or an image) for the engine; else they are standard normal numbers from `seed`.
         max_drift: largest relative weight change allowed; 0 demands equal bits.
@@ -143,6 +168,11 @@ def verify(
         raise UsageError(f"--engine {engine}: must be one of {', '.join(ENGINES)}")
     if (input_shape or input is not None) and engine is None:
         raise UsageError(f"--input{'-shape' if input is None else ''} is for a run: name an --engine")
+    if derived is None and weights is None:
+        (net, weights), derived = _baseline_of(net), net
+    elif derived is None:
+        assert weights is not None
+        derived, strict = (run_dir(net).need_net() if os.path.isdir(net) else net, weights), True
     if isinstance(derived, (tuple, list)) and len(derived) != 2:
         raise UsageError("the derived net is a directory, or two files: its prototxt and its weights")
     if phase not in ("train", "test"):
@@ -188,6 +218,25 @@ def verify(
             raise
     report = replace(report, inputs=ran_on, outputs=tuple(outputs))
     return replace(report, problems=(*report.problems, *_output_problems(report)))
+
+
+def _baseline_of(directory: PathLike) -> tuple[Path, Path]:
+    """The prototxt and the weights that the directory of a split was made from.
+
+    Raises:
+        FileError: it is none, or they were not found.
+    """
+    found = (
+        [one for one in derived_in([directory]) if one.folder == Path(directory)] if os.path.isdir(directory) else []
+    )
+    if not found:
+        raise FileError(
+            f"is not the directory of a split (it has no {PLAN_FILE})", FilePlace(os.fspath(directory)),
+            "give the baseline and the directory: verify NET WEIGHTS DERIVED",
+        )  # fmt: skip
+    if found[0].base is None:
+        raise FileError(found[0].missing, FilePlace(os.fspath(directory)), "verify NET WEIGHTS DERIVED names them")
+    return found[0].base
 
 
 def _run(

@@ -99,6 +99,6 @@ def prove_files(
         tuple(inherited),
         ignored(nets[1], models[1]),
         tuple(blocks),
-        tuple(changes(*four, blocks, progress)),
+        tuple(changes(*four, blocks, progress, given)),
         trained,
     )

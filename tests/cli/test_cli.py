@@ -112,7 +112,12 @@ def test_json_is_all_of_stdout(tmp_path, program):
             3,
             "nosuch.prototxt: No such file or directory",
         ),
-        (["verify", "base.prototxt", "base.caffemodel"], 2, "give either the directory DERIVED or --derived"),
+        (["verify", "base.prototxt"], 3, "is not the directory of a split"),
+        (
+            ["verify", "base.prototxt", "base.caffemodel", "x", "--derived", "a", "b"],
+            2,
+            "give either the directory DERIVED or --derived",
+        ),
         (
             ["verify", "base.prototxt", "base.caffemodel", "nosuch"],
             3,
