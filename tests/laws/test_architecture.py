@@ -10,7 +10,7 @@ from tests.support.paths import ROOT
 PACKAGE = ROOT / "split_surgery"
 TEXT = (ROOT / "docs" / "architecture.md").read_text()
 
-PATHS = TEXT[TEXT.index("## Three paths") : TEXT.index("## Where do I add")]
+PATHS = TEXT[TEXT.index("## Three paths") : TEXT.index("## Where is")]
 CALLS = sorted(set(re.findall(r"`([a-z_]+(?:\.\w+)+)`", PATHS)))
 
 WHOLE = (
