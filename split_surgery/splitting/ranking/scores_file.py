@@ -55,7 +55,9 @@ def _csv_scores(data: bytes, name: str, layer: str) -> list[float]:
         column = header.index("score")
         channel_column = header.index("channel") if "channel" in header else None
         if "layer" in header:
-            rows = [(at, row) for at, row in rows if row[header.index("layer") : header.index("layer") + 1] == [layer]]
+            at_layer = header.index("layer")
+            # `rank --csv` puts an apostrophe before a name that a spreadsheet would take for a formula.
+            rows = [row for row in rows if row[1][at_layer : at_layer + 1] in ([layer], ["'" + layer])]
     elif rows and len(rows[0][1]) > 1:
         raise FileError("several columns need a header that names one of them score", FilePlace(name))
     pairs: list[tuple[int, float]] = []
