@@ -82,7 +82,9 @@ class SurgeryError(Exception):
     exit_code = 3
 
     def __init__(self, message: str, place: Place | None = None, hint: str = "") -> None:
-        message = shortened(" ".join(message.splitlines()))  # a name with a line feed in it is no reason for a second line
+        message = shortened(
+            " ".join(message.splitlines())
+        )  # a name with a line feed in it is no reason for a second line
         super().__init__(message)
         self.message = message
         self.place = place

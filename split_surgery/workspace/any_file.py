@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from split_surgery.documents.net.meaning import Fields, fields_of, quoted
 from split_surgery.documents.net.net import INNER_NETS, Prototxt
-from split_surgery.documents.source import PathLike, Source, read_file
+from split_surgery.documents.source import PathLike, Source
 from split_surgery.documents.weights import hdf5, wire
 from split_surgery.documents.weights.blobs import Record, Weights
 from split_surgery.documents.weights.solverstate import ITER, BinarySolverstate, Solverstate
 from split_surgery.errors import FileError, FilePlace
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
+from split_surgery.workspace.yaml_file import YamlFile
 
 NET, SOLVER, WEIGHTS, STATE, DIRECTORY = "net", "solver", "weights", "solver state", "directory"
 
@@ -120,10 +120,7 @@ def _plan_fields(path: Path) -> Fields:
     Raises:
         FileError: it is not YAML.
     """
-    try:
-        return dict(_flat(path.name, yaml.safe_load(read_file(path).decode("utf-8", "replace"))))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise FileError(f"is not YAML: {error}".splitlines()[0], FilePlace(os.fspath(path))) from error
+    return dict(_flat(path.name, YamlFile.read(path).tree()))
 
 
 def _flat(path: str, tree: object) -> Iterator[tuple[str, str]]:
