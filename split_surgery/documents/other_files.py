@@ -36,7 +36,9 @@ _STARTS = [
 _KINDS = [(re.compile(start, re.DOTALL | re.IGNORECASE), OtherFile(what, hint)) for start, what, hint in _STARTS]
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_PLAIN = OtherFile("plain text, not weights", "give the caffemodel here, and the prototxt in its own place")
+_PLAIN = OtherFile(
+    "plain text, not weights or a solver state", "give the binary file here, and a prototxt in its own place"
+)
 
 
 def is_text(head: bytes) -> bool:

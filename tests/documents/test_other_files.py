@@ -70,7 +70,9 @@ def test_each_is_named(tmp_path, at, weights):
 def test_text_where_weights_are_meant(tmp_path, data):
     net, model = write_tiny(tmp_path)
     model.write_bytes(data)
-    with pytest.raises(FileError, match="base.caffemodel: is plain text, not weights\n  give the caffemodel"):
+    with pytest.raises(
+        FileError, match="base.caffemodel: is plain text, not weights or a solver state\n  give the binary"
+    ):
         residual(net, model, tmp_path / "out")
     with pytest.raises(FileError, match="is plain text, not weights"):
         residual(net, tmp_path / "base.prototxt", tmp_path / "out", solverstate=model)
