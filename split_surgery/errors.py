@@ -2,7 +2,38 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import NamedTuple, Union
+
+MESSAGE_LIMIT = 1000
+"""Characters of a message, its place and its hint that are kept: a file may hold a name or a value of any length."""
+
+
+def shortened(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """A text of at most about `limit` characters: of a longer one its beginning and its end, with its length between them."""
+    if len(text) <= limit:
+        return text
+    end = limit // 4
+    return f"{text[: limit - end]} ... ({len(text):,} characters) ... {text[-end:]}"
+
+
+class _Repr(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, 80, 80
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = 8
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write thousands of digits, and takes quadratic time for fewer.
+        return repr(x) if x.bit_length() <= 256 else f"a whole number of {x.bit_length():,} bits"
+
+
+_repr = _Repr()
+
+
+def shown(value: object) -> str:
+    """A value out of a file as an error quotes it: its repr, but bounded in length, depth and time."""
+    return _repr.repr(value)
 
 
 class TextPlace(NamedTuple):
@@ -46,22 +77,24 @@ class SurgeryError(Exception):
     """Root of every error that split-surgery raises on purpose.
 
     `place` says where (printed first), `hint` what to do about it (printed last). `report`: what was found out before, if that can be
-    told all the same.
+    told all the same. What is long is shortened: see shortened.
     """
 
     exit_code = 3
 
     def __init__(self, message: str, place: Place | None = None, hint: str = "", layer: str | None = None) -> None:
         """`layer`: the one that `message` is about, which is named before it."""
-        self.reason, self.layer = message, layer
-        self.message = message if layer is None else f'layer "{layer}": {message}'
+        # A name with a line feed in it is no reason for a second line.
+        self.reason, self.layer = shortened(" ".join(message.splitlines())), layer
+        whole = message if layer is None else f'layer "{layer}": {message}'
+        self.message = shortened(" ".join(whole.splitlines()))
         super().__init__(self.message)
         self.place = place
-        self.hint = hint
+        self.hint = shortened(hint)
         self.report: object = None
 
     def __str__(self) -> str:
-        where = f"{self.place}: " if self.place is not None else ""
+        where = " ".join(shortened(f"{self.place}: ").splitlines()) if self.place is not None else ""
         return where + self.message + (f"\n  {self.hint}" if self.hint else "")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import sys
@@ -14,6 +13,7 @@ from click.core import ParameterSource
 
 import split_surgery
 from split_surgery.cli.progress import Bar
+from split_surgery.cli.terminal import complain, say
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -52,7 +52,8 @@ def finish(report: Any, flags: dict[str, Any], printer: Callable[[Any, bool, boo
         if flags["as_json"]:
             import json
 
-            print(json.dumps(json_ready(report.to_dict()), indent=2, allow_nan=False))
+            text = json.dumps(json_ready(report.to_dict()), indent=2, allow_nan=False)
+            say(text.replace("\x7f", "\\u007f"))  # the one control character that JSON in ASCII leaves as it is
         else:
             printer(report, flags["quiet"], flags["verbose"])
         if sys.stdout is not None:
@@ -75,10 +76,3 @@ def json_ready(tree: Any) -> Any:
     if isinstance(tree, (list, tuple)):
         return [json_ready(value) for value in tree]
     return None if isinstance(tree, float) and not math.isfinite(tree) else tree
-
-
-def complain(message: str) -> None:
-    """A message on stderr, if there is one."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):
-            click.echo(f"split-surgery: {message}", err=True)

@@ -11,9 +11,10 @@ import click
 
 import split_surgery
 from split_surgery.cli import look_verbs, proof_verbs, split_verbs  # noqa: F401 (their verbs join the command)
-from split_surgery.cli.group import cli, complain, finish, with_progress
+from split_surgery.cli.group import cli, finish, with_progress
 from split_surgery.cli.options import talk
 from split_surgery.cli.progress import Bar
+from split_surgery.cli.terminal import complain, tell
 from split_surgery.errors import SurgeryError
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def main() -> NoReturn:
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        words = io.StringIO()
+        error.show(file=words)  # it quotes arguments, which a shell may have made of the names of files
+        tell(words.getvalue().rstrip())
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -65,7 +68,7 @@ def main() -> NoReturn:
     except Exception:
         import traceback
 
-        traceback.print_exc()
+        tell(traceback.format_exc(limit=-20))
         complain("this is a defect of split-surgery")
         sys.exit(4)
     sys.exit(0)

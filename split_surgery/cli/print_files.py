@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from split_surgery.cli.print_runs import say
+from split_surgery.cli.terminal import say
 
 if TYPE_CHECKING:
     from split_surgery.verbs.diff import BlobChange, DiffPart, DiffReport, FieldChange, LayerDiff

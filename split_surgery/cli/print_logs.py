@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from typing import TYPE_CHECKING
 
-from split_surgery.cli.print_runs import say, table
+from split_surgery.cli.print_runs import table
+from split_surgery.cli.terminal import say, say_csv
 
 if TYPE_CHECKING:
     from split_surgery.reporting.logs.log_report import LogReport
@@ -41,12 +40,9 @@ def report_markdown(found: LogReport, quiet: bool, verbose: bool) -> None:
 
 def as_csv(found: LogReport, quiet: bool, verbose: bool) -> None:
     """A row for each log, for a spreadsheet."""
-    out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow(("group", *FIELDS))
-    for group in found.groups:
-        for row in group.rows:
-            values = row.to_dict()
-            out.writerow((group.name, *("" if values[name] is None else values[name] for name in FIELDS)))
+    rows = ((group.name, row.to_dict()) for group in found.groups for row in group.rows)
+    say_csv([("group", *FIELDS)])
+    say_csv((group, *(values[name] for name in FIELDS)) for group, values in rows)
 
 
 def plot(found: PlotReport, quiet: bool, verbose: bool) -> None:

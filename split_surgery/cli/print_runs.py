@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from split_surgery.cli.block_text import ASCII, draw
+from split_surgery.cli.block_text import draw
+from split_surgery.cli.terminal import say, say_csv
 
 if TYPE_CHECKING:
     from split_surgery.splitting.split_layer import LayerSplit
@@ -34,23 +33,9 @@ STATES = {
 """What a status means; the files that differ follow it."""
 
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What a layer's or a file's name may hold and a terminal would obey."""
-
-
-def say(text: str = "") -> None:
-    """Print to stdout, the drawings in ASCII where its encoding knows no more."""
-    text = CONTROL.sub("\ufffd", text)
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        text = text.translate(ASCII)
-    print(text)
-
-
 def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
     """Rows in columns; what looks like a number is set to the right."""
-    rows = [[str(cell) for cell in row] for row in rows]
+    rows = [[str(cell).replace("\n", "\ufffd") for cell in row] for row in rows]  # a name is no reason for a new line
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -63,7 +48,7 @@ def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
 
 def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) -> None:
     if report.status == "diff":
-        print(report.diff, end="")
+        say(report.diff, end="")
         return
     say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
     for one in report.splits:
@@ -157,19 +142,18 @@ def rank_net(report: NetRankReport, quiet: bool, verbose: bool) -> None:
 
 def rank_csv(report: RankReport | NetRankReport, quiet: bool, verbose: bool) -> None:
     """As a spreadsheet reads it; `--scores` reads the kernels of a layer back."""
-    out = csv.writer(sys.stdout, lineterminator="\n")
     kernels = getattr(report, "kernels", None)
     if kernels is not None:
-        out.writerow(("layer", "channel", "score", "group"))
-        out.writerows((report.layer, k.channel, repr(k.score), k.group) for k in kernels)  # type: ignore[union-attr]
+        say_csv([("layer", "channel", "score", "group")])
+        say_csv((report.layer, k.channel, float(k.score), k.group) for k in kernels)  # type: ignore[union-attr]
     else:
-        out.writerow(("layer", "num_output", "weights", "mean", "entropy"))
-        out.writerows((r.layer, r.num_output, r.weights, repr(r.mean), repr(r.entropy)) for r in report.layers)  # type: ignore[union-attr]
+        say_csv([("layer", "num_output", "weights", "mean", "entropy")])
+        say_csv((r.layer, r.num_output, r.weights, float(r.mean), float(r.entropy)) for r in report.layers)  # type: ignore[union-attr]
 
 
 def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
     if report.status == "diff":
-        print(report.diff, end="")
+        say(report.diff, end="")
         return
     say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
     splits = sum(1 + region.nested for region in report.regions if region.split)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from split_surgery.cli.terminal import harmless
+
 PATIENCE = 1.0
 """Seconds before a bar appears."""
 
@@ -23,7 +25,9 @@ class Bar:
         if not self.enabled or time.monotonic() - self.began < PATIENCE:
             return
         full = WIDTH * done // max(total, 1)
-        sys.stderr.write(f"\r\x1b[K{label} [{'#' * full}{'.' * (WIDTH - full)}] {100 * done // max(total, 1)}%")
+        sys.stderr.write(
+            f"\r\x1b[K{harmless(label)} [{'#' * full}{'.' * (WIDTH - full)}] {100 * done // max(total, 1)}%"
+        )
         sys.stderr.flush()
         self.drawn = True
 

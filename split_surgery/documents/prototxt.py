@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn, Union
 
+from split_surgery.documents.other_files import FIRST_BYTES, other_file
 from split_surgery.documents.spans import Span
-from split_surgery.errors import FileError, TextPlace
+from split_surgery.errors import FileError, FilePlace, TextPlace
 
 MAX_DEPTH = 100
 """Nested messages allowed: protobuf's own binary parsers stop at 100, so no deeper net can be trained."""
@@ -146,7 +147,13 @@ class Document:
     def __init__(self, data: bytes, name: str) -> None:
         self.data = data
         self.name = name
-        self.root = _Parser(data, name).parse()
+        try:
+            self.root = _Parser(data, name).parse()
+        except FileError as error:
+            other = other_file(data[:FIRST_BYTES], weights=False)
+            if other is None:
+                raise
+            raise FileError(f"is {other.what}", FilePlace(name), other.hint) from error
 
     def place(self, at: int | Span | Field | Message | Scalar) -> TextPlace:
         """Where something stands, for an error message."""

@@ -163,9 +163,19 @@ def walk_folders(path: PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
     return os.walk(path, onerror=refuse)
 
 
-def read_file(path: PathLike) -> bytes:
-    """All bytes of a (text) file."""
+def read_file(path: PathLike, limit: int | None = None) -> bytes:
+    """All bytes of a (text) file.
+
+    Args:
+        limit: bytes of the largest file that is read.
+
+    Raises:
+        FileError: it cannot be read, or is larger.
+    """
     with Source(path) as source:
+        if limit is not None and source.size > limit:
+            message = f"has {source.size:,} bytes, and a file of its kind has at most {limit:,}: is it the right one?"
+            raise FileError(message, FilePlace(source.name))
         return source.read(0, source.size)
 
 

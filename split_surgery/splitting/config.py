@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from split_surgery.documents.source import PathLike, read_file
-from split_surgery.errors import TextPlace, UsageError, nearest
+from split_surgery.documents.source import PathLike
+from split_surgery.errors import TextPlace, UsageError, nearest, shown
 from split_surgery.splitting.options import RUN_WORDS, Settings, read_option, word_of
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.workspace.yaml_file import YamlFile
@@ -42,8 +42,8 @@ def read_config(path: PathLike, verb: str | None = None) -> list[ConfigEntry]:
         UsageError: it is for another recipe, or has an unknown word or a value of the wrong type, with line and column.
         FileError: it cannot be read, or is not YAML.
     """
-    document = YamlFile(read_file(path), str(path))
-    root = document.root
+    document = YamlFile.read(path)
+    root = document.mapping()
     if root is None:
         return [ConfigEntry(None, {})]
     layers = [(key, node) for key, node in document.pairs(root) if key.value == "layers"]
@@ -78,19 +78,22 @@ def _entry(document: YamlFile, node: yaml.MappingNode, skip: Sequence[str], refu
     for key, value_node in document.pairs(node):
         word, value, place = document.value(key), document.value(value_node), document.place(key)
         if not isinstance(word, str):
-            raise UsageError(f"{place}: {word!r} is no option")
+            raise UsageError(f"{place}: {shown(word)} is no option")
         if word in skip:
             continue
         if word == "recipe":
             if not isinstance(value, str) or value not in RECIPES:
-                raise UsageError(f"{place}: there is no recipe {value!r}", hint=nearest(str(value), list(RECIPES)))
+                raise UsageError(
+                    f"{place}: there is no recipe {shown(value)}",
+                    hint=nearest(value if isinstance(value, str) else "", list(RECIPES)),
+                )
             recipe, places[word] = value, place
             continue
         if word in known and known[word].name in refused:
             raise UsageError(f"{place}: {word} is an option of the whole run: put it beside layers")
         if word not in known:
             raise UsageError(
-                f"{place}: there is no option {word!r}", hint=nearest(str(word), ["recipe", "layers", *known])
+                f"{place}: there is no option {shown(word)}", hint=nearest(word, ["recipe", "layers", *known])
             )
         read = read_option(known[word], value, f"{place}: ")
         if known[word].name in found:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from split_surgery.errors import UsageError, nearest
+from split_surgery.errors import UsageError, nearest, shown
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import EVEN_CENTERS, SKIPS
 
@@ -123,7 +123,7 @@ def read_option(item: Field[Any], value: Any, where: str) -> Any:
     read = item.metadata["read"](value)
     if read is None:
         word = word_of(item)
-        raise UsageError(f"{where}{word} must be {item.metadata['what']}, not {value!r}")
+        raise UsageError(f"{where}{word} must be {item.metadata['what']}, not {shown(value)}")
     return read
 
 

@@ -6,21 +6,20 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar, Union
 
-import yaml
-
 from split_surgery.documents.source import PathLike, read_file
-from split_surgery.errors import FileError, FilePlace
+from split_surgery.errors import FileError, FilePlace, shown
 from split_surgery.splitting.options import Options
 from split_surgery.splitting.plan import FORMAT, LayerPlan, Member, Plan
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.workspace.manifest import InputFile
+from split_surgery.workspace.yaml_file import YAML_LIMIT, YamlFile
 
 Found = TypeVar("Found")
 
 
 def is_plan(path: PathLike) -> bool:
     """Whether a YAML file is a split.yaml, which has a `format`, and not a config of options."""
-    return "\nformat:" in "\n" + read_file(path).decode("utf-8", "replace")
+    return "\nformat:" in "\n" + read_file(path, YAML_LIMIT).decode("utf-8", "replace")
 
 
 def read_plan(path: PathLike) -> Plan:
@@ -29,24 +28,15 @@ def read_plan(path: PathLike) -> Plan:
     Raises:
         FileError: it is none, or of a later format, or damaged.
     """
-    try:
-        tree = yaml.safe_load(read_file(path))
-    except (
-        yaml.YAMLError,
-        RecursionError,
-        ValueError,
-        AttributeError,
-        KeyError,
-    ) as error:  # PyYAML leaves some to Python
-        raise FileError(f"not YAML: {error}", FilePlace(str(path))) from error
-    reader = _Reader(str(path))
+    document = YamlFile.read(path)
+    reader = _Reader(document)
+    tree = document.tree()
     root = reader.mapping(tree, "the file")
     if root.get("format") != FORMAT:
-        raise FileError(
-            f"is of format {root.get('format')!r}; this version reads format {FORMAT}", FilePlace(str(path))
-        )
+        message = f"is of format {shown(root.get('format'))}; this version reads format {FORMAT}"
+        raise FileError(message, FilePlace(document.name))
     if not root.get("layers"):
-        raise reader.fail("layers is missing or empty")
+        raise reader.fail("layers is missing or empty", root, "layers")
     state = root.get("solverstate")
     return Plan(
         net=reader.input_file(root, "net"),
@@ -64,15 +54,16 @@ MOST = sys.float_info.max
 class _Reader:
     """Takes values out of plain data, and says what is wrong with them."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, document: YamlFile) -> None:
+        self.document = document
 
-    def fail(self, message: str) -> FileError:
-        return FileError(f"{message}: is it an unchanged split.yaml?", FilePlace(self.name))
+    def fail(self, message: str, tree: object = None, key: str = "") -> FileError:
+        place = self.document.place_in(tree, key)
+        return FileError(f"{message}: is it an unchanged split.yaml?", place)
 
     def mapping(self, value: Any, what: str) -> Mapping[str, Any]:
         if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            raise self.fail(f"{what} is not a mapping")
+            raise self.fail(f"{what} is not a mapping", value)
         return value
 
     def get(
@@ -82,7 +73,7 @@ class _Reader:
             return default[0]
         value = tree.get(key)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.fail(f"{key} is missing, or is {value!r}")
+            raise self.fail(f"{key} is missing, or is {shown(value)}", tree, key)
         return value
 
     def number(self, tree: Mapping[str, Any], key: str, *default: float) -> float:
@@ -90,13 +81,13 @@ class _Reader:
         value: Any = tree.get(key, *default)
         try:
             return float(value) if not isinstance(value, bool) else float("nan")
-        except (TypeError, ValueError):
-            raise self.fail(f"{key} is missing, or is {value!r}") from None
+        except (TypeError, ValueError, OverflowError):
+            raise self.fail(f"{key} is missing, or is {shown(value)}", tree, key) from None
 
     def strings(self, tree: Mapping[str, Any], key: str, *default: list[str]) -> list[str]:
         found = self.get(tree, key, list, *default)
         if not all(isinstance(item, str) for item in found):
-            raise self.fail(f"{key} holds something else than texts")
+            raise self.fail(f"{key} holds something else than texts", tree, key)
         return found
 
     def channels(self, tree: Mapping[str, Any], key: str) -> tuple[int, ...]:
@@ -104,7 +95,7 @@ class _Reader:
         if not all(isinstance(item, int) and not isinstance(item, bool) for item in found) or found != sorted(
             set(found)
         ):
-            raise self.fail(f"{key} is not a list of ascending channels")
+            raise self.fail(f"{key} is not a list of ascending channels", tree, key)
         return tuple(found)
 
     def input_file(self, tree: Mapping[str, Any], key: str) -> InputFile:
@@ -116,11 +107,11 @@ class _Reader:
         tree = self.mapping(value, "an entry of layers")
         recipe = self.get(tree, "recipe", str)
         if recipe not in RECIPES:
-            raise self.fail(f"there is no recipe {recipe!r}")
+            raise self.fail(f"there is no recipe {shown(recipe)}", tree, "recipe")
         roles = [part.role for part in RECIPES[recipe].parts]
         names = self.mapping(tree.get("names"), "names")
         if list(names) != roles or not all(isinstance(suffix, str) for suffix in names.values()):
-            raise self.fail(f"names must give a suffix to each of {', '.join(roles)}")
+            raise self.fail(f"names must give a suffix to each of {', '.join(roles)}", tree, "names")
         options = Options(
             recipe,
             self.get(tree, "order", str),
@@ -138,7 +129,7 @@ class _Reader:
         if not all(
             isinstance(score, (int, float)) and not isinstance(score, bool) and abs(score) <= MOST for score in scores
         ):
-            raise self.fail("scores holds something else than finite numbers")
+            raise self.fail("scores holds something else than finite numbers", tree, "scores")
         shared = [self.mapping(entry, "an entry of shared_with") for entry in self.get(tree, "shared_with", list, [])]
         tpm = tree.get("tpm")
         return LayerPlan(
@@ -156,5 +147,5 @@ class _Reader:
         layer = self.get(tree, "layer", str)
         digest = tree.get("record_sha256")
         if not isinstance(digest, (str, type(None))):
-            raise self.fail("record_sha256 is no text")
+            raise self.fail("record_sha256 is no text", tree, "record_sha256")
         return Member(layer, {role: f"{layer}_{suffix}" for role, suffix in options.suffixes().items()}, digest)

@@ -248,9 +248,13 @@ def _run(
     Raises:
         FileError: the engine was not started, for layers would stay random or stop it; or it failed.
     """
-    random = [row.layer for row in report.coverage if row.status in ("unfilled", "mismatch")]
-    if random:
-        raise FileError(f"the engine was not started: it would have no numbers for {', '.join(random)}")
+    wrong = [row for row in report.coverage if row.status in ("unfilled", "mismatch")]
+    if wrong:
+        why = "; ".join(f"{row.layer} is {row.status}: {row.detail}" for row in wrong[:3]) + (
+            "; ..." if len(wrong) > 3 else ""
+        )
+        hint = "check --input-shape" if shapes and any(row.status == "mismatch" for row in wrong) else ""
+        raise FileError(f"the engine was not started, since Caffe would not fill every layer: {why}", hint=hint)
     read = None
     if input is not None:
         read = read_inputs(input, nets[0], input_shapes(nets[0], models[0], shapes, state))

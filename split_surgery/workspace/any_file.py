@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from split_surgery.documents.net.meaning import Fields, fields_of, quoted
 from split_surgery.documents.net.net import INNER_NETS, Prototxt
-from split_surgery.documents.source import PathLike, Source, read_file
+from split_surgery.documents.other_files import FIRST_BYTES, OtherFile, is_text, other_file
+from split_surgery.documents.source import PathLike, Source
 from split_surgery.documents.weights import hdf5, wire
 from split_surgery.documents.weights.blobs import Record, Weights
 from split_surgery.documents.weights.solverstate import ITER, BinarySolverstate, Solverstate
 from split_surgery.errors import FileError, FilePlace
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
+from split_surgery.workspace.yaml_file import YamlFile
 
 NET, SOLVER, WEIGHTS, STATE, DIRECTORY = "net", "solver", "weights", "solver state", "directory"
-
-_HEAD = 4096
-"""Bytes that tell text from binary: a protobuf of Caffe's has the tag of a layer or a count there, which no text has."""
-
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 CURRENT_STEP = 4
 
@@ -70,16 +65,21 @@ def open_any(files: OpenFiles, path: PathLike) -> Opened:
         return Opened(WEIGHTS, name, weights=files.weights(path))
     if source.size == 0:
         raise FileError("is empty", FilePlace(name))
-    if not _CONTROL.search(source.read(0, min(_HEAD, source.size))):
+    head = source.read(0, min(FIRST_BYTES, source.size))
+    if is_text(head):
         text = files.prototxt(path)
         return Opened(SOLVER if text.is_solver else NET, name, text=text)
-    if _is_state(source):
+    other = other_file(head, weights=True)
+    if _is_state(source, other):
         return Opened(STATE, name, state=files.solverstate(path))
     return Opened(WEIGHTS, name, weights=files.weights(path))
 
 
-def _is_state(source: Source) -> bool:
+def _is_state(source: Source, other: OtherFile | None) -> bool:
     """Whether a binary file is a solver state, and not a caffemodel.
+
+    Args:
+        other: what it is, if it is neither.
 
     Raises:
         FileError: it is neither.
@@ -94,6 +94,8 @@ def _is_state(source: Source) -> bool:
         return True
     if fields & {(1, wire.LENGTH), (2, wire.LENGTH), (100, wire.LENGTH)} and (ITER, wire.VARINT) not in fields:
         return False
+    if other is not None:
+        raise FileError(f"is {other.what}", FilePlace(source.name), other.hint)
     raise FileError("is neither text, nor a caffemodel, nor a solver state", FilePlace(source.name))
 
 
@@ -120,10 +122,7 @@ def _plan_fields(path: Path) -> Fields:
     Raises:
         FileError: it is not YAML.
     """
-    try:
-        return dict(_flat(path.name, yaml.safe_load(read_file(path).decode("utf-8", "replace"))))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise FileError(f"is not YAML: {error}".splitlines()[0], FilePlace(os.fspath(path))) from error
+    return dict(_flat(path.name, YamlFile.read(path).tree()))
 
 
 def _flat(path: str, tree: object) -> Iterator[tuple[str, str]]:

@@ -229,3 +229,64 @@ def test_raw_data_that_cannot_be_read():
     ):
         with pytest.raises(Unsupported, match=message):
             index_blob(Buffer(data), Span(0, len(data)), "blob", 0).load()
+
+
+def with_shape(shape: bytes, numbers: int = 0) -> bytes:
+    """A caffemodel of one layer with one blob, whose BlobShape is these bytes."""
+    stored = wire.tagged(7, shape) + wire.tagged(5, b"\0" * (4 * numbers))
+    layer = wire.tagged(1, b"conv") + wire.tagged(2, b"Convolution") + wire.tagged(7, stored)
+    return wire.tagged(100, layer)
+
+
+def packed(*sizes: int) -> bytes:
+    return wire.tagged(1, b"".join(map(wire.varint, sizes)))
+
+
+def unpacked(*sizes: int) -> bytes:
+    return b"".join(wire.tagged(1, size) for size in sizes)
+
+
+@pytest.mark.parametrize("form", [packed, unpacked])
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ((1,) * 33, "more than 32 axes"),
+        ((1,) * 65, "more than 32 axes"),
+        ((1,) * 100_000, "more than 32 axes"),
+        ((2**31,), "an axis of size 2147483648"),
+        ((3, 2**63), f"an axis of size -{2**63}"),
+        ((2**63 - 1,), "an axis of size 9223372036854775807"),
+        ((-1, 3), "an axis of size -1"),
+        ((0, -5), "an axis of size -5"),
+    ],
+)
+def test_shapes_that_no_blob_has(form, sizes, message):
+    with pytest.raises(FileError, match=message) as caught:
+        model(with_shape(form(*sizes)))
+    assert str(caught.value).startswith("net.caffemodel@0x")
+    assert "layer[0].blobs[0]" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_shapes_in_several_parts_are_counted_together():
+    shape = packed(*[1] * 20) + unpacked(*[1] * 20)
+    with pytest.raises(FileError, match="more than 32 axes"):
+        model(with_shape(shape))
+    blobs = b"".join(wire.tagged(7, packed(*[1] * 20)) for _ in range(2))
+    layer = wire.tagged(1, b"conv") + wire.tagged(7, blobs + wire.tagged(5, b"\0" * 4))
+    with pytest.raises(FileError, match="more than 32 axes"):
+        model(wire.tagged(100, layer))
+
+
+@pytest.mark.parametrize("form", [packed, unpacked])
+def test_the_largest_shapes_that_caffe_has_are_read(form):
+    ((blob,),) = (record.blobs for record in model(with_shape(form(*[1] * 32), 1)).layers)
+    assert blob.load().shape == (1,) * 32
+    ((blob,),) = (record.blobs for record in model(with_shape(form(2**31 - 1, 0))).layers)
+    assert (blob.count, blob.fault) == (0, "")
+
+
+def test_a_legacy_size_that_is_negative():
+    stored = wire.tagged(1, -1) + wire.tagged(2, 3)
+    with pytest.raises(FileError, match="an axis of size -1"):
+        model(wire.tagged(100, wire.tagged(1, b"conv") + wire.tagged(7, stored)))

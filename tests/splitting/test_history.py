@@ -81,7 +81,7 @@ def test_a_state_without_learned_net_is_given_one(tmp_path):
             r'history\[1\] has shape \(7,\), but belongs to blob 1 of layer "conv1_1"',
         ),
         (b"", "holds no history"),
-        (b"net: 'x'\n" * 20, "base_iter_10.solverstate@0x"),
+        (b"net: 'x'\n" * 20, "base_iter_10.solverstate: is plain text"),
         (state_bytes()[:-5], "runs 3 bytes past the end"),
     ],
 )

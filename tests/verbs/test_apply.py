@@ -383,7 +383,7 @@ def test_an_average_that_fits_some_sizes_only_is_remarked(tmp_path):
         ("recipe: extension\nnames: {split1: x, split2: x}\n", "split1 and split2 would both be 'x'"),
         ("recipe: [residual]\n", "there is no recipe"),
         ("recipe: residual\n? [a, b]\n: 3\n", "is no option"),
-        ("recipe: residual\nnoise: " + "9" * 401 + "\n", "noise"),
+        ("recipe: residual\nnoise: " + "9" * 401 + "\n", "c.yaml:2:8: a number of 401 characters"),
         ("recipe: residual\nlayers: [{layer: conv1_1}]\nlayers: [{layer: conv1_2}]\n", "layers is given twice"),
     ],
 )

@@ -20,7 +20,7 @@ def test_missing_and_odd_inputs(tmp_path):
         ((tmp_path / "empty", weights), "empty: holds no layers"),
         ((net, tmp_path / "empty"), "empty: is empty"),
         ((weights, weights), "is binary, not a prototxt"),
-        ((net, net), "not a protobuf field|is this a caffemodel|past the end"),
+        ((net, net), "is plain text, not weights"),
     ):
         with pytest.raises(FileError, match=message):
             residual(*given, tmp_path / "out")

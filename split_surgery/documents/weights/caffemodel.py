@@ -43,6 +43,12 @@ SHAPE_DIM = 1
 CAFFE_READ_LIMIT = 2**31 - 1
 """Bytes of the largest protobuf that Caffe can read (src/caffe/util/io.cpp sets protobuf's own limit, an int)."""
 
+MAX_BLOB_AXES = 32
+"""Axes of a blob (kMaxBlobAxes of Caffe's blob.hpp)."""
+
+MAX_BLOB_SIZE = 2**31 - 1
+"""The largest size of an axis: Caffe keeps it in an int."""
+
 
 @dataclass(frozen=True)
 class BlobRef:
@@ -217,6 +223,7 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
         elif item.number == BLOB_SHAPE:
             expect(reader, item, LENGTH, f"{inside}.shape")
             shape += blob_dims(reader, item, inside)
+            _check_sizes(reader, span, inside, shape)
         elif item.number == BLOB_RAW_TYPE:
             expect(reader, item, VARINT, f"{inside}.raw_data_type")
             raw_type = item.integer
@@ -228,6 +235,7 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
                     "its numbers are not stored as floating point", BytePlace(reader.name, item.start, inside)
                 )
             sizes[item.number] += length
+    _check_sizes(reader, span, inside, legacy if is_legacy else shape)
     used = [number for number, size in sizes.items() if size] or [BLOB_DATA]
     if used == [BLOB_DATA, BLOB_DOUBLE]:
         used = [BLOB_DOUBLE]  # Caffe takes these where there are any (Blob::FromProto)
@@ -253,18 +261,32 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
     )
 
 
+def _check_sizes(reader: Reader, span: Span, inside: str, shape: list[int]) -> None:
+    """Raises: FileError, where Caffe has no blob of this shape (Blob::Reshape of Caffe 1.0)."""
+    if len(shape) > MAX_BLOB_AXES:
+        message = f"has more than {MAX_BLOB_AXES} axes, the most that a blob of Caffe's has: is the file damaged?"
+        raise FileError(message, BytePlace(reader.name, span.start, inside))
+    for size in shape:
+        if size > MAX_BLOB_SIZE:
+            signed = size - (1 << 64) if size >> 63 else size
+            message = f"has an axis of size {signed}, which no blob of Caffe's has: is the file damaged?"
+            raise FileError(message, BytePlace(reader.name, span.start, inside))
+
+
 def blob_dims(reader: Reader, shape: WireField, inside: str) -> list[int]:
-    """The sizes in a BlobShape, packed or not."""
+    """The sizes in a BlobShape, packed or not; no more than one beyond what a blob may have."""
     found: list[int] = []
     for item in wire.walk(reader, shape.value, shape.stop, f"{inside}.shape"):
+        if len(found) > MAX_BLOB_AXES:
+            break
         if item.number != SHAPE_DIM:
             continue
         if item.wire_type == VARINT:
             found.append(item.integer)
             continue
         expect(reader, item, LENGTH, f"{inside}.shape.dim")
-        data, at = reader.read(item.value, item.stop), 0
-        while at < len(data):
+        data, at = reader.read(item.value, min(item.stop, item.value + 10 * (MAX_BLOB_AXES + 1))), 0
+        while at < len(data) and len(found) <= MAX_BLOB_AXES:
             value, at = wire.read_varint(data, at)
             if not at:
                 raise FileError("a size is cut off", BytePlace(reader.name, item.start, inside))

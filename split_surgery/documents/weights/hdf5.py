@@ -16,6 +16,7 @@ from typing import Any, Union
 import numpy as np
 
 from split_surgery.documents.weights.blobs import PIECE, Array, Held, Record
+from split_surgery.documents.weights.hdf5_bounds import check_whole
 from split_surgery.errors import FileError, FilePlace
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -49,8 +50,20 @@ def opened(path: str) -> Iterator[Any]:
             yield file
     except FileError:
         raise
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise FileError(f"cannot be read as HDF5: {error}", FilePlace(path)) from error
+
+
+@contextmanager
+def opened_whole(path: str) -> Iterator[Any]:
+    """The same of a file that nothing has been read of: it is whole by itself, and holds about as much as it declares.
+
+    Raises:
+        FileError: it is not, or cannot be read.
+    """
+    with opened(path) as file:
+        check_whole(need_h5py(path), file, path)
+        yield file
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,7 @@ class Hdf5Weights:
 
     def __init__(self, path: str) -> None:
         self.name = path
-        with opened(path) as file:
+        with opened_whole(path) as file:
             if DATA not in file or not hasattr(file[DATA], "keys"):
                 raise FileError('holds no group "data": is it a caffemodel?', FilePlace(path))
             self._by_name = {name: self._record(name, file[DATA][name]) for name in file[DATA]}
@@ -232,7 +245,7 @@ def holds(source: str, target: str, content: Hdf5Group) -> bool:
     """Whether the file `target` holds what `write` would write; its bytes may be laid out otherwise."""
     with opened(source) as old:
         try:
-            with opened(target) as file:
+            with opened_whole(target) as file:
                 return _holds(old, file, content)
         except FileError:  # damaged: then it is not what it should be
             return False

@@ -123,7 +123,7 @@ class Hdf5Solverstate(Solverstate):
 
     def __init__(self, path: str) -> None:
         self.name = path
-        with hdf5.opened(path) as file:
+        with hdf5.opened_whole(path) as file:
             if HISTORY_GROUP not in file or "iter" not in file:
                 raise FileError("holds no history: is it a solverstate?", FilePlace(path))
             self.iteration = int(np.asarray(file["iter"][()]).reshape(-1)[0])

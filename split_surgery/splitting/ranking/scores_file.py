@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 
 from split_surgery.documents.source import PathLike, read_file
-from split_surgery.errors import FileError, FilePlace, SurgeryError, TextPlace, UsageError
+from split_surgery.errors import FileError, FilePlace, SurgeryError, TextPlace, UsageError, shown
+from split_surgery.workspace.yaml_file import YamlFile
+
+_LIMIT = 64 * 1024 * 1024
+"""Bytes of the largest file that is read: a score is a line of some twenty, and no layer has a million kernels."""
 
 
 def read_scores(path: PathLike, layer: str) -> list[float]:
@@ -23,7 +27,7 @@ def read_scores(path: PathLike, layer: str) -> list[float]:
     Raises:
         FileError: malformed, with line and column where the format has them.
     """
-    name, data = str(path), read_file(path)
+    name, data = str(path), read_file(path, _LIMIT)
     suffix = Path(path).suffix.lower()
     if suffix not in _PARSERS:
         raise UsageError(f"--scores {name}: must end in .csv, .json, .yaml, .yml or .npy")
@@ -55,16 +59,18 @@ def _csv_scores(data: bytes, name: str, layer: str) -> list[float]:
         column = header.index("score")
         channel_column = header.index("channel") if "channel" in header else None
         if "layer" in header:
-            rows = [(at, row) for at, row in rows if row[header.index("layer") : header.index("layer") + 1] == [layer]]
+            at_layer = header.index("layer")
+            # `rank --csv` puts an apostrophe before a name that a spreadsheet would take for a formula.
+            rows = [row for row in rows if row[1][at_layer : at_layer + 1] in ([layer], ["'" + layer])]
     elif rows and len(rows[0][1]) > 1:
         raise FileError("several columns need a header that names one of them score", FilePlace(name))
     pairs: list[tuple[int, float]] = []
     for line, row in rows:
         cells = [row[index] if index < len(row) else "" for index in (column, channel_column) if index is not None]
         if not all(_is_number(cell) for cell in cells):
-            raise FileError(f"no number in {','.join(row)!r}", TextPlace(name, data, _line_start(data, line)))
+            raise FileError(f"no number in {shown(','.join(row))}", TextPlace(name, data, _line_start(data, line)))
         if len(cells) > 1 and not cells[1].strip().isdecimal():
-            raise FileError(f"{cells[1].strip()!r} is no channel", TextPlace(name, data, _line_start(data, line)))
+            raise FileError(f"{shown(cells[1].strip())} is no channel", TextPlace(name, data, _line_start(data, line)))
         pairs.append((int(cells[1]) if len(cells) > 1 else len(pairs), float(cells[0])))
     return _by_channel(pairs, name)
 
@@ -101,15 +107,7 @@ def _json_scores(data: bytes, name: str, layer: str) -> list[float]:
 
 
 def _yaml_scores(data: bytes, name: str, layer: str) -> list[float]:
-    import yaml
-
-    try:
-        return _from_tree(yaml.safe_load(data), name, layer)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise FileError(f"not YAML: {error.problem}", TextPlace(name, data, _line_start(data, line))) from error
-    except yaml.YAMLError as error:
-        raise FileError("not YAML", FilePlace(name)) from error
+    return _from_tree(YamlFile(data, name).tree(), name, layer)
 
 
 def _from_tree(tree: Any, name: str, layer: str) -> list[float]:

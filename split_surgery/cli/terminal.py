@@ -1,0 +1,65 @@
+"""What is printed, made harmless: the one way to stdout and stderr, because a file may say anything."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import re
+import sys
+from collections.abc import Iterable, Sequence
+
+from split_surgery.cli.block_text import ASCII
+from split_surgery.errors import shortened
+
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # C0, DEL and C1: escape sequences begin with one of them
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they turn the direction of writing, and so the order of what is read
+    "\u2028\u2029]"  # separators of lines and paragraphs
+    "|\r(?!\n)"  # it writes over the line; before a line feed it is the other half of an end of line
+)
+"""What a layer's or a file's name may hold and a terminal would obey."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet would compute instead of show."""
+
+STDERR_LIMIT = 4000
+"""Characters of one message on stderr."""
+
+
+def harmless(text: str) -> str:
+    """A text with U+FFFD for each character that a terminal would obey; tabs and ends of lines stay."""
+    return _OBEYED.sub("\ufffd", text)
+
+
+def say(text: str = "", end: str = "\n") -> None:
+    """Print to stdout, the drawings in ASCII where its encoding knows no more."""
+    text = harmless(text)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = text.translate(ASCII)
+    print(text, end=end)
+
+
+def complain(message: str) -> None:
+    """A message on stderr, if there is one."""
+    tell(f"split-surgery: {shortened(message, STDERR_LIMIT)}")
+
+
+def tell(text: str) -> None:
+    """A text on stderr, if there is one, as a line or several."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(harmless(text), file=sys.stderr, flush=True)
+
+
+def say_csv(rows: Iterable[Sequence[object]]) -> None:
+    """Print rows for a spreadsheet. None is an empty cell; a text that would be a formula gets an apostrophe before it."""
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerows([_cell(value) for value in row] for row in rows)
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return "" if value is None else value
+    return harmless("'" + value if value.startswith(_FORMULA) else value)

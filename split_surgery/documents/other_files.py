@@ -1,0 +1,56 @@
+"""What a file is that is no file of Caffe's: what a download leaves where the real thing was meant."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+FIRST_BYTES = 4096
+"""Bytes at the beginning that are looked at."""
+
+
+class OtherFile(NamedTuple):
+    """What a file is instead, and what to do about it."""
+
+    what: str
+    hint: str
+
+
+_UNPACK = "unpack it first: "
+_STARTS = [
+    (rb"version https://git-lfs\.github\.com/", "a Git LFS pointer, not the file itself", "fetch it: git lfs pull"),
+    (rb"(?:\xef\xbb\xbf)?\s*(?=<).*?<(?:!doctype\s+html|html|head|body)\b", "an HTML page, not the file that was meant",
+     "download the file itself, for instance by the link that is called raw"),
+    (rb"\x1f\x8b", "compressed by gzip", _UNPACK + "gunzip"),
+    (rb"BZh[1-9]1AY&SY", "compressed by bzip2", _UNPACK + "bunzip2"),
+    (rb"\xfd7zXZ\0", "compressed by xz", _UNPACK + "unxz"),
+    (rb"\x28\xb5\x2f\xfd", "compressed by zstd", _UNPACK + "unzstd"),
+    (rb"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK + "7z x"),
+    (rb"Rar!\x1a\x07", "a RAR archive", _UNPACK + "unrar x"),
+    (rb"PK(?:\x03\x04|\x05\x06)", "a zip archive (a file of PyTorch's or NumPy's is one too)", _UNPACK + "unzip"),
+    (rb".{257}ustar", "a tar archive", _UNPACK + "tar xf"),
+    (rb"\x89HDF\r\n\x1a\n", "HDF5: weights or a solver state, not a text", "give the prototxt here"),
+    (rb"%PDF-", "a PDF", "give the file that it is about"),
+    (rb"\xff\xfe|\xfe\xff", "text in UTF-16", "save it as UTF-8"),
+]  # fmt: skip
+_KINDS = [(re.compile(start, re.DOTALL | re.IGNORECASE), OtherFile(what, hint)) for start, what, hint in _STARTS]
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_PLAIN = OtherFile(
+    "plain text, not weights or a solver state", "give the binary file here, and a prototxt in its own place"
+)
+
+
+def is_text(head: bytes) -> bool:
+    """Whether the beginning of a file is that of a text: a protobuf of Caffe's has the tag of a layer or a count there."""
+    return not _CONTROL.search(head)
+
+
+def other_file(head: bytes, weights: bool) -> OtherFile | None:
+    """What a file is that could not be read as what it was given for; None where that is not known.
+
+    Args:
+        head: its first bytes, FIRST_BYTES of them or all. weights: whether weights or a solver state were expected, and no text.
+    """
+    found = next((kind for start, kind in _KINDS if start.match(head)), None)
+    return found or (_PLAIN if weights and head and is_text(head) else None)

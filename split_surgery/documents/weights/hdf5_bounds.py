@@ -1,0 +1,84 @@
+"""Whether an HDF5 file is whole by itself, and holds about as much as it declares: looked at before anything of it is read.
+
+HDF5 lets a file of a few hundred bytes declare a dataset of any size, and take groups and numbers out of other files.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+from split_surgery.errors import FileError, FilePlace
+
+_RATIO = 100
+"""Bytes that a file may declare for each of its own: compressed zeros reach a thousand, trained numbers not two."""
+
+_SPARE = 64 * 1024 * 1024
+"""Bytes that it may declare besides: a small file of zeros is no attack."""
+
+_CHUNKS = 100_000
+"""Chunks of a dataset that may be missing from the file: each takes a look-up when it is read."""
+
+_DEPTH = 16
+"""Groups inside one another; Caffe's are two deep."""
+
+
+def check_whole(h5py: Any, file: Any, path: str) -> None:
+    """Look at every group, link and dataset of a file.
+
+    Raises:
+        FileError: it takes something out of another file, declares far more than it holds, or has a group in two places.
+    """
+    size, declared = os.path.getsize(path), 0
+    seen: set[int] = set()
+    rest = [("", file, 0)]
+    while rest:
+        inside, group, depth = rest.pop()
+        if depth > _DEPTH:
+            raise FileError(f"has groups more than {_DEPTH} deep inside one another", FilePlace(f"{path}:{inside}"))
+        address = _address(h5py, group)
+        if address in seen:  # where groups are in a ring, they have no end
+            raise FileError("holds the same group in two places", FilePlace(f"{path}:{inside}"))
+        seen.add(address)
+        for name in group:
+            place = FilePlace(f"{path}:{inside}/{name}")
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                message = "is a link into another file: only a file that is whole by itself is read"
+                raise FileError(message, place, "copy what it leads to into this file (h5repack, or h5py's copy)")
+            if isinstance(link, h5py.SoftLink):  # what it leads to stands in this file, and is met there
+                continue
+            member = group[name]
+            if isinstance(member, h5py.Group):
+                rest.append((f"{inside}/{name}", member, depth + 1))
+            elif isinstance(member, h5py.Dataset) and _address(h5py, member) not in seen:
+                seen.add(_address(h5py, member))
+                declared += _declared(member, size, place)
+                if declared > _RATIO * size + _SPARE:
+                    message = (
+                        f"declares {declared:,} bytes of numbers up to here, and the file has {size:,}: is it damaged?"
+                    )
+                    raise FileError(message, place)
+
+
+def _address(h5py: Any, item: Any) -> int:
+    return int(h5py.h5o.get_info(item.id).addr)
+
+
+def _declared(dataset: Any, size: int, place: FilePlace) -> int:
+    """Bytes that reading a dataset would take.
+
+    Raises:
+        FileError: its numbers are in another file, or in too many chunks.
+    """
+    if dataset.external or dataset.is_virtual:
+        message = "keeps its numbers in another file: only a file that is whole by itself is read"
+        raise FileError(message, place, "write them into this file (h5py: read the dataset, and create it anew)")
+    width, chunk = dataset.id.get_type().get_size(), dataset.chunks
+    if chunk is None:
+        return int(width * math.prod(dataset.shape or ()))
+    chunks = math.prod(-(-whole // part) for whole, part in zip(dataset.shape, chunk))
+    if chunks > _CHUNKS + size // 16:
+        raise FileError(f"declares {chunks:,} chunks, and the file has {size:,} bytes: is it damaged?", place)
+    return int(width * math.prod(chunk) * max(chunks, 1))

@@ -1,0 +1,165 @@
+"""HDF5 files that take numbers out of other files, or declare far more than they hold, are refused before they are read."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+h5py = pytest.importorskip("h5py")
+
+from split_surgery import diff, residual, show  # noqa: E402
+from split_surgery.documents.weights.hdf5 import Hdf5Weights  # noqa: E402
+from split_surgery.documents.weights.solverstate import Hdf5Solverstate  # noqa: E402
+from split_surgery.errors import FileError  # noqa: E402
+from tests.support.hdf5_files import h5_case  # noqa: E402
+
+
+def external_link(file, folder):
+    del file["data/ip"]
+    file["data/ip"] = h5py.ExternalLink("other.h5", "/data/ip")
+
+
+def external_link_beside(file, folder):
+    file["remarks"] = h5py.ExternalLink("other.h5", "/")
+
+
+def external_link_in_diff(file, folder):
+    file.create_group("diff/ip")["0"] = h5py.ExternalLink("other.h5", "/data/ip/0")
+
+
+def soft_link_through_another_file(file, folder):
+    del file["data/ip"]
+    file["elsewhere"] = h5py.ExternalLink("other.h5", "/")
+    file["data/ip"] = h5py.SoftLink("/elsewhere/data/ip")
+
+
+def external_storage(file, folder):
+    (folder / "raw.bin").write_bytes(b"\1" * 6144)
+    del file["data/ip/0"]
+    file.create_dataset("data/ip/0", (4, 384), "<f4", external=[("raw.bin", 0, 6144)])
+
+
+def virtual(file, folder):
+    layout = h5py.VirtualLayout((4, 384), "<f4")
+    layout[:] = h5py.VirtualSource("other.h5", "data/ip/0", (4, 384))
+    del file["data/ip/0"]
+    file.create_virtual_dataset("data/ip/0", layout)
+
+
+def four_gigabytes(file, folder):
+    del file["data/ip/0"]
+    file.create_dataset("data/ip/0", (1 << 30,), "<f4")
+
+
+def many_of_a_few_megabytes(file, folder):
+    for at in range(100):
+        file.create_dataset(f"diff/l{at}/0", (1 << 20,), "<f4")
+
+
+def wide_chunks(file, folder):
+    del file["data/ip/1"]
+    file.create_dataset("data/ip/1", (4,), "<f4", chunks=(1 << 28,), maxshape=(None,))
+
+
+def many_chunks(file, folder):
+    del file["data/ip/1"]
+    file.create_dataset("data/ip/1", (10_000_000,), "<f4", chunks=(1,))
+
+
+def packed_zeros(file, folder):
+    del file["data/ip/0"]
+    made = file.create_dataset("data/ip/0", (1 << 30,), "<f4", chunks=(1 << 22,), compression="gzip")
+    made[: 1 << 22] = 0
+
+
+def a_ring_of_groups(file, folder):
+    file["data/ip/again"] = file["data"]
+
+
+def groups_in_groups(file, folder):
+    file.create_group("/".join("abcdefghijklmnopqrstuvwxyz"))
+
+
+CASES = {
+    external_link: "/data/ip: is a link into another file",
+    external_link_beside: "/remarks: is a link into another file",
+    external_link_in_diff: "/diff/ip/0: is a link into another file",
+    soft_link_through_another_file: "/elsewhere: is a link into another file",
+    external_storage: "/data/ip/0: keeps its numbers in another file",
+    virtual: "/data/ip/0: keeps its numbers in another file",
+    four_gigabytes: "/data/ip/0: declares 4,29",
+    many_of_a_few_megabytes: "declares [0-9,]* bytes of numbers up to here",
+    wide_chunks: "/data/ip/1: declares 1,07",
+    many_chunks: "/data/ip/1: declares 10,000,000 chunks",
+    packed_zeros: "/data/ip/0: declares 4,29",
+    a_ring_of_groups: "holds the same group in two places",
+    groups_in_groups: "groups more than 16 deep",
+}
+
+
+@pytest.fixture
+def at_most_a_gigabyte():
+    """Of memory more than there is now, on a system that can be told so."""
+    if sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    with open("/proc/self/statm") as file:
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 30), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.parametrize("spoil", CASES, ids=lambda spoil: spoil.__name__)
+def test_files_that_are_not_whole(tmp_path, at_most_a_gigabyte, spoil):
+    net, weights = h5_case(tmp_path)
+    shutil.copy(weights, tmp_path / "other.h5")
+    with h5py.File(weights, "r+") as file:
+        spoil(file, tmp_path)
+    assert weights.stat().st_size < 1 << 20
+    calls = (
+        lambda: Hdf5Weights(str(weights)),
+        lambda: residual(net, weights, tmp_path / "out"),
+        lambda: show(weights),
+        lambda: diff(weights, weights),
+    )
+    for call in calls:
+        with pytest.raises(FileError, match=CASES[spoil]) as caught:
+            call()
+        assert str(caught.value).startswith(f"{weights}:")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("where", ["history", "iter", "learned_net"])
+def test_solver_states_too(tmp_path, where):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 5
+    path = tmp_path / "x.solverstate.h5"
+    with h5py.File(path, "w") as file:
+        file["iter"] = 10
+        file["learned_net"] = "a"
+        file["history/0"] = np.zeros(3, np.float32)
+        del file[where]
+        file[where] = h5py.ExternalLink("other.h5", "/x")
+    with pytest.raises(FileError, match=f"/{where}: is a link into another file"):
+        Hdf5Solverstate(str(path))
+
+
+def test_what_is_whole_is_read_whatever_its_layout(tmp_path):
+    net, weights = h5_case(tmp_path)
+    with h5py.File(weights, "r+") as file:
+        numbers = file["data/conv1_1/0"][()]
+        del file["data/conv1_1/0"]
+        made = file.create_dataset("hidden", data=numbers, chunks=True, compression="gzip")
+        file["data/conv1_1/0"] = made  # a second hard link
+        file["data/link"] = h5py.SoftLink("/data/ip")
+    found = Hdf5Weights(str(weights))
+    ((first, _),) = (record.blobs for record in found.named("conv1_1"))
+    assert first.load().tobytes() == numbers.tobytes()
+    assert residual(net, weights, tmp_path / "out").status == "written"
