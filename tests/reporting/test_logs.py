@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from split_surgery.reporting.logs.accuracy import rows
-from split_surgery.reporting.logs.caffe_log import LIMIT, MOST_LOGS, MOST_OUTPUTS, Curve, read_logs
+from split_surgery.reporting.logs.caffe_log import MOST_LOGS, MOST_OUTPUTS, read_logs
+from split_surgery.reporting.logs.curve import LIMIT, Curve
 from split_surgery.reporting.logs.test_output import told
 from split_surgery.reporting.logs.trainings import arranged, natural, net_names
 from tests.support.log_lines import log_line, only_log
@@ -304,7 +305,7 @@ def test_any_bytes_are_read(lines, cut):
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.integers(2, 8))
 def test_curves_stay_bounded(values, limit):
-    import split_surgery.reporting.logs.caffe_log as logs
+    import split_surgery.reporting.logs.curve as logs
 
     curve = Curve()
     kept, logs.LIMIT = logs.LIMIT, 2 * limit

@@ -15,7 +15,8 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import UsageError
 from split_surgery.kernels.tpm import entropy
-from split_surgery.reporting.logs.caffe_log import Curve, read_logs
+from split_surgery.reporting.logs.caffe_log import read_logs
+from split_surgery.reporting.logs.curve import Curve
 from split_surgery.splitting.plan_file import read_plan
 from tests.support.nets import weights
 from tests.support.paths import EXAMPLE

@@ -116,7 +116,7 @@ def test_a_first_test_after_the_start_tells_no_drop(tmp_path, command):
     write_log(tmp_path / "baseline", (0.1, 0.65))
     write_log(tmp_path / "derived1", (0.6, 0.7), (100, 200))
     log = tmp_path / "derived1" / "train.log"
-    log.write_text(log_line(1, "Iteration 0, loss = 3") + log.read_text())
+    log.write_text(log_line(1, "Iteration 0, loss = 3", hour=0) + log.read_text())
     row = report(tmp_path).groups[0].rows[1]
     assert (row.parent, row.told.start, row.told.start_iteration, row.begin, row.drop) == (
         "baseline",

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from split_surgery.reporting.logs.caffe_log import Curve, Log
+from split_surgery.reporting.logs.caffe_log import Log
+from split_surgery.reporting.logs.curve import Curve
 from split_surgery.reporting.logs.log_report import LogRow, TestOutput
 from split_surgery.reporting.logs.test_output import falls, told
 from split_surgery.reporting.logs.trainings import Training, named_parents
@@ -65,15 +66,17 @@ def _row(training: Training, output: str | None) -> LogRow:
         odd = f"{name} is no number" + (f" at {iteration}" if iteration >= 0 else "")
     return LogRow(
         training.net, log.name, outputs[key] if key is not None else None, tuple(outputs.values()), None, None, _known(log.begin),
-        _known(log.iterations), round(log.clock.seconds, 3), log.runs, log.end, odd, log.skipped,
+        _known(log.iterations), round(log.clock.seconds, 3) if log.in_order else 0.0, log.runs, log.end, odd, log.skipped,
+        log.rank, log.processes, log.in_order,
     )  # fmt: skip
 
 
 def _output(log: Log, place: tuple[int, str], curve: Curve) -> TestOutput:
     # A single value without an iteration is the end of a log that was grepped: it had another start.
-    start = _finite(curve.first) if curve.count > 1 or log.iterations >= 0 else None
+    start = _finite(curve.first) if log.in_order and (curve.count > 1 or log.iterations >= 0) else None
+    final = _finite(curve.last) if log.in_order else None
     best, at = curve.lowest if falls(place[1]) else curve.highest
-    return TestOutput(*place, start, _known(curve.begin), _finite(curve.last), _finite(best), _known(at))
+    return TestOutput(*place, start, _known(curve.begin), final, _finite(best), _known(at))
 
 
 def _finite(number: float) -> float | None:

@@ -1,28 +1,25 @@
 """Caffe's logs: what a training said of itself, whichever version wrote it, whole, cut off, appended to or grepped.
 
-Understood are the lines of BVLC Caffe rc2 to 1.0 and of NVIDIA's fork, with glog's head (`I0213 23:02:27.650948 26554
-solver.cpp:408] `) and before it, where grep put one, the name of a file; other things before it (a terminal's colours, the time
-that Docker adds) are passed over. From 0.17 on NVIDIA's fork says the device, too, in brackets for the trained net and in
-parentheses for the tested one. Lines that say nothing of the training are skipped, and counted where they have not even that head.
-Memory is bounded by LIMIT points a curve, MOST_OUTPUTS curves a log and MOST_LOGS logs.
+Understood are the lines of Caffe from 2014 (`Test score #0: `) to 1.0, of Intel's and of NVIDIA's fork, with glog's head
+(`I0213 23:02:27.650948 26554 solver.cpp:408] `), whatever log_line finds around them. From 0.17 on NVIDIA's fork says the device, too,
+in brackets for the trained net and in parentheses for the tested one. Lines that say nothing of the training are skipped, and counted
+where they have not even that head. Memory is bounded by LIMIT points a curve, MOST_OUTPUTS curves a log and MOST_LOGS logs.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from split_surgery.reporting.logs.clock import Clock, runs_back
+from split_surgery.reporting.logs.curve import Curve
+from split_surgery.reporting.logs.log_line import GLOG_HEAD, plain_lines, source_of, unwrapped
+from split_surgery.reporting.logs.writers import LogLine, Task, Verdict, Writers
+
 _Key = TypeVar("_Key", str, tuple[int, str])
-
-LIMIT = 20_000
-"""Points kept of one curve; beyond them neighbours are averaged two by two."""
-
-_LONGEST = 4096
-"""Bytes of a line that are looked at: a log may hold anything, also a line without an end."""
 
 LONGEST_REASON = 200
 """Bytes kept of what a training died of."""
@@ -33,98 +30,27 @@ MOST_LOGS, MOST_OUTPUTS = 10_000, 1_000
 _LARGEST = 3.5e38
 """Caffe's numbers are single precision: what is beyond is infinite."""
 
-_HEAD = re.compile(
-    rb"(?P<level>[IWEF])(?:\d{4})?(?P<month>\d\d)(?P<day>\d\d) "
-    rb"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d(?:\.\d+)?)\s+\d+ [^\s:\]]+:\d+\] (?P<said>.*)"
-)
-_GREPPED = re.compile(rb"(?P<file>(?=.*[A-Za-z/])[^\s\0][^\0]*?)(?P<mark>[:-])(?:\d+(?P=mark))?")
-"""What grep puts before a line: a name and, with -n, the line's number; a time has no letter."""
+_NUMBER = rb"([+-]?(?:1\.#[A-Za-z]+\d*|\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+|(?i:nan|inf)(?:\(\w+\))?)(?![\w.]))"
+"""A value and no more than that: text may follow it, but neither a letter nor a digit, which would make it another value."""
 
-_WINDOWS = re.compile(rb"([+-]?)(?:(?:1\.#)?(inf|nan|ind|qnan|snan)\b.*)", re.IGNORECASE)
-"""Numbers that are none, as C's library on Windows prints them: -nan(ind), 1.#QNAN, 1.#INF."""
+_NO_NUMBER = re.compile(rb"([+-]?)(?:1\.#)?([a-z]+)", re.IGNORECASE)
+"""Numbers that are none; C's library on Windows prints -nan(ind), 1.#QNAN, 1.#INF."""
 
 _BEGIN, _END, _STOPPED = b"Initializing solver from parameters", b"Optimization Done", b"Optimization stopped early"
-_DEVICE = rb"\s*(?:[\[(][\d.]+[\])]\s*)?"
-_ITERATION = re.compile(_DEVICE + rb"Iteration (\d+)\b(.*)")
-_TESTING = re.compile(rb", Testing net \(#(\d+)\)")
-_LOSS = re.compile(rb"[, ]loss = ([^\s,\x1b]+)")
-_RATE = re.compile(rb", lr = ([^\s,\x1b]+)")
-_OUTPUT = re.compile(_DEVICE + rb"(Test|Train) net output (?:mAP )?#(\d+): (.+?) = ([^\s,\x1b]+)")
-_TEST_LOSS = re.compile(rb"Test loss: ([^\s,\x1b]+)")
-_DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
-DAY, YEAR = 86400.0, 365 * 86400.0
+_TOLD = re.compile(
+    rb"\s*(?:[\[(][\d.]+[\])]\s*)?(?:Iteration (\d+)\b((?s:.*))"
+    rb"|(Test|Train) net output (?:mAP )?#(\d+): (.+?) = %(number)b|(Test score #\d+|Test loss): %(number)b)"
+    % {b"number": _NUMBER}
+)
+"""What the solver says of the training. Groups: iteration and what follows; net, number, name and value of an output; name and value
+of what is tested without naming an output."""
 
-OUT_OF_ORDER = 60.0
-"""Seconds that one line may be before the line above it: threads write as they please. More is another run, or another clock."""
+_TESTING = re.compile(rb", Testing net(?: \(#(\d+)\))?")
+_VALUE = re.compile(_NUMBER)
 
-
-@dataclass
-class Curve:
-    """Values over iterations; an iteration is -1 where the log does not say it, as after grep.
-
-    Attributes:
-        every: how many values each point is the mean of.
-        count: values in all. first, last: of those. highest, lowest: the largest and the smallest, each with its iteration.
-        begin: the iteration of the first.
-    """
-
-    iterations: array[int] = field(default_factory=lambda: array("q"))
-    values: array[float] = field(default_factory=lambda: array("d"))
-    every: int = 1
-    count: int = 0
-    first: float = math.nan
-    last: float = math.nan
-    begin: int = -1
-    highest: tuple[float, int] = (-math.inf, -1)
-    lowest: tuple[float, int] = (math.inf, -1)
-    _sum: float = 0.0
-
-    def add(self, iteration: int, value: float) -> None:
-        """One more value."""
-        if not self.count:
-            self.first, self.begin = value, iteration
-        self.last = value
-        self.count += 1
-        self.highest = max(self.highest, (value, iteration), key=lambda pair: pair[0])
-        self.lowest = min(self.lowest, (value, iteration), key=lambda pair: pair[0])
-        self._sum += value
-        if self.count % self.every:
-            return
-        self.iterations.append(iteration)
-        self.values.append(self._sum / self.every)
-        self._sum = 0.0
-        if len(self.values) == LIMIT:
-            self.iterations = self.iterations[1::2]
-            self.values = array("d", ((a + b) / 2 for a, b in zip(self.values[::2], self.values[1::2])))
-            self.every *= 2
-
-
-@dataclass
-class Clock:
-    """The time that the runs of a log took. Glog says no year: time that runs back by months is a new one."""
-
-    seconds: float = 0.0
-    _now: float = -1.0
-    _told: float = 0.0
-
-    def tick(self, match: re.Match[bytes]) -> None:
-        """Go on to the time of a line."""
-        month, day = min(max(int(match["month"]), 1), 12), int(match["day"])
-        now = (_DAYS_BEFORE[month - 1] + day) * DAY
-        now += int(match["hour"]) * 3600 + int(match["minute"]) * 60 + float(match["second"])
-        passed = now - self._now if self._now >= 0 else 0.0
-        passed += YEAR if passed < -YEAR / 2 else 0.0
-        if not -OUT_OF_ORDER < passed < 0:
-            self.seconds += max(passed, 0.0)
-            self._now = now
-
-    def told(self) -> None:
-        """The line tells of the training."""
-        self._told = self.seconds
-
-    def another_run(self) -> None:
-        """A run begins: what has passed since the other one told something was nobody's."""
-        self.seconds = self._told
+FEW_LINES = 10
+"""Up to so many lines that tell of the training, one time that runs back means that they are not in order. A longer log may have one:
+a clock that was set."""
 
 
 @dataclass
@@ -134,12 +60,15 @@ class Log:
     Attributes:
         name: its file's, or the one that grep put before its lines.
         tests: by test net and output, the curve of what was tested. Of outputs with several values the first bears the name alone,
-            the others are name[1] and so on; "test loss" is the sum of the losses, where the solver asks for it.
+            the others are name[1] and so on; "test loss" is the sum of the losses, where the solver asks for it; "test score #0" is an
+            output of 2014, when outputs were told without names.
         train: by output; `loss` and `lr` are the solver's own.
         begin, iterations: the first and the largest iteration that was named, -1 for none. runs: how often it began (it may have
             been appended to). end: of the last run: "done", "stopped early", "died: " and of what, or "" for none that is told.
         odd: the first value that is no finite number, and its iteration. clock: what the runs took.
         told: whether there is anything of a training in it. skipped: lines without a head.
+        rank: of the process that is told, where mpirun says it, else None. processes: how many wrote at the same time; one is told.
+        in_order: whether its lines are in the order in which they were written; False where somebody sorted them by value.
     """
 
     name: str
@@ -153,89 +82,175 @@ class Log:
     clock: Clock = field(default_factory=Clock)
     told: bool = False
     skipped: int = 0
+    rank: int | None = None
+    processes: int = 1
+    in_order: bool = True
     _iteration: int = -1
     _testing: tuple[int, int] = (-1, 0)
     _at: int = -1
     _seen: dict[bytes, int] = field(default_factory=dict)
     _began: bool = False
+    _writers: Writers = field(default_factory=Writers)
+    _told_at: float = -1.0
+    _steps: int = 0
+    _steps_back: int = 0
 
-    def read(self, match: re.Match[bytes]) -> None:
-        """One line, as _HEAD has parted it."""
-        self.clock.tick(match)
-        said = match["said"]
+    def read(self, line: LogLine) -> None:
+        """One line, as GLOG_HEAD has parted it."""
+        if self._writers.waiting:
+            self._read_all([line])
+        else:
+            self._take(line)
+
+    def finish(self) -> None:
+        """No line follows."""
+        while self._writers.waiting:
+            self._read_all(self._settled(Verdict.ANOTHER_RUN))
+        self.processes = self._writers.most
+        self.in_order = self._steps_back < (1 if self._steps <= FEW_LINES else 2)
+        if not self.in_order:  # nor does an output follow the iteration that it was tested at, nor a run the one before
+            self.runs = 1
+            for curve in self.tests.values():
+                curve.forget_iterations()
+
+    def _read_all(self, lines: list[LogLine]) -> None:
+        """Read lines, and again those that were kept back until one of these showed who writes them."""
+        rest = lines[::-1]
+        while rest:
+            line = rest.pop()
+            if not self._writers.waiting:
+                self._take(line)
+            elif _BEGIN in line[4]:
+                rest.append(line)
+                rest += self._settled(Verdict.ANOTHER_RUN)[::-1]
+            else:
+                rest += self._settled(self._writers.told_meanwhile(line, _task(line[4])))[::-1]
+
+    def _settled(self, verdict: Verdict) -> list[LogLine]:
+        """The lines that were kept back, if it is known now who writes them."""
+        if verdict is Verdict.UNKNOWN:
+            return []
+        lines = self._writers.take_waiting()
+        if verdict is Verdict.ANOTHER_RUN:
+            self.clock.tick(*lines[0][1:3])
+            self._start_run()
+        return lines
+
+    def _take(self, line: LogLine) -> None:
+        level, stamp, fraction, thread, said = line
+        match = _TOLD.match(said)
+        if match is None:
+            self.clock.tick(stamp, fraction)
+            self._say(level, thread, said)
+            return
+        iteration, rest, net, number, output, value, score, score_value = match.groups()
+        testing = _TESTING.match(rest) if rest is not None else None
+        task: Task = "test" if testing is not None or score is not None or net == b"Test" else "train"
+        if self._writers.owners.get(task) != thread:
+            verdict = self._writers.told_by_another(line, task, self.runs)
+            if verdict is Verdict.ANOTHER_RUN:
+                self.clock.tick(stamp, fraction)
+                self._start_run()
+                self._writers.owners[task] = thread
+            elif verdict is not Verdict.SAME_RUN:
+                return
+        self.clock.tick(stamp, fraction)
+        if self.end == "done" or self.end == "stopped early":
+            self._start_run()
+            self._writers.owners[task] = thread
+        back = runs_back(self._told_at, self.clock.now)
+        if iteration is not None and rest is not None:
+            back = self._say_iteration(int(iteration[:18]), rest, testing) or back
+        elif output is not None:
+            self._say_output(net, int(number[:9]), output, value)
+        else:
+            self._add(self.tests, (self._testing[1], score.decode().lower()), self._testing[0], score_value)
+        self.told = self._began = True
+        self._steps += 1
+        self._steps_back += back
+        self._told_at = self.clock.now
+        self.clock.told()
+
+    def _start_run(self) -> None:
+        self.clock.another_run()
+        self._writers.forget()
+        self.runs += 1
+        self.end, self._began, self._iteration, self._told_at = "", False, -1, -1.0
+
+    def _say(self, level: bytes, thread: bytes, said: bytes) -> None:
+        """What the solver says of its beginning and of its end."""
         if _BEGIN in said:
             if self._began or self.end:
-                self._again()
-        elif self._output(said) or self._solver(said):
+                self._start_run()
+        elif b"Optimization " in said and thread not in self._writers.others and (_STOPPED in said or _END in said):
+            # Caffe's last words are "Optimization Done", also after it was stopped.
+            self.end = "stopped early" if _STOPPED in said else self.end or "done"
             self.told = self._began = True
             self.clock.told()
-        elif match["level"] == b"F":
+        elif level == b"F":
             self.end = "died: " + said[:LONGEST_REASON].decode("utf-8", "replace").strip()
 
-    def _again(self) -> None:
-        self.clock.another_run()
-        self.runs += 1
-        self.end, self._began, self._iteration = "", False, -1
-
-    def _solver(self, said: bytes) -> bool:
-        """What the solver says of itself; whether it is understood."""
-        if _STOPPED in said:
-            self.end = "stopped early"
-            return True
-        if _END in said:
-            self.end = self.end or "done"  # caffe's last words, also after it was stopped
-            return True
-        loss = _TEST_LOSS.match(said)
-        if loss is not None:
-            return self._add(self.tests, (self._testing[1], "test loss"), self._testing[0], loss[1])
-        found = _ITERATION.match(said)
-        if found is None:
-            return False
-        iteration, rest = int(found[1][:18]), found[2]
-        if iteration < self._iteration - 1:  # by one: NVIDIA's fork says the last rate after the loss of the end
-            self._again()
+    def _say_iteration(self, iteration: int, rest: bytes, testing: re.Match[bytes] | None) -> bool:
+        """What is said of an iteration; whether it is one that a sorted log has after a later one."""
+        back = False
+        if iteration < self._iteration - 1:  # by one: NVIDIA's fork says the last rate after the final loss
+            back = runs_back(self._told_at, self.clock.now, 0.0)
+            if not back:
+                owners = dict(self._writers.owners)
+                self._start_run()
+                self._writers.owners.update(owners)
         self._iteration = iteration
         self.begin = iteration if self.begin < 0 else self.begin
         self.iterations = max(self.iterations, iteration)
-        testing = _TESTING.match(rest)
         if testing is not None:
-            self._testing = (iteration, int(testing[1][:9]))
-            return True
-        for name, pattern in (("loss", _LOSS), ("lr", _RATE)):
-            value = pattern.search(rest)
+            self._testing = (iteration, int(testing[1][:9]) if testing[1] is not None else 0)
+            return back
+        for name, text in (("loss", b" loss = "), ("lr", b", lr = ")):
+            place = rest.find(text)
+            value = _VALUE.match(rest, place + len(text)) if place >= 0 else None
             if value is not None:
                 self._add(self.train, name, iteration, value[1])
-        return True
+        return back
 
-    def _output(self, said: bytes) -> bool:
-        """A value of one of the nets' outputs; whether it is one."""
-        output = _OUTPUT.match(said)
-        if output is None:
-            return False
-        at = int(output[2][:9])
+    def _say_output(self, net: bytes, at: int, output: bytes, value: bytes) -> None:
+        """A value of one of the nets' outputs."""
         if at <= self._at or len(self._seen) > MOST_OUTPUTS:
             self._seen.clear()
         self._at = at
-        number = self._seen[output[3]] = self._seen.get(output[3], -1) + 1
-        name = output[3].decode("utf-8", "replace") + (f"[{number}]" if number else "")
-        if output[1] == b"Test":
-            return self._add(self.tests, (self._testing[1], name), self._testing[0], output[4])
-        return self._add(self.train, f"output {name}", self._iteration, output[4])
+        number = self._seen[output] = self._seen.get(output, -1) + 1
+        name = output.decode("utf-8", "replace") + (f"[{number}]" if number else "")
+        if net == b"Test":
+            self._add(self.tests, (self._testing[1], name), self._testing[0], value)
+        else:
+            self._add(self.train, f"output {name}", self._iteration, value)
 
-    def _add(self, curves: dict[_Key, Curve], key: _Key, iteration: int, text: bytes) -> bool:
-        """One more value of a curve; whether the text is a number."""
-        odd = _WINDOWS.fullmatch(text)
+    def _add(self, curves: dict[_Key, Curve], key: _Key, iteration: int, text: bytes) -> None:
+        """One more value of a curve."""
         try:
-            number = float(text if odd is None else odd[1] + (b"inf" if odd[2].lower() == b"inf" else b"nan"))
+            number = float(text)
         except ValueError:
-            return False
-        if abs(number) > _LARGEST:
-            number = math.copysign(math.inf, number)
-        if not math.isfinite(number) and self.odd is None:
-            self.odd = (key if isinstance(key, str) else key[1], iteration)
-        if key in curves or len(curves) < MOST_OUTPUTS:
-            curves.setdefault(key, Curve()).add(iteration, number)
-        return True
+            odd = _NO_NUMBER.match(text)
+            number = float(odd[1] + (b"inf" if odd[2].lower() == b"inf" else b"nan")) if odd is not None else math.nan
+        if not -_LARGEST <= number <= _LARGEST:
+            if not math.isnan(number):
+                number = math.copysign(math.inf, number)
+            if self.odd is None:
+                self.odd = (key if isinstance(key, str) else key[1], iteration)
+        curve = curves.get(key)
+        if curve is None:
+            if len(curves) == MOST_OUTPUTS:
+                return
+            curve = curves[key] = Curve()
+        curve.add(iteration, number)
+
+
+def _task(said: bytes) -> Task | None:
+    """What the thread that says this works at, if it tells of the training."""
+    match = _TOLD.match(said)
+    if match is None:
+        return None
+    testing = match[2] is not None and _TESTING.match(match[2]) is not None
+    return "test" if testing or match[3] == b"Test" or match[7] is not None else "train"
 
 
 def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
@@ -244,23 +259,48 @@ def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
     Args:
         lines: with or without line endings, of any length. name: of the log whose lines have none of their own.
     """
-    found: dict[str, Log] = {}
+    found: dict[tuple[str, int | None], Log] = {}
     skipped = 0
-    for line in lines:
-        for part in line[:_LONGEST].split(b"\r"):
-            match = _HEAD.search(part.rstrip(b"\n"))
-            if match is None:
+    own: Log | None = None
+    for line in unwrapped(lines):
+        if b"]" not in line:  # most others: prototxts, and what scripts print
+            skipped += bool(line.strip())
+            continue
+        head = GLOG_HEAD.match(line) if b"<" not in line and b"&" not in line and b"\r" not in line[:-2] else None
+        if head is not None and own is not None:  # by far the most lines
+            own.read(head.groups())  # type: ignore[arg-type]
+            continue
+        for part in plain_lines(line):
+            head = GLOG_HEAD.search(part) if b"] " in part else None
+            if head is None:
                 skipped += bool(part.strip())
                 continue
-            grepped = _GREPPED.fullmatch(part, 0, match.start())
-            own = grepped["file"].decode("utf-8", "surrogateescape") if grepped is not None else name
-            if own not in found:
+            file, rank = source_of(part[: head.start()]) if head.start() else (None, None)
+            key = (file.decode("utf-8", "surrogateescape") if file is not None else name, rank)
+            log = found.get(key)
+            if log is None:
                 if len(found) == MOST_LOGS:
                     skipped += 1
                     continue
-                found[own] = Log(own)
-            found[own].read(match)
-    if not found:
-        found[name] = Log(name)
-    next(iter(found.values())).skipped = skipped
-    return list(found.values())
+                log = found[key] = Log(key[0], rank=rank)
+                own = log if key == (name, None) else own
+            log.read(head.groups())  # type: ignore[arg-type]
+    for log in found.values():
+        log.finish()
+    logs = _of_one_rank(list(found.values())) or [Log(name)]
+    logs[0].skipped = skipped
+    return logs
+
+
+def _of_one_rank(logs: list[Log]) -> list[Log]:
+    """Of the processes that mpirun ran, which all tell of the same training, the one of the lowest rank that tells of it."""
+    by_name: dict[str, list[Log]] = {}
+    for log in logs:
+        by_name.setdefault(log.name, []).append(log)
+    found = []
+    for same in by_name.values():
+        telling = [log for log in same if log.told] or same
+        one = min(telling, key=lambda log: -1 if log.rank is None else log.rank)
+        one.processes = max(one.processes, len([log for log in telling if log.rank is not None]))
+        found.append(one)
+    return found

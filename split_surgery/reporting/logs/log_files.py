@@ -18,8 +18,8 @@ from split_surgery.reporting.logs.caffe_log import Log, read_logs
 
 GZIP, UTF_16 = b"\x1f\x8b", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
-STEP = 64 * 1024
-"""Bytes read of a line at a time: a file that is no log may have none that ends."""
+BLOCK, STEP = 1024 * 1024, 64 * 1024
+"""Bytes read at a time, and bytes of a line that are handed on at a time: a file that is no log may have none that ends."""
 
 
 LOG = re.compile(r".*\.(log|INFO)|(.*[._-])?log(\.txt|\.out|\.\d+)?|.*\.log\.(txt|\d+|INFO\..*)", re.IGNORECASE)
@@ -90,14 +90,21 @@ def log_lines(stack: ExitStack, name: str, progress: Progress) -> Iterator[bytes
             size = os.fstat(raw.fileno()).st_size
         start = raw.peek(2)
         lines = gzip.GzipFile(fileobj=raw) if start.startswith(GZIP) else raw
-        read: Callable[[], bytes] = lambda: lines.readline(STEP)  # noqa: E731
+        read: Callable[[], bytes] = lambda: lines.read1(BLOCK)  # noqa: E731
         if start.startswith(UTF_16):  # as PowerShell's > writes
             text = stack.enter_context(io.TextIOWrapper(raw, "utf-16", "replace"))
-            read = lambda: text.readline(STEP).encode()  # noqa: E731
+            read = lambda: text.read(BLOCK).encode()  # noqa: E731
+        rest = b""
         try:
-            for count, line in enumerate(iter(read, b"")):
-                if size and not count % 10_000:
+            while block := read():
+                if size:
                     progress(f"reading {name}", raw.tell(), size)
-                yield line
+                *whole, rest = (rest + block).split(b"\n")
+                yield from whole
+                while len(rest) > STEP:
+                    yield rest[:STEP]
+                    rest = rest[STEP:]
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            return
+            pass
+        if rest:
+            yield rest

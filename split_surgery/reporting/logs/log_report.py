@@ -48,6 +48,8 @@ class LogRow:
         seconds: wall time, without what passed between two runs. runs: how often it began.
         end: "done", "stopped early", "died: " and of what, or "" where the log ends before.
         odd: the first value that is no finite number, "" for none. skipped: lines that are none of glog's.
+        rank: of the process that is told, where mpirun says it, or None. processes: how many wrote to the log at the same time.
+        in_order: whether the lines are in order of time; otherwise nothing is known of start, final and seconds.
     """
 
     net: str
@@ -63,6 +65,9 @@ class LogRow:
     end: str
     odd: str
     skipped: int
+    rank: int | None = None
+    processes: int = 1
+    in_order: bool = True
 
     @property
     def late(self) -> bool:
@@ -159,8 +164,15 @@ def _final(row: LogRow | None) -> float | None:
 
 
 def _cells(row: LogRow) -> tuple[str, ...]:
-    remarks = [row.end if row.end != "done" else "", "" if row.end or row.iterations is None else "not finished"]
+    remarks = [
+        row.end if row.end != "done" else "",
+        "" if row.end or row.iterations is None or not row.in_order else "not finished",
+    ]
     remarks += [row.odd, f"{row.runs} runs in one log" if row.runs > 1 else ""]
+    if row.processes > 1:
+        which = "the first" if row.rank is None else f"rank {row.rank}"
+        remarks.append(f"{row.processes} processes wrote at once, of which {which} is told")
+    remarks.append("" if row.in_order else "lines are not in order of time: no start, no final")
     iterations = "" if row.iterations is None else f"{row.iterations:,}"
     rest = (iterations, _time(row.seconds), ", ".join(filter(None, remarks)))
     if row.told is None:

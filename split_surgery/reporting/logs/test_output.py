@@ -10,6 +10,9 @@ from split_surgery.reporting.logs.caffe_log import Log
 
 FIVE, ONE = re.compile(r"top[-_ @]?5|@5|5$"), re.compile(r"top[-_ @]?1|@1")
 
+MAP = re.compile(r"mAP|(?i:^(m?ap|mean_?average_?precision)(?![a-z_]))")
+"""Mean average precision, as DetectNet calls it, but no map of features."""
+
 
 def is_loss(output: str) -> bool:
     """Whether an output is a loss: `loss1/loss1`, but not `loss3/top-1`."""
@@ -22,14 +25,17 @@ def falls(output: str) -> bool:
 
 
 RANKS: list[Callable[[str], bool]] = [
-    lambda name: name == "accuracy",
-    lambda name: "acc" in name and not FIVE.search(name),
-    lambda name: bool(ONE.search(name)),
-    lambda name: "acc" in name,
+    lambda name: name.lower() == "accuracy",
+    lambda name: "acc" in name.lower() and not FIVE.search(name.lower()),
+    lambda name: bool(ONE.search(name.lower())),
+    lambda name: "acc" in name.lower(),
+    lambda name: bool(MAP.search(name)) and not falls(name),
+    lambda name: name == "test score #0",
     lambda name: not falls(name),
     lambda name: True,
 ]
-"""What is told by default: the first of these that a net has. Of several the last: the heads of a net's inside come before its own."""
+"""Preference order for the headline test output: the first of these that a net has. Of several the last: the heads inside a net come
+before its own. Where outputs have no names, as in 2014, the accuracy was the first of them."""
 
 
 def told(log: Log, output: str | None) -> tuple[int, str] | None:
@@ -40,7 +46,7 @@ def told(log: Log, output: str | None) -> tuple[int, str] | None:
         return None
     first = min(number for number, _ in log.tests)
     keys = [key for key in log.tests if key[0] == first]
-    return next(key for fits in RANKS for key in reversed(keys) if fits(key[1].lower()))
+    return next(key for fits in RANKS for key in reversed(keys) if fits(key[1]))
 
 
 def check_output(logs: Sequence[Log], output: str | None) -> None:

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from split_surgery.reporting.logs.caffe_log import Curve, Log
+from split_surgery.reporting.logs.caffe_log import Log
+from split_surgery.reporting.logs.curve import Curve
 from split_surgery.reporting.logs.test_output import is_loss, told
 from split_surgery.reporting.pictures.style import Picture, line_style, short, style
 
