@@ -15,10 +15,13 @@ from itertools import chain, islice, pairwise
 LONGEST = 4096
 """Bytes of a line that are looked at: a log may hold anything, also a line without an end."""
 
-GLOG_HEAD = re.compile(
-    rb"([IWEF])(?:\d{4})?(\d{4} \d\d:\d\d:\d\d)(\.\d+)?\s+(\d+) [^\s:\]]+:\d+\] ((?s:.*))",
-)
+_HEAD = rb"([IWEF])(?:\d{4})?(\d{4} \d\d:\d\d:\d\d)(\.\d+)?\s+(\d+) [^\s:\]]+:\d+\] "
+
+GLOG_HEAD = re.compile(_HEAD + rb"((?s:.*))")
 """Glog's head, and what follows it. Groups: level, month to second, fraction of the second, thread, message."""
+
+PLAIN_LINE = re.compile(_HEAD + rb"([^\r\n<&]*)\r?\n?\Z")
+"""The same of a line as Caffe writes it: nothing stands before the head, and no HTML and no other line after it."""
 
 _GREPPED = re.compile(rb"(?P<file>(?=.*[A-Za-z/])[^\s\0][^\0]*?)(?P<mark>[:-])(?:\d+(?P=mark))?")
 """What grep puts before a line: a name and, with -n, the line's number; a time has no letter."""

@@ -35,7 +35,7 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass
+@dataclass(slots=True)
 class Writers:
     """The threads of one log.
 
