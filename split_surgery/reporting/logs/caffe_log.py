@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from split_surgery.reporting.logs.clock import Clock, runs_back
 from split_surgery.reporting.logs.curve import Curve
-from split_surgery.reporting.logs.log_line import GLOG_HEAD, plain_lines, source_of, unwrapped
+from split_surgery.reporting.logs.log_line import GLOG_HEAD, PLAIN_LINE, plain_lines, source_of, unwrapped
 from split_surgery.reporting.logs.writers import LogLine, Task, Verdict, Writers
 
 _Key = TypeVar("_Key", str, tuple[int, str])
@@ -38,23 +38,21 @@ _NO_NUMBER = re.compile(rb"([+-]?)(?:1\.#)?([a-z]+)", re.IGNORECASE)
 
 _BEGIN, _END, _STOPPED = b"Initializing solver from parameters", b"Optimization Done", b"Optimization stopped early"
 _TOLD = re.compile(
-    rb"\s*(?:[\[(][\d.]+[\])]\s*)?(?:Iteration (\d+)\b(.*)"
+    rb"\s*(?:[\[(][\d.]+[\])]\s*)?(?:Iteration (\d+)\b(?:(, Testing net)(?: \(#(\d+)\))?|((?s:.*)))"
     rb"|(Test|Train) net output (?:mAP )?#(\d+): (.+?) = %(number)b|(Test score #\d+|Test loss): %(number)b)"
     % {b"number": _NUMBER}
 )
-"""What the solver says of the training. Groups: iteration and what follows; net, number, name and value of an output; name and value
-of what is tested without naming an output."""
+"""What the solver says of the training. Groups: iteration, whether it is tested, in which test net, and else what follows; net, number,
+name and value of an output; name and value of what is tested without naming an output."""
 
-_TESTING = re.compile(rb", Testing net(?: \(#(\d+)\))?")
-_LOSS = re.compile(rb"[, ]loss = " + _NUMBER)
-_RATE = re.compile(rb", lr = " + _NUMBER)
+_VALUE = re.compile(_NUMBER)
 
 FEW_LINES = 10
 """Up to so many lines that tell of the training, one time that runs back means that they are not in order. A longer log may have one:
 a clock that was set."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Log:
     """What one log says.
 
@@ -109,7 +107,8 @@ class Log:
             self._read_all(self._settled(Verdict.ANOTHER_RUN))
         self.processes = self._writers.most
         self.in_order = self._steps_back < (1 if self._steps <= FEW_LINES else 2)
-        if not self.in_order:  # an output does not follow the iteration that it was tested at
+        if not self.in_order:  # nor does an output follow the iteration that it was tested at, nor a run the one before
+            self.runs = 1
             for curve in self.tests.values():
                 curve.forget_iterations()
 
@@ -143,9 +142,8 @@ class Log:
             self.clock.tick(stamp, fraction)
             self._say(level, thread, said)
             return
-        iteration, rest, net, number, output, value, score, score_value = match.groups()
-        testing = _TESTING.match(rest) if rest is not None else None
-        task = Task.TEST if testing is not None or score is not None or net == b"Test" else Task.TRAIN
+        iteration, testing, test_net, rest, net, number, output, value, score, score_value = match.groups()
+        task: Task = "train" if rest is not None or net == b"Train" else "test"
         if self._writers.owners.get(task) != thread:
             verdict = self._writers.told_by_another(line, task, self.runs)
             if verdict is Verdict.ANOTHER_RUN:
@@ -154,13 +152,18 @@ class Log:
                 self._writers.owners[task] = thread
             elif verdict is not Verdict.SAME_RUN:
                 return
-        self.clock.tick(stamp, fraction)
-        if self.end == "done" or self.end == "stopped early":
+        clock = self.clock
+        clock.tick(stamp, fraction)
+        if self.end and not self.end.startswith("died"):
             self._start_run()
             self._writers.owners[task] = thread
-        back = runs_back(self._told_at, self.clock.now)
-        if iteration is not None and rest is not None:
-            self._say_iteration(int(iteration[:18]), rest, testing, back)
+        back = clock.now < self._told_at and runs_back(self._told_at, clock.now)
+        if iteration is not None:
+            back = self._meet(int(iteration[:18])) or back
+            if testing is not None:
+                self._testing = (self._iteration, int(test_net[:9]) if test_net is not None else 0)
+            else:
+                self._say_rest(rest)
         elif output is not None:
             self._say_output(net, int(number[:9]), output, value)
         else:
@@ -168,8 +171,8 @@ class Log:
         self.told = self._began = True
         self._steps += 1
         self._steps_back += back
-        self._told_at = self.clock.now
-        self.clock.told()
+        self._told_at = clock.now
+        clock.until_told = clock.seconds
 
     def _start_run(self) -> None:
         self.clock.another_run()
@@ -186,30 +189,33 @@ class Log:
             # Caffe's last words are "Optimization Done", also after it was stopped.
             self.end = "stopped early" if _STOPPED in said else self.end or "done"
             self.told = self._began = True
-            self.clock.told()
+            self.clock.until_told = self.clock.seconds
         elif level == b"F":
             self.end = "died: " + said[:LONGEST_REASON].decode("utf-8", "replace").strip()
 
-    def _say_iteration(self, iteration: int, rest: bytes, testing: re.Match[bytes] | None, back: bool) -> None:
-        # By one: NVIDIA's fork says the last rate after the final loss.
-        if iteration < self._iteration - 1 and not back:
-            owners = dict(self._writers.owners)
-            self._start_run()
-            self._writers.owners.update(owners)
+    def _meet(self, iteration: int) -> bool:
+        """Go on to an iteration; whether it is one that only a sorted log has after a later one."""
+        back = False
+        if iteration < self._iteration - 1:  # by one: NVIDIA's fork says the last rate after the final loss
+            back = runs_back(self._told_at, self.clock.now, 0.0)
+            if not back:
+                owners = dict(self._writers.owners)
+                self._start_run()
+                self._writers.owners.update(owners)
         self._iteration = iteration
-        self.begin = iteration if self.begin < 0 else self.begin
-        self.iterations = max(self.iterations, iteration)
-        if testing is not None:
-            self._testing = (iteration, int(testing[1][:9]) if testing[1] is not None else 0)
-            return
-        if b"loss = " in rest:
-            value = _LOSS.search(rest)
+        if self.begin < 0:
+            self.begin = iteration
+        if iteration > self.iterations:
+            self.iterations = iteration
+        return back
+
+    def _say_rest(self, rest: bytes) -> None:
+        """What is said after the iteration: the loss or the learning rate."""
+        for name, text in (("loss", b" loss = "), ("lr", b", lr = ")):
+            place = rest.find(text)
+            value = _VALUE.match(rest, place + len(text)) if place >= 0 else None
             if value is not None:
-                self._add(self.train, "loss", iteration, value[1])
-        if b"lr = " in rest:
-            value = _RATE.search(rest)
-            if value is not None:
-                self._add(self.train, "lr", iteration, value[1])
+                self._add(self.train, name, self._iteration, value[1])
 
     def _say_output(self, net: bytes, at: int, output: bytes, value: bytes) -> None:
         """A value of one of the nets' outputs."""
@@ -217,11 +223,13 @@ class Log:
             self._seen.clear()
         self._at = at
         number = self._seen[output] = self._seen.get(output, -1) + 1
-        name = output.decode("utf-8", "replace") + (f"[{number}]" if number else "")
+        name = output.decode("utf-8", "replace")
+        if number:
+            name += f"[{number}]"
         if net == b"Test":
             self._add(self.tests, (self._testing[1], name), self._testing[0], value)
         else:
-            self._add(self.train, f"output {name}", self._iteration, value)
+            self._add(self.train, "output " + name, self._iteration, value)
 
     def _add(self, curves: dict[_Key, Curve], key: _Key, iteration: int, text: bytes) -> None:
         """One more value of a curve."""
@@ -248,8 +256,7 @@ def _task(said: bytes) -> Task | None:
     match = _TOLD.match(said)
     if match is None:
         return None
-    testing = match[2] is not None and _TESTING.match(match[2]) is not None
-    return Task.TEST if testing or match[3] == b"Test" or match[7] is not None else Task.TRAIN
+    return "train" if match[4] is not None or match[5] == b"Train" else "test"
 
 
 def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
@@ -265,7 +272,7 @@ def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
         if b"]" not in line:  # most others: prototxts, and what scripts print
             skipped += bool(line.strip())
             continue
-        head = GLOG_HEAD.match(line) if b"<" not in line and b"&" not in line and b"\r" not in line[:-2] else None
+        head = PLAIN_LINE.match(line)
         if head is not None and own is not None:  # by far the most lines
             own.read(head.groups())  # type: ignore[arg-type]
             continue

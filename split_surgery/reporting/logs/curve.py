@@ -10,7 +10,7 @@ LIMIT = 20_000
 """Points kept of one curve; beyond them neighbours are averaged two by two."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Curve:
     """Values over iterations; an iteration is -1 where the log does not say it, as after grep.
 

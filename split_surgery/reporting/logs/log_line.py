@@ -9,15 +9,19 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import chain, islice, pairwise
 
 LONGEST = 4096
 """Bytes of a line that are looked at: a log may hold anything, also a line without an end."""
 
-GLOG_HEAD = re.compile(
-    rb"([IWEF])(?:\d{4})?(\d{4} \d\d:\d\d:\d\d)(\.\d+)?\s+(\d+) [^\s:\]]+:\d+\] ([^\r\n]*)",
-)
+_HEAD = rb"([IWEF])(?:\d{4})?(\d{4} \d\d:\d\d:\d\d)(\.\d+)?\s+(\d+) [^\s:\]]+:\d+\] "
+
+GLOG_HEAD = re.compile(_HEAD + rb"((?s:.*))")
 """Glog's head, and what follows it. Groups: level, month to second, fraction of the second, thread, message."""
+
+PLAIN_LINE = re.compile(_HEAD + rb"([^\r\n<&]*)\r?\n?\Z")
+"""The same of a line as Caffe writes it: nothing stands before the head, and no HTML and no other line after it."""
 
 _GREPPED = re.compile(rb"(?P<file>(?=.*[A-Za-z/])[^\s\0][^\0]*?)(?P<mark>[:-])(?:\d+(?P=mark))?")
 """What grep puts before a line: a name and, with -n, the line's number; a time has no letter."""
@@ -25,7 +29,7 @@ _GREPPED = re.compile(rb"(?P<file>(?=.*[A-Za-z/])[^\s\0][^\0]*?)(?P<mark>[:-])(?
 _RANK = re.compile(rb"\[(?:\d+,)?(\d{1,9})\](?:<std(?:out|err)>)?:? *$")
 """What mpirun puts before a line when it is asked for ranks: `[0] ` (MPICH, Intel MPI) or `[1,0]<stderr>:` (Open MPI)."""
 
-_JSON_STRING = re.compile(rb'"((?:[^"\\]|\\.)*)')
+_JSON_STRING = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)')
 _JSON_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _JSON_LETTERS = {b"n": b"\n", b"r": b"\n", b"t": b"\t", b"b": b"", b"f": b""}
 _NEW_LINE = re.compile(r"</?(?:br|p|div|li|tr|pre)\b[^<>]*>", re.IGNORECASE)
@@ -35,10 +39,12 @@ _SAMPLE, _NARROWEST, _WIDEST = 2000, 40, 400
 """Lines that are looked at to learn whether a terminal wrapped them, and how wide a terminal may be."""
 
 
+@lru_cache(maxsize=256)
 def source_of(before: bytes) -> tuple[bytes | None, int | None]:
     """The file that grep names before a line and the rank that mpirun names there, each None where there is none."""
     rank = _RANK.search(before)
-    grepped = _GREPPED.fullmatch(before, 0, rank.start() if rank is not None else len(before))
+    end = rank.start() if rank is not None else len(before)
+    grepped = _GREPPED.fullmatch(before, 0, end) if before[:end].endswith((b":", b"-")) else None
     return grepped["file"] if grepped is not None else None, int(rank[1]) if rank is not None else None
 
 
@@ -54,18 +60,24 @@ def plain_lines(line: bytes) -> list[bytes]:
 
 def _from_json(line: bytes) -> list[bytes]:
     """The strings of a JSON object that hold lines of glog, without escapes, after what stands before the object."""
-    before = line[: line.find(b'{"')] if b'{"' in line else line
-    found = []
-    for string in _JSON_STRING.findall(line, len(before)):
-        text = _JSON_ESCAPE.sub(_unescaped, string) if b"\\" in string else string
-        found += [before + part for part in text.split(b"\n") if GLOG_HEAD.search(part)]
+    start = line.find(b'{"')
+    if start < 0:
+        return [line]
+    found: list[bytes] = []
+    last = line.rfind(b"] ")
+    for match in _JSON_STRING.finditer(line, start):
+        if match.start() > last:
+            break
+        string = match[1]
+        if b"] " in string:
+            text = _JSON_ESCAPE.sub(_unescaped, string) if b"\\" in string else string
+            found += [line[:start] + part for part in text.split(b"\n") if b"] " in part]
     return found or [line]
 
 
 def _unescaped(escape: re.Match[bytes]) -> bytes:
-    if escape[1] is not None:
-        return chr(int(escape[1], 16)).encode("utf-8", "replace")
-    return _JSON_LETTERS.get(escape[2], escape[2])
+    letter = escape[2]
+    return _JSON_LETTERS.get(letter, letter) if letter else chr(int(escape[1], 16)).encode("utf-8", "replace")
 
 
 def _from_html(line: bytes) -> list[bytes]:
@@ -87,12 +99,13 @@ def unwrapped(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _terminal_width(lines: list[bytes]) -> int | None:
-    """The length of the longest lines, where each of these goes on in a line without a head; None where that is not so."""
+    """The length of the longest lines, where most of these go on in a line without a head; None where that is not so."""
     width = max(map(len, lines), default=0)
     if not _NARROWEST <= width <= _WIDEST:
         return None
     after = [follower for line, follower in pairwise(lines) if len(line) == width and GLOG_HEAD.match(line)]
-    return width if len(after) > 1 and not any(GLOG_HEAD.match(line) for line in after) else None
+    wrapped = sum(GLOG_HEAD.match(follower) is None for follower in after)
+    return width if wrapped > 2 and 2 * wrapped > len(after) else None
 
 
 def _joined(lines: Iterable[bytes], width: int) -> Iterator[bytes]:

@@ -164,7 +164,10 @@ def _final(row: LogRow | None) -> float | None:
 
 
 def _cells(row: LogRow) -> tuple[str, ...]:
-    remarks = [row.end if row.end != "done" else "", "" if row.end or row.iterations is None else "not finished"]
+    remarks = [
+        row.end if row.end != "done" else "",
+        "" if row.end or row.iterations is None or not row.in_order else "not finished",
+    ]
     remarks += [row.odd, f"{row.runs} runs in one log" if row.runs > 1 else ""]
     if row.processes > 1:
         which = "the first" if row.rank is None else f"rank {row.rank}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Literal
 
 LogLine = tuple[bytes, bytes, bytes | None, bytes, bytes]
 """Level, time, fraction of the second, thread, and what is said."""
@@ -21,11 +22,8 @@ MOST_RUNS = 100
 take long."""
 
 
-class Task(Enum):
-    """What a thread tells of."""
-
-    TRAIN = "train"
-    TEST = "test"
+Task = Literal["train", "test"]
+"""What a thread tells of."""
 
 
 class Verdict(Enum):
@@ -37,7 +35,7 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass
+@dataclass(slots=True)
 class Writers:
     """The threads of one log.
 
