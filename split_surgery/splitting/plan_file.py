@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar, Union
@@ -101,7 +102,11 @@ class _Reader:
     def input_file(self, tree: Mapping[str, Any], key: str) -> InputFile:
         found = self.mapping(tree.get(key), key)
         digest = self.get(found, "sha256", str) if "sha256" in found else None
-        return InputFile(self.get(found, "file", str), self.get(found, "bytes", int), digest)
+        name = self.get(found, "file", str)
+        # It is looked for beside the plan, and must lead nowhere else.
+        if os.path.basename(name) != name or "/" in name or "\0" in name or name in ("", ".", ".."):
+            raise self.fail(f"{shown(name)} is no plain file name", found, "file")
+        return InputFile(name, self.get(found, "bytes", int), digest)
 
     def layer(self, value: Any) -> LayerPlan:
         tree = self.mapping(value, "an entry of layers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,14 +73,30 @@ def net_and_weights(
         there.solver if inside and there.solver is not None else Path(net) / NET_FILE,
         weights,
         solver if solver is not None or inside else there.solver,
-        (*also, *(path for path in _others(there, plan) if path.name not in [Path(own).name for own in also])),
+        (*also, *_others(there, plan, {Path(own).name for own in also})),
         (*(plan.lineage if plan is not None else ()), sha256(read_file(there.made_by))),
         tuple(remarks),
     )
 
 
-def _others(there: RunDir, plan: Plan | None) -> tuple[Path, ...]:
-    """The other prototxts that were written into a directory: as the plan says, after a fold all that are there."""
-    if plan is not None:
-        return tuple(Path(there.given) / file.name for file in plan.also)
-    return there.others
+def _others(there: RunDir, plan: Plan | None, given: Collection[str]) -> list[Path]:
+    """The other prototxts that were written into a directory: as the plan says, after a fold all that are there.
+
+    Args:
+        given: names of those that are taken from elsewhere.
+
+    Raises:
+        FileError: one of them is not what the split wrote, but what the split was made of.
+    """
+    if plan is None:
+        return [path for path in there.others if path.name not in given]
+    found = []
+    for file in plan.also:
+        path = Path(there.given) / file.name
+        if file.name in given:
+            continue
+        if os.path.isfile(path) and sha256(read_file(path)) == file.sha256:
+            message = f"is the {file.name} from before the split (it has the SHA-256 that {PLAN_FILE} says)"
+            raise FileError(message, FilePlace(os.fspath(path)), "make the directory again, or give one with --also")
+        found.append(path)
+    return found

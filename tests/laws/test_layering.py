@@ -12,7 +12,7 @@ PACKAGE = ROOT / "split_surgery"
 TOP = {"documents", "kernels", "workspace", "splitting", "folding", "verification", "reporting", "verbs", "cli"}
 
 DOCUMENTS = [
-    {"documents.spans", "documents.v1", "documents.other_files"},
+    {"documents.spans", "documents.v1", "documents.other_files", "documents.npy"},
     {"documents.source", "documents.rope", "documents.prototxt"},
     {"documents.weights"},
     {"documents.net"},

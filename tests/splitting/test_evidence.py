@@ -185,7 +185,7 @@ def test_npy_scores_and_feeding_a_ranking_back(tmp_path, command):
         ("s.json", '{"conv9": [1]}', 'holds no list of numbers for layer "conv1_1"'),
         ("s.json", '[1, "2", 3]', "holds no list of numbers"),
         ("s.yaml", "a: [1, 2\nb: 3", "s.yaml:2:2: not YAML"),
-        ("s.npy", "not numpy", "not a list of scores"),
+        ("s.npy", "not numpy", "cannot be read as npy"),
         ("s.txt", "1", "must end in .csv, .json, .yaml, .yml or .npy"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from split_surgery import apply, extension, rank, residual, verify
+from split_surgery import apply, extension, fold, rank, residual, verify
 from split_surgery.documents.source import sha256
 from split_surgery.errors import FileError, UsageError
 from tests.support.nets import CONV, DATA, TINY, conv_arrays, net_of, random_weights, write_tiny
@@ -94,6 +94,42 @@ def test_the_deploy_net_goes_along(tmp_path):
     residual(net, weights, tmp_path / "one", also=(tmp_path / "deploy.prototxt",))
     residual(tmp_path / "one", None, tmp_path / "two", layer="conv1_1_split1")
     assert "conv1_1_split1_split1" in (tmp_path / "two" / "deploy.prototxt").read_text()
+
+
+@pytest.mark.parametrize("name", ["../deploy.prototxt", "/etc/passwd", "sub/deploy.prototxt", "..", ".", "", "a\0b"])
+@pytest.mark.parametrize("key", ["also", "net", "weights"])
+def test_a_plan_names_files_in_its_own_directory_only(tmp_path, name, key):
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / "deploy.prototxt").write_text(TINY)
+    residual(net, weights, tmp_path / "one", also=(tmp_path / "deploy.prototxt",))
+    plan = yaml.safe_load((tmp_path / "one" / "split.yaml").read_text())
+    (plan["also"][0] if key == "also" else plan[key])["file"] = name
+    (tmp_path / "one" / "split.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    for call in (
+        lambda: residual(tmp_path / "one", None, tmp_path / "two", layer="conv1_1_split1"),
+        lambda: fold(tmp_path / "one", None, tmp_path / "two"),
+        lambda: apply(
+            tmp_path / "one" / "split.yaml", net, weights, tmp_path / "two", also=(tmp_path / "deploy.prototxt",)
+        ),
+    ):
+        with pytest.raises(FileError, match=r"split.yaml:\d+:\d+: .* is no plain file name"):
+            call()
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_deploy_net_from_before_the_split_is_noticed(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    deploy, one = tmp_path / "deploy.prototxt", tmp_path / "one"
+    deploy.write_text(TINY + "# the deploy net\n")
+    residual(net, weights, one, also=(deploy,))
+    written = (one / "deploy.prototxt").read_bytes()
+    (one / "deploy.prototxt").write_bytes(deploy.read_bytes())
+    with pytest.raises(FileError, match="one.deploy.prototxt: is the deploy.prototxt from before the split"):
+        residual(one, None, tmp_path / "two", layer="conv1_1_split1")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "deploy.prototxt").write_bytes(written)
+    kept = (tmp_path / "kept" / "deploy.prototxt",)
+    assert residual(one, None, tmp_path / "two", layer="conv1_1_split1", also=kept).status == "written"
 
 
 def test_auto_in_a_net_that_was_split_before(tmp_path):

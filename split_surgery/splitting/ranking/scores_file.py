@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from split_surgery.documents.npy import npy_array
 from split_surgery.documents.source import PathLike, read_file
 from split_surgery.errors import FileError, FilePlace, SurgeryError, TextPlace, UsageError, shown
 from split_surgery.workspace.yaml_file import YamlFile
@@ -132,8 +133,8 @@ def _from_tree(tree: Any, name: str, layer: str) -> list[float]:
 
 
 def _npy_scores(data: bytes, name: str, _layer: str) -> list[float]:
-    array = np.load(io.BytesIO(data), allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iuf":
+    array = npy_array(data, FilePlace(name))
+    if array.ndim != 1 or array.dtype.kind not in "iuf":
         raise FileError("must hold one array of real numbers with one axis", FilePlace(name))
     return [float(value) for value in array]
 

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import io
 import os
-import zlib
-from collections.abc import Mapping
-from zipfile import BadZipFile
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
+from split_surgery.documents.npy import NPY_MAGIC, npy_array
 from split_surgery.documents.source import PathLike, read_file
-from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
 
 _Inputs = dict[str, npt.NDArray[np.float32]]
 
-NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
+_Arrays = dict[str, npt.NDArray[np.generic]]
+
+ZIP = b"PK\x03\x04"
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+INPUT_LIMIT = 2**31 - 1
+"""Bytes of the largest file that is read: as many as Caffe's own reader takes."""
+
+PACKED_LIMIT, PACKED_RATIO = 1 << 28, 20
+"""Bytes that an array of an npz may always unpack to; of a larger one, as many times those that are stored."""
+
+PIXELS = 1 << 28
+"""Pixels of the largest image that is decoded: more than those of the largest cameras, and 800 MB in colour."""
 
 
 def read_inputs(path: PathLike, net: Net, shapes: Mapping[str, tuple[int, ...] | None]) -> _Inputs:
@@ -35,9 +50,11 @@ def read_inputs(path: PathLike, net: Net, shapes: Mapping[str, tuple[int, ...] |
         FileError: the file cannot be read, or is none of these.
         UsageError: the net has other inputs, or of other shapes.
     """
-    place, data = FilePlace(os.fspath(path)), read_file(path)
-    if data.startswith((NPY, ZIP)):
-        arrays = _arrays(data, place)
+    place, data = FilePlace(os.fspath(path)), read_file(path, INPUT_LIMIT)
+    if data.startswith(ZIP):
+        arrays = _archive(data, place, shapes)
+    elif data.startswith(NPY_MAGIC):
+        arrays = {_only(path, shapes): npy_array(data, place)}
     else:
         name = _only(path, shapes)
         shape = shapes[name]
@@ -45,13 +62,6 @@ def read_inputs(path: PathLike, net: Net, shapes: Mapping[str, tuple[int, ...] |
             raise UsageError(f'the size of input "{name}", to which the image must be stretched, is not known',
                              hint=f"give it: --input-shape {name}:1,C,H,W")  # fmt: skip
         arrays = {name: _image(data, place, net, name, shape)}
-    if set(arrays) == {""}:
-        arrays = {_only(path, shapes): arrays[""]}
-    missing, unknown = set(shapes) - set(arrays), set(arrays) - set(shapes)
-    if missing or unknown:
-        raise UsageError(
-            f"--input {path} holds {', '.join(sorted(arrays))}, and the net reads {', '.join(sorted(shapes))}"
-        )
     return {name: _fitted(name, array, shapes[name], place) for name, array in arrays.items()}
 
 
@@ -62,22 +72,38 @@ def _only(path: PathLike, shapes: Mapping[str, tuple[int, ...] | None]) -> str:
     return next(iter(shapes))
 
 
-def _arrays(data: bytes, place: FilePlace) -> dict[str, npt.NDArray[np.generic]]:
+def _archive(data: bytes, place: FilePlace, names: Collection[str]) -> _Arrays:
+    """The arrays of an npz, if they are of these names: no other is unpacked.
+
+    Raises:
+        FileError: it cannot be read, or an array is far larger than what is stored of it.
+        UsageError: it holds others, or not all.
+    """
     try:
-        found = np.load(io.BytesIO(data), allow_pickle=False)
-        arrays = {"": found} if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
-        return {name: np.asarray(array) for name, array in arrays.items()}
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        RuntimeError,
-        NotImplementedError,
-        BadZipFile,
-        zlib.error,
-    ) as error:
-        raise FileError(f"cannot be read as npy or npz: {error}", place) from error
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            members = {info.filename.removesuffix(".npy"): info for info in file.infolist()}
+            _check_names(members, names, place)
+            found: _Arrays = {}
+            for name, info in members.items():
+                inside = FilePlace(f"{place}: {name}")
+                if info.file_size > max(PACKED_LIMIT, PACKED_RATIO * info.compress_size):
+                    message = f"unpacks from {info.compress_size:,} bytes to {info.file_size:,}: more than is read"
+                    raise FileError(message, inside)
+                found[name] = npy_array(file.read(info), inside)
+            return found
+    except SurgeryError:
+        raise
+    except Exception as error:
+        # A damaged archive ends in one of a dozen kinds of error, of zipfile's and of its packers'.
+        raise FileError(f"cannot be read as npz: {str(error) or type(error).__name__}", place) from error
+
+
+def _check_names(arrays: Collection[str], names: Collection[str], place: FilePlace) -> None:
+    """Raises: UsageError, where they are not the net's inputs."""
+    if set(arrays) != set(names):
+        raise UsageError(
+            f"--input {place} holds {', '.join(sorted(arrays))}, and the net reads {', '.join(sorted(names))}"
+        )
 
 
 def _fitted(
@@ -85,7 +111,8 @@ def _fitted(
 ) -> npt.NDArray[np.float32]:
     if array.dtype.kind not in "fiub":
         raise FileError(f'"{name}" is of type {array.dtype}, not numbers', place)
-    numbers = array.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused below
+        numbers = array.astype(np.float32)
     if shape is not None and numbers.ndim == len(shape) - 1:
         numbers = numbers[None]  # one image, without the axis of the batch
     if shape is not None and (numbers.ndim != len(shape) or numbers.shape[1:] != shape[1:]):
@@ -97,18 +124,15 @@ def _fitted(
 
 
 def _image(data: bytes, place: FilePlace, net: Net, blob: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    try:
-        import cv2
-    except ImportError as error:
-        raise FileError(
-            "is read as an image by OpenCV, which is not installed", place, 'pip install "opencv-python-headless<5"'
-        ) from error
+    cv2 = _opencv(place)
     grey = shape[1] == 1
-    found = (
-        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
-        if data
-        else None
-    )
+    _check_png(data, place)
+    try:
+        with _silent():
+            found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        reason = "it declares more pixels than are read" if "PIXELS" in str(error) else "OpenCV refuses it"
+        raise FileError(f"cannot be read as an image: {reason}", place, "give an npy") from error
     if found is None or not found.size:
         raise FileError("is neither an image that OpenCV reads, nor npy or npz", place)
     if shape[1] not in (1, 3):
@@ -122,6 +146,51 @@ def _image(data: bytes, place: FilePlace, net: Net, blob: str, shape: tuple[int,
         )
     shifted: npt.NDArray[np.float32] = planes.astype(np.float32) - np.array(means or [0.0], np.float32)[:, None, None]
     return np.asarray(shifted * np.float32(scale), np.float32)[None]
+
+
+def _check_png(data: bytes, place: FilePlace) -> None:
+    """Raises: FileError, where a PNG has a chunk that goes beyond its end: OpenCV takes memory for it before it looks."""
+    at = len(PNG) if data.startswith(PNG) else len(data)
+    while at < len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        at += 12 + length  # with its length, its kind and its checksum
+        if at > len(data):
+            raise FileError(f"its last chunk ends {at - len(data):,} bytes after the file: is it truncated?", place)
+        if kind == b"IEND":
+            break
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing on stderr from the libraries below OpenCV, which write there themselves, also what the file says."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _opencv(place: FilePlace) -> Any:
+    """The module cv2, with a limit on what an image may decode to.
+
+    Raises:
+        FileError: it is not installed.
+    """
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PIXELS))  # read once, when it is loaded
+    try:
+        import cv2
+    except ImportError as error:
+        hint = 'pip install "opencv-python-headless<5"'
+        raise FileError("is read as an image by OpenCV, which is not installed", place, hint) from error
+    return cv2
 
 
 def _transform(net: Net, blob: str) -> tuple[list[float], float]:
