@@ -20,6 +20,9 @@ from split_surgery.errors import FileError, FilePlace, TextPlace
 MAX_DEPTH = 100
 """Nested messages allowed: protobuf's own binary parsers stop at 100, so no deeper net can be trained."""
 
+MAX_DIGITS = 100
+"""Characters of the longest integer: none of protobuf's has more than 23, and Python refuses to print one of thousands."""
+
 BOM = b"\xef\xbb\xbf"
 
 _BLANK = rb"(?:[ \t\r\n\f\v]+(?![ \t\r\n\f\v])|#[^\n]*(?:\n|\Z))*"  # parted in one way only: nothing to try again
@@ -56,6 +59,8 @@ class Scalar:
     def integer(self) -> int | None:
         """The value of an integer literal (decimal, hexadecimal or octal), else None."""
         literal = self.raw.replace(b" ", b"")
+        if len(literal) > MAX_DIGITS:
+            return None
         try:
             if re.fullmatch(rb"-?0[0-7]+", literal):
                 return int(literal, 8)

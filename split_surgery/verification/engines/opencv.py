@@ -12,6 +12,7 @@ from split_surgery.documents.source import has_magic, read_file
 from split_surgery.documents.weights.hdf5 import MAGIC as HDF5_MAGIC
 from split_surgery.errors import FileError, FilePlace
 from split_surgery.verification.engines.prepare import Arrays, Runnable
+from split_surgery.verification.engines.stderr import held_back
 
 
 def run(
@@ -33,16 +34,18 @@ def run(
     if has_magic(weights, HDF5_MAGIC):
         hint = "use --engine caffe"
         raise FileError("is HDF5, which OpenCV's importer does not read", FilePlace(os.fspath(weights)), hint)
-    try:
-        model = read_file(weights)
-        loaded = read(np.frombuffer(net.text, np.uint8), np.frombuffer(model, np.uint8))
-        loaded.enableFusion(False)  # fused layers' own blobs cannot be asked for
-        for name, array in inputs.items():
-            loaded.setInput(array, name)
-        # OpenCV names a layer by its top, an in-place one (the last to make its top) by its own name.
-        names = set(loaded.getLayerNames())
-        found = loaded.forward([net.makers[name] if net.makers[name] in names else name for name in blobs])
-    except cv2.error as error:
-        place, hint = FilePlace(os.fspath(weights)), "if it is about a shape: check --input-shape"
-        raise FileError(f"OpenCV cannot run it: {str(error).strip()}", place, hint) from error
+    model = read_file(weights)
+    with held_back() as said:
+        try:
+            loaded = read(np.frombuffer(net.text, np.uint8), np.frombuffer(model, np.uint8))
+            loaded.enableFusion(False)  # fused layers' own blobs cannot be asked for
+            for name, array in inputs.items():
+                loaded.setInput(array, name)
+            # OpenCV names a layer by its top, an in-place one (the last to make its top) by its own name.
+            names = set(loaded.getLayerNames())
+            found = loaded.forward([net.makers[name] if net.makers[name] in names else name for name in blobs])
+        except cv2.error as error:
+            place, hint = FilePlace(os.fspath(weights)), "if it is about a shape: check --input-shape"
+            reason = " ".join(filter(None, (str(error).strip(), said())))
+            raise FileError(f"OpenCV cannot run it: {reason}", place, hint) from error
     return {name: np.asarray(array, np.float32) for name, array in zip(blobs, found)}
