@@ -33,7 +33,7 @@ _repr = _Repr()
 
 def shown(value: object) -> str:
     """A value out of a file as an error quotes it: its repr, but bounded in length, depth and time."""
-    return _repr.repr(value)
+    return shortened(_repr.repr(value), 400)
 
 
 class TextPlace(NamedTuple):
@@ -126,6 +126,9 @@ def nearest(name: str, names: list[str]) -> str:
     """A hint listing the closest of `names`, or all of them where they are few."""
     import difflib
 
+    if len(name) > 200:  # difflib's time grows with the square of the length
+        return ""
+    names = [own for own in names if len(own) <= 200]
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return "nearest: " + ", ".join(close)

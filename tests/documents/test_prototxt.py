@@ -162,3 +162,13 @@ def test_scalars_say_what_they_are():
     value = field.values[0]
     assert isinstance(value, Scalar)
     assert (value.boolean(), value.integer()) == (True, None)
+
+
+@pytest.mark.parametrize("digits", ["0x" + "f" * 6000, "-0x" + "f" * 6000, "0" + "7" * 9000, "9" * 9000])
+def test_a_number_of_thousands_of_digits_is_no_integer(digits):
+    """Python refuses to print it, and no field of protobuf's takes it."""
+    (field,) = read(f"n: {digits}").root.fields
+    (value,) = field.values
+    assert isinstance(value, Scalar)
+    assert value.integer() is None
+    assert value.real() in (None, float("inf"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import subprocess
 import sys
 import zipfile
 import zlib
@@ -16,6 +17,8 @@ from split_surgery import extension, verify
 from split_surgery.errors import FileError, SurgeryError, UsageError
 from split_surgery.verification.engines.input_file import PACKED_LIMIT, read_inputs
 from tests.support.nets import net_of, write_tiny
+from tests.support.paths import PROGRAM
+from tests.support.run_command import run_program
 
 cv2 = pytest.importorskip("cv2")
 
@@ -150,10 +153,6 @@ def test_a_chunk_that_goes_beyond_the_file(tmp_path, length):
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
 def test_a_small_picture_of_many_pixels_takes_no_memory(tmp_path):
     """In a process of its own: OpenCV takes its limit when it is loaded."""
-    import subprocess
-
-    from tests.support.paths import PROGRAM
-
     net, weights = write_tiny(tmp_path)
     extension(net, weights, tmp_path / "out", noise=0)
     (tmp_path / "big.png").write_bytes(png(30_000, 30_000))
@@ -175,3 +174,14 @@ def test_verify_still_runs_what_is_whole(tmp_path):
     extension(net, weights, tmp_path / "out", noise=0)
     (tmp_path / "x.png").write_bytes(cv2.imencode(".png", np.full((9, 9, 3), 7, np.uint8))[1].tobytes())
     assert verify(net, weights, tmp_path / "out", engine="opencv", input=tmp_path / "x.png").problems == ()
+
+
+def test_what_opencv_says_of_a_file_is_part_of_our_message(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    net.write_text(net.read_text().replace("pad: 1", 'pad: "\x1b[31m"', 1))
+    (tmp_path / "derived.prototxt").write_bytes(net.read_bytes())
+    words = ["--derived", tmp_path / "derived.prototxt", weights, "--engine", "opencv"]
+    done = run_program("verify", net, weights, *words)
+    assert done.returncode in (2, 3)
+    assert "\x1b" not in done.stderr + done.stdout
+    assert all(line.startswith(("split-surgery: ", "  ")) for line in done.stderr.splitlines())

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.npy import NPY_MAGIC, npy_array
 from split_surgery.documents.source import PathLike, read_file
 from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
+from split_surgery.verification.engines.stderr import held_back
 
 _Inputs = dict[str, npt.NDArray[np.float32]]
 
@@ -128,7 +128,7 @@ def _image(data: bytes, place: FilePlace, net: Net, blob: str, shape: tuple[int,
     grey = shape[1] == 1
     _check_png(data, place)
     try:
-        with _silent():
+        with held_back():
             found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
     except cv2.error as error:
         reason = "it declares more pixels than are read" if "PIXELS" in str(error) else "OpenCV refuses it"
@@ -158,24 +158,6 @@ def _check_png(data: bytes, place: FilePlace) -> None:
             raise FileError(f"its last chunk ends {at - len(data):,} bytes after the file: is it truncated?", place)
         if kind == b"IEND":
             break
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Nothing on stderr from the libraries below OpenCV, which write there themselves, also what the file says."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no stderr
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _opencv(place: FilePlace) -> Any:

@@ -1,0 +1,49 @@
+"""What an error says is one line, with its hint, and bounded: a file may hold a name or a value of any length."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from split_surgery.errors import MESSAGE_LIMIT, FileError, FilePlace, nearest, shortened, shown
+
+
+@given(st.recursive(st.none() | st.text() | st.integers() | st.floats(), st.lists, max_leaves=50))
+def test_a_value_is_shown_in_bounded_length(value):
+    assert len(shown(value)) < 500
+
+
+@pytest.mark.parametrize("value", ["x", 5, 1.5, None, True, [1, "a"], {"a": [1]}, (), b"x"])
+def test_what_is_short_is_shown_whole(value):
+    assert shown(value) == repr(value)
+
+
+def test_values_that_are_endless():
+    ring: list[object] = []
+    ring.append(ring)
+    grown: object = "x"
+    for _ in range(60):
+        grown = [grown] * 9
+    for value in (ring, grown, 10**100_000, -(2**1_000_000), "y" * 10**7, dict.fromkeys(range(1000), grown)):
+        began = time.monotonic()
+        assert len(shown(value)) < 500
+        assert time.monotonic() - began < 5
+    assert shown(2**9999) == "a whole number of 10,000 bits"
+
+
+def test_a_message_its_place_and_its_hint_are_shortened():
+    error = FileError("m" * 10**6 + "\nsecond", FilePlace("p\n" * 10**6), "h" * 10**6)
+    first, second = str(error).splitlines()
+    assert len(first) < 3 * MESSAGE_LIMIT
+    assert len(second) < 2 * MESSAGE_LIMIT
+    assert "(1,000,007 characters)" in first
+    assert first.endswith("second")
+    assert shortened("as it is") == "as it is"
+
+
+def test_names_too_long_to_compare():
+    assert nearest("a" * 10**6, ["b" * 10**6, "c"]) == ""
+    assert nearest("cc", ["b" * 10**6, "c"]) == "nearest: c"
