@@ -16,7 +16,7 @@ from split_surgery.reporting.logs.caffe_log import read_logs
 from split_surgery.reporting.logs.log_report import Group, LogReport
 from split_surgery.reporting.logs.test_output import told
 from split_surgery.reporting.logs.trainings import arranged
-from split_surgery.reporting.logs.writers import MOST_RUNS, MOST_WAITING
+from split_surgery.reporting.logs.writers import MOST_DECISIONS, MOST_WAITING
 from tests.support.log_lines import only_log
 
 
@@ -191,10 +191,12 @@ def test_ranks_of_mpirun(form, same_number):
 
 
 def test_a_new_thread_on_each_line_takes_no_time():
-    lines = [f"I0101 01:00:00.1 {at} solver.cpp:1] Iteration {at}, loss = 1" for at in range(3 * MOST_WAITING)]
+    numbers = range(3 * MOST_WAITING)
+    lines = [f"I0101 01:00:00.1 {at} solver.cpp:1] Iteration {at}, loss = 1" for at in numbers]
     log = lines_log(lines)
-    assert log.train["loss"].count == len(lines)
-    assert log.runs > MOST_RUNS
+    assert (log.train["loss"].count, log.runs) == (len(lines), 1 + MOST_DECISIONS)
+    lines = [f"I0101 01:00:00.1 {at % 900 and at} solver.cpp:1] Iteration {at}, loss = 1" for at in numbers]
+    assert lines_log(lines).processes > MOST_WAITING // 2
 
 
 def headline(*names):

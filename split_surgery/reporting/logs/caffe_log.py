@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from split_surgery.reporting.logs.clock import Clock, runs_back
 from split_surgery.reporting.logs.curve import Curve
-from split_surgery.reporting.logs.log_line import GLOG_HEAD, PLAIN_LINE, plain_lines, source_of, unwrapped
+from split_surgery.reporting.logs.log_line import GLOG_HEAD, LONGEST, PLAIN_LINE, plain_lines, source_of, unwrapped
 from split_surgery.reporting.logs.writers import LogLine, Task, Verdict, Writers
 
 _Key = TypeVar("_Key", str, tuple[int, str])
@@ -144,19 +144,14 @@ class Log:
             return
         iteration, testing, test_net, rest, net, number, output, value, score, score_value = match.groups()
         task: Task = "train" if rest is not None or net == b"Train" else "test"
-        if self._writers.owners.get(task) != thread:
-            verdict = self._writers.told_by_another(line, task, self.runs)
-            if verdict is Verdict.ANOTHER_RUN:
-                self.clock.tick(stamp, fraction)
-                self._start_run()
-                self._writers.owners[task] = thread
-            elif verdict is not Verdict.SAME_RUN:
-                return
+        writers = self._writers
+        if writers.owners.get(task) != thread and writers.told_by_another(line, task) is not Verdict.SAME_RUN:
+            return
         clock = self.clock
         clock.tick(stamp, fraction)
         if self.end and not self.end.startswith("died"):
             self._start_run()
-            self._writers.owners[task] = thread
+            writers.owners[task] = thread
         back = clock.now < self._told_at and runs_back(self._told_at, clock.now)
         if iteration is not None:
             back = self._meet(int(iteration[:18])) or back
@@ -272,7 +267,7 @@ def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
         if b"]" not in line:  # most others: prototxts, and what scripts print
             skipped += bool(line.strip())
             continue
-        head = PLAIN_LINE.match(line)
+        head = PLAIN_LINE.match(line, 0, LONGEST)
         if head is not None and own is not None:  # by far the most lines
             own.read(head.groups())  # type: ignore[arg-type]
             continue

@@ -17,10 +17,9 @@ LogLine = tuple[bytes, bytes, bytes | None, bytes, bytes]
 MOST_WAITING = 1000
 """Lines kept back, at most: mpirun may pass on what each process writes in blocks, which are shorter."""
 
-MOST_RUNS = 100
-"""After so many runs in one log, each new thread is a run at once: a file that names a new thread on each line is no log, and would
-take long."""
-
+MOST_DECISIONS = 1000
+"""How often lines are kept back in one log. Later new threads belong to the run that is read: a file that names a new thread on each
+line is no log, and would take long."""
 
 Task = Literal["train", "test"]
 """What a thread tells of."""
@@ -48,19 +47,19 @@ class Writers:
     others: set[bytes] = field(default_factory=set)
     waiting: list[LogLine] = field(default_factory=list)
     most: int = 1
-    _tasks: set[Task] = field(default_factory=set)
+    _tasks: dict[bytes, set[Task]] = field(default_factory=dict)
+    _decisions: int = 0
 
-    def told_by_another(self, line: LogLine, task: Task, runs: int) -> Verdict:
+    def told_by_another(self, line: LogLine, task: Task) -> Verdict:
         """Whose a line is whose thread is not the one known to be at that task. If that is UNKNOWN, the line is kept."""
         thread = line[3]
         if thread in self.others:
             return Verdict.ANOTHER_PROCESS
-        if task not in self.owners or thread in self.owners.values():
+        if task not in self.owners or thread in self.owners.values() or self._decisions >= MOST_DECISIONS:
             self.owners[task] = thread
             return Verdict.SAME_RUN
-        if runs >= MOST_RUNS:
-            return Verdict.ANOTHER_RUN
-        self._tasks = {task}
+        self._decisions += 1
+        self._tasks = {thread: {task}}
         self.waiting.append(line)
         return Verdict.UNKNOWN
 
@@ -69,15 +68,16 @@ class Writers:
         self.waiting.append(line)
         newcomer, thread = self.waiting[0][3], line[3]
         if thread in self.owners.values():
-            if any(self.owners.get(one) == thread for one in self._tasks):
-                self.others.add(newcomer)
-                self.most = max(self.most, 1 + len(self.others))
+            its_own = {one for one, owner in self.owners.items() if owner == thread}
+            self.others |= {one for one, tasks in self._tasks.items() if tasks & its_own}
+            self.most = max(self.most, 1 + len(self.others))
+            if newcomer in self.others:
                 return Verdict.ANOTHER_PROCESS
             # The process is alive, but not at these tasks: the newcomer is another thread of it.
-            self.owners.update(dict.fromkeys(self._tasks, newcomer))
+            self.owners.update(dict.fromkeys(self._tasks[newcomer], newcomer))
             return Verdict.SAME_RUN
-        if thread == newcomer and task is not None:
-            self._tasks.add(task)
+        if task is not None and thread not in self.others:
+            self._tasks.setdefault(thread, set()).add(task)
         return Verdict.ANOTHER_RUN if len(self.waiting) >= MOST_WAITING else Verdict.UNKNOWN
 
     def take_waiting(self) -> list[LogLine]:
