@@ -34,7 +34,7 @@ def npy_array(data: bytes, place: Place) -> npt.NDArray[Any]:
             shape, by_column, dtype = _header(file)
     except Exception as error:
         # A header is read as Python source, with as many kinds of errors as that has; whatever it is, it is about this file.
-        raise FileError(f"cannot be read as npy: {str(error) or type(error).__name__}", place) from error
+        raise FileError("cannot be read as npy: its header is damaged, or of another format", place) from error
     held = len(data) - file.tell()
     if dtype.hasobject or not dtype.itemsize:
         raise FileError(f"holds {dtype}, not numbers", place)

@@ -62,14 +62,17 @@ class _Loader(yaml.SafeLoader):
                 raise _Refused(f"the alias *{event.anchor} stands inside what it names", start)
             self.count = before + self.sizes[node]
         if self.count > _NODES:
-            raise _Refused(f"comes to more than {_NODES:,} values with its aliases written out", start)
+            raise _Refused(
+                f"comes to more than {_NODES:,} values with its aliases written out: is it the right file?", start
+            )
         if node is not None:
             self.sizes[node] = self.count - before
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         if isinstance(node, yaml.ScalarNode) and len(node.value) > _DIGITS.get(node.tag, len(node.value)):
-            raise _Refused(f"a number of {len(node.value):,} characters", node.start_mark.index)
+            message = f"a number of {len(node.value):,} characters, of which at most {_DIGITS[node.tag]:,} are read"
+            raise _Refused(message, node.start_mark.index)
         try:
             value = super().construct_object(node, deep)
         except _PYTHONS as error:
