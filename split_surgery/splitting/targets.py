@@ -9,7 +9,8 @@ from split_surgery.documents.net.layer import Geometry, Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import convolution_blobs, own_record, shared_with, sharing
 from split_surgery.documents.net.splittable import check_splittable
-from split_surgery.documents.weights.blobs import Blob, Record, Weights, same_numbers
+from split_surgery.documents.weights.blobs import Blob, Record, Weights
+from split_surgery.documents.weights.values import same_numbers
 from split_surgery.errors import FileError
 
 DEFAULT_LAYER = "conv1_1"

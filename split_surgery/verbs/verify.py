@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import PathLike, Progress, no_progress
@@ -288,9 +286,6 @@ def _test_nets(
             f"has {len(pairs[1])} test nets, but the baseline has {len(pairs[0])}", FilePlace(other.document.name)
         )
     return list(zip(*pairs))
-
-
-_Array = np.typing.NDArray[np.float32]
 
 
 def _derived_files(directory: PathLike, trained: bool) -> tuple[PathLike, PathLike]:

@@ -19,7 +19,7 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shape_rules import Shape, Unknown, parameter_shapes
 from split_surgery.documents.net.shapes import Given, Shaped, infer
 from split_surgery.documents.weights.blobs import Blob, Record, Weights, fits, same_shape
-from split_surgery.documents.weights.values import difference
+from split_surgery.documents.weights.values import same_numbers
 from split_surgery.errors import SurgeryError
 
 CoverageStatus = Literal["copied", "shared", "none", "unfilled", "mismatch", "unknown"]
@@ -196,7 +196,8 @@ def _tied(base: Net, derived: Net, weights: Weights, layer: Layer, blocks: Mappi
                 for record in weights.named(each.name)[:1]
             ]
             present = [blob for blob in blobs if blob is not None]
-            if len(present) == 2 and not _same_numbers(*present):
+            readable = not any(blob.fault for blob in present)
+            if len(present) == 2 and not (readable and same_shape(*present) and same_numbers(*present)):
                 return f'its parameter "{text}" is tied to that of "{other.name}", which holds other numbers'
     for old in base.named(mine)[:1]:
         for index in range(own_blobs(layer) or 0):
@@ -204,10 +205,6 @@ def _tied(base: Net, derived: Net, weights: Weights, layer: Layer, blocks: Mappi
             if lost and layer.name in blocks:
                 return f'its parameter {index} is not tied to the block of "{min(lost)}", as the baseline\'s layers are'
     return ""
-
-
-def _same_numbers(a: Blob, b: Blob) -> bool:
-    return same_shape(a, b) and not (a.fault or b.fault) and difference(a, b) is None
 
 
 def ignored(derived: Net, weights: Weights) -> tuple[str, ...]:

@@ -141,20 +141,6 @@ PIECE = 8 * 1024 * 1024
 """Bytes of a blob compared at a time, where it can be read in pieces."""
 
 
-def same_numbers(a: Blob, b: Blob) -> bool:
-    """Whether two blobs hold the same bits, a piece at a time where they can be read so."""
-    if (a.count, a.dtype) != (b.count, b.dtype):
-        return False
-    step = PIECE // np.dtype(a.dtype).itemsize
-    return all(_part(a, at, at + step).tobytes() == _part(b, at, at + step).tobytes() for at in range(0, a.count, step))
-
-
-def _part(blob: Blob, start: int, stop: int) -> Array:
-    read = getattr(blob, "part", None)
-    found: Array = read(start, stop) if read is not None else blob.load().reshape(-1)[start:stop]
-    return found
-
-
 class Weights(Protocol):
     """A weights file; `name` is how it was named on the command line."""
 

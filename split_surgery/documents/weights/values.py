@@ -133,6 +133,15 @@ def difference(a: Blob, b: Blob) -> Difference | None:
     return Difference(drift, (old**0.5, new**0.5), largest, equal / a.count)
 
 
+def same_numbers(a: Blob, b: Blob) -> bool:
+    """Whether two blobs hold the same bits.
+
+    Raises:
+        FileError, Unsupported: the numbers of one cannot be read.
+    """
+    return (a.count, a.dtype) == (b.count, b.dtype) and difference(a, b) is None
+
+
 def sums_of_squares(a: Blob, b: Blob) -> tuple[float, float]:
     """Of the differences of the numbers of two blobs of one size, and of the first's numbers.
 
