@@ -11,12 +11,14 @@ from bench_split import PROGRAM, WORK, once
 
 from split_surgery.documents.weights.wire import tagged, varint
 
-SIZE = 2_500_000_000
+SIZE = 4 * 1000 * 64 * 98 * 100
+"""Bytes of fc's numbers: 1,000 outputs, each from 64 maps of 98 x 100."""
+
 LIMIT = 80
 """MB of resident memory, whatever the file's size (DESIGN: what a split may take)."""
 
 NET = """\
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 100 dim: 102 } } }
 layer { name: "conv1_1" type: "Convolution" bottom: "data" top: "conv1_1" convolution_param { num_output: 64 kernel_size: 3 } }
 layer { name: "fc" type: "InnerProduct" bottom: "conv1_1" top: "fc" inner_product_param { num_output: 1000 } }
 """
