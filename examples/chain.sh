@@ -6,7 +6,8 @@
 # Makes OUT/residual/derived1..N and OUT/extension/derived1..N, each with its train.log. It may be stopped at any time and run
 # again: what is done is left as it is ("unchanged"), and a training that was cut short goes on from its newest solver state.
 # It stops with a message where a training fails. The first split is of conv1_1 (LAYER=... names another), those after it of
-# the layer of highest TPM entropy. SOLVER's snapshot interval must leave at least two snapshots in max_iter iterations.
+# the layer of highest TPM entropy. SNAPSHOTS='GLOB' names the baseline's snapshots, where they are neither beside WEIGHTS nor in a
+# folder "snapshots" there nor where SOLVER keeps them. SOLVER's snapshot interval must leave at least two snapshots in max_iter iterations.
 set -euo pipefail
 
 if [ $# -lt 4 ]; then
@@ -43,7 +44,8 @@ train() { # directory
 
 for flow in residual extension; do
   mkdir -p "$out/$flow"
-  "$split_surgery" "$flow" "$net" "$weights" --solver "$solver" --layer "${LAYER:-conv1_1}" -o "$out/$flow/derived1" -q
+  "$split_surgery" "$flow" "$net" "$weights" --solver "$solver" --layer "${LAYER:-conv1_1}" ${SNAPSHOTS:+--snapshots "$SNAPSHOTS"} \
+    -o "$out/$flow/derived1" -q
   train "$out/$flow/derived1"
   for ((k = 2; k <= last; k++)); do
     "$split_surgery" "$flow" "$out/$flow/derived$((k - 1))" --layer auto -o "$out/$flow/derived$k" -q

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from split_surgery.errors import SurgeryError
+from split_surgery.errors import SurgeryError, SurgeryWarning
 
 if TYPE_CHECKING:
     from split_surgery.verbs import plot as plot
@@ -25,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SurgeryError",
+    "SurgeryWarning",
     "__version__",
     "apply",
     "demo",

@@ -98,10 +98,24 @@ class SurgeryError(Exception):
         return where + self.message + (f"\n  {self.hint}" if self.hint else "")
 
 
+class SurgeryWarning(UserWarning):
+    """What a report has to say beside its result, to callers of the library."""
+
+
 class UsageError(SurgeryError):
     """A name, number or option that does not fit the net or the command (exit 2)."""
 
     exit_code = 2
+
+
+class OptionError(UsageError):
+    """A value that an option cannot have (exit 2). option: its word, which is its flag without the dashes and its key in a config."""
+
+    def __init__(self, option: str, reason: str, value: object = None, hint: str = "") -> None:
+        """`reason` follows the option and its value: `--noise -1: a standard deviation is not negative`."""
+        self.option = option
+        flag = option if option == "names" else f"--{option}"  # that one stands in a config only
+        super().__init__(f"{flag}{'' if value is None else f' {value}'}: {reason}", hint=hint)
 
 
 class FileError(SurgeryError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -15,7 +16,7 @@ from split_surgery.cli.group import cli, finish, with_progress
 from split_surgery.cli.options import talk
 from split_surgery.cli.progress import Bar
 from split_surgery.cli.terminal import complain, tell
-from split_surgery.errors import SurgeryError
+from split_surgery.errors import SurgeryError, SurgeryWarning
 
 if TYPE_CHECKING:
     from split_surgery.verbs.demo import DemoReport
@@ -46,6 +47,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may hold any bytes
+    warnings.simplefilter("ignore", SurgeryWarning)  # the printers say them
     try:
         cli.main(standalone_mode=False)
     except SurgeryError as error:

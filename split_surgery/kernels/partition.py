@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from split_surgery.errors import UsageError
+from split_surgery.errors import OptionError, UsageError
 
 
 def rng(seed: int, layer: str, what: str | int) -> np.random.RandomState:
@@ -47,7 +47,7 @@ def fast_count(policy: str, count: int) -> int:
     elif policy.isdecimal():
         fast = int(policy)
     else:
-        raise UsageError(f"--fast {policy}: neither half, a number nor a percentage")
+        raise OptionError("fast", "neither half, a number nor a percentage", policy)
     if not 0 < fast < count:
         empty = "fast" if fast == 0 else "slow"
         many = f"{count} kernels" if count != 1 else "one kernel"

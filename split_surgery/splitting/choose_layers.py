@@ -13,6 +13,7 @@ from split_surgery.documents.source import Progress
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.splitting.ranking.rank_layers import rank_layers
+from split_surgery.splitting.remarks import Remark
 from split_surgery.splitting.targets import DEFAULT_LAYER
 from split_surgery.workspace.inputs import Inputs
 
@@ -40,7 +41,7 @@ def candidates(net: Net, trusted: frozenset[str]) -> list[str]:
 
 def choose_layers(
     inputs: Inputs, names: Sequence[str], request: Request, trusted: frozenset[str], progress: Progress
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[Remark]]:
     """The layers to split, and remarks on the choice.
 
     Args:
@@ -52,7 +53,7 @@ def choose_layers(
     if not names:
         return _usual(inputs, request, trusted, progress)
     found: list[str] = []
-    remarks: list[str] = []
+    remarks: list[Remark] = []
     for name in names:
         match = AUTO.fullmatch(name)
         if match is None or inputs.net.named(name):
@@ -69,7 +70,7 @@ def choose_layers(
 
 def _automatic(
     inputs: Inputs, count: int, request: Request, trusted: frozenset[str], progress: Progress
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[Remark]]:
     names = candidates(inputs.net, trusted)
     if not 0 < count <= len(names):
         raise UsageError(f"auto:{count}: there are {len(names)} convolutions to choose from")
@@ -83,12 +84,15 @@ def _automatic(
         raise UsageError(f"auto:{count}: only {len(rows)} convolutions are in the snapshots")
     chosen = rows[:count]
     said = ", ".join(f"{row.layer} (entropy {row.entropy:.4f})" for row in chosen)
-    return [row.layer for row in chosen], [*remarks, f"chosen by entropy of {chosen[0].evidence.measure}: {said}"]
+    return [row.layer for row in chosen], [
+        *remarks,
+        Remark(f"chosen by entropy of {chosen[0].evidence.measure}: {said}"),
+    ]
 
 
 def _usual(
     inputs: Inputs, request: Request, trusted: frozenset[str], progress: Progress
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[Remark]]:
     net = inputs.net
     names = list(dict.fromkeys(layer.name for layer in net.convolutions()))
     if not names:
@@ -103,4 +107,4 @@ def _usual(
                 f"{net.document.name} was split before; say which layer is next with --layer: {error.message}",
                 hint="candidates: " + ", ".join(candidates(net, trusted)),
             ) from error
-    return [names[0]], [f'no layer "{DEFAULT_LAYER}"; taking the first convolution, "{names[0]}"']
+    return [names[0]], [Remark(f'no layer "{DEFAULT_LAYER}"; taking the first convolution, "{names[0]}"')]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from split_surgery.errors import UsageError, nearest, shown
+from split_surgery.errors import OptionError, UsageError, nearest, shown
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import EVEN_CENTERS, SKIPS
 
@@ -149,27 +149,27 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
-            raise UsageError(f"--order {self.order}: must be one of {', '.join(ORDERS)}")
+            raise OptionError("order", f"must be one of {', '.join(ORDERS)}", self.order)
         if self.even_center not in (None, *EVEN_CENTERS):
-            raise UsageError(f"--even-center {self.even_center}: must be one of {', '.join(EVEN_CENTERS)}")
+            raise OptionError("even-center", f"must be one of {', '.join(EVEN_CENTERS)}", self.even_center)
         if self.skip not in SKIPS:
-            raise UsageError(f"--skip {self.skip}: must be one of {', '.join(SKIPS)}")
+            raise OptionError("skip", f"must be one of {', '.join(SKIPS)}", self.skip)
         for name in ("noise", "surround", "center"):
             value = getattr(self, name)
             if not abs(value) < 1e30:  # beyond this a float32 weight would overflow; NaN fails it too
-                raise UsageError(f"--{name} {value}: must be a finite number")
+                raise OptionError(name, "must be a finite number", value)
         if self.noise < 0:
-            raise UsageError(f"--noise {self.noise}: a standard deviation is not negative")
+            raise OptionError("noise", "a standard deviation is not negative", self.noise)
         if self.seed < 0:
-            raise UsageError(f"--seed {self.seed}: must not be negative")
+            raise OptionError("seed", "must not be negative", self.seed)
         roles = [part.role for part in RECIPES[self.recipe].parts]
         for role, suffix in self.names:
             if role not in roles:
-                raise UsageError(f"names: the {self.recipe} split has no {role!r}", hint=nearest(role, roles))
+                raise OptionError("names", f"the {self.recipe} split has no {role!r}", hint=nearest(role, roles))
             if not suffix:
-                raise UsageError(f"names: {role} must have a suffix")
+                raise OptionError("names", f"{role} must have a suffix")
         found: dict[str, str] = {}
         for role, suffix in self.suffixes().items():
             if suffix in found:
-                raise UsageError(f"names: {found[suffix]} and {role} would both be {suffix!r}")
+                raise OptionError("names", f"{found[suffix]} and {role} would both be {suffix!r}")
             found[suffix] = role

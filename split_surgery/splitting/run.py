@@ -13,6 +13,7 @@ from split_surgery.documents.weights.solverstate import BinarySolverstate
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.splitting.choose_layers import choose_layers
 from split_surgery.splitting.plan import Plan
+from split_surgery.splitting.remarks import Remark, remark_lines
 from split_surgery.splitting.split_layer import LayerSplit, Step, split_layer
 from split_surgery.workspace.inputs import Inputs, NoWeights
 from split_surgery.workspace.manifest import manifest_of
@@ -50,26 +51,27 @@ def work_out(
     files, splits, remarks = split_all(inputs, steps, plan, progress)
     _prove_state(files)
     if isinstance(files.weights, NoWeights):
-        remarks.append("only the prototxts and split.yaml were checked: no weights were given")
+        remarks.append(Remark("only the prototxts and split.yaml were checked: no weights were given"))
     planned = tuple(split.plan for split in splits)
     plan = plan or Plan(**vars(manifest_of(inputs)), layers=planned, lineage=inputs.lineage)
     outputs = outputs_of(files, directory, Output(PLAN_FILE, [plan.to_yaml()]))
     if not files.hdf5 and outputs[0].size > CAFFE_READ_LIMIT:
-        remarks.append(
+        text = (
             f"{outputs[0].name} is larger than 2 GiB, which Caffe cannot read as protobuf; it can as HDF5: "
             "train with snapshot_format: HDF5, and split that"
         )
+        remarks.append(Remark(text))
     remarks += _at_the_end(inputs)
     before, after = (sum(b.count for record in i.weights.layers for b in record.blobs) for i in (inputs, files))
     return Job(
-        plan, outputs, tuple(splits), (before, after), tuple(dict.fromkeys(remarks)),
+        plan, outputs, tuple(splits), (before, after), tuple(remark_lines(remarks, [split.plan.layer for split in splits])),
         diff_of(inputs, files, outputs) if diff else "",
     )  # fmt: skip
 
 
 def split_all(
     inputs: Inputs, steps: Sequence[Step], plan: Plan | None, progress: Progress
-) -> tuple[Inputs, list[LayerSplit], list[str]]:
+) -> tuple[Inputs, list[LayerSplit], list[Remark]]:
     """The files after all splits, what to say of each, and remarks.
 
     Raises:
@@ -77,7 +79,7 @@ def split_all(
     """
     if plan is not None:
         _check_inputs(inputs, plan)
-    files, splits, remarks = inputs, list[LayerSplit](), list[str]()
+    files, splits, remarks = inputs, list[LayerSplit](), list[Remark]()
     for step in steps:
         layers, said = _layers_of(files, step, progress)
         remarks += said
@@ -88,14 +90,14 @@ def split_all(
     return files, splits, remarks
 
 
-def _layers_of(files: Inputs, step: Step, progress: Progress) -> tuple[list[str], list[str]]:
+def _layers_of(files: Inputs, step: Step, progress: Progress) -> tuple[list[str], list[Remark]]:
     if step.frozen is not None:
         return [step.frozen.layer], []
     trusted = frozenset(step.settings.trust_field)
     return choose_layers(files, step.settings.layer, step.request(), trusted, progress)
 
 
-def _at_the_end(inputs: Inputs) -> list[str]:
+def _at_the_end(inputs: Inputs) -> list[Remark]:
     """A remark where the solver would stop at once."""
     solver = inputs.solver_document
     if inputs.state is None or solver is None:
@@ -103,7 +105,8 @@ def _at_the_end(inputs: Inputs) -> list[str]:
     limits = [value.integer() for value in solver.root.scalars("max_iter")]
     if not limits or limits[-1] is None or inputs.state.index.iteration < limits[-1]:
         return []
-    return [f"the solver's max_iter is {limits[-1]}, which the state has reached: raise it, or nothing will be trained"]
+    text = f"the solver's max_iter is {limits[-1]}, which the state has reached: raise it, or nothing will be trained"
+    return [Remark(text)]
 
 
 def _check_inputs(inputs: Inputs, plan: Plan) -> None:

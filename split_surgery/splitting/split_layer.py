@@ -26,6 +26,7 @@ from split_surgery.splitting.plan import LayerPlan, Member, check_geometry, chec
 from split_surgery.splitting.ranking.evidence import Evidence, Request
 from split_surgery.splitting.ranking.rank_target import rank_target, sentence
 from split_surgery.splitting.recipes import RECIPES
+from split_surgery.splitting.remarks import Remark
 from split_surgery.splitting.targets import Target, TargetLayer, find_target, twins_in
 from split_surgery.workspace.inputs import Inputs, NoWeights, StateFile
 from split_surgery.workspace.outputs import RecordChange, applied
@@ -95,7 +96,7 @@ class Split(NamedTuple):
 
     inputs: Inputs
     report: LayerSplit
-    remarks: list[str]
+    remarks: list[Remark]
 
 
 def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_progress) -> Split:
@@ -143,17 +144,18 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
     return Split(edited, _report(plan, _new_layers(plan, target, starts[0]), before, after), remarks)
 
 
-def _average_fits(options: Options, target: Target) -> list[str]:
+def _average_fits(options: Options, target: Target) -> list[Remark]:
     """A remark where the average over a stride has the layer's output size for some input sizes only."""
     geometry = target.owner.geometry
     axes = zip(geometry.kernel, geometry.stride, geometry.pad, geometry.dilation)
     uneven = any(2 * pad - dilation * (size - 1) - 1 != -stride for size, stride, pad, dilation in axes)
     if not RECIPES[options.recipe].has_skip or options.skip != "average" or not uneven:
         return []
-    return [
-        f'the average fits where the stride divides the input of "{target.name}": for other sizes Caffe will refuse the net, and '
+    text = (
+        "the average fits where the stride divides the layer's input: for other sizes Caffe will refuse the net, and "
         "--skip identity fits"
-    ]
+    )
+    return [Remark(text, target.name)]
 
 
 def _check_shapes(before: Inputs, after: Inputs, target: Target) -> None:

@@ -12,6 +12,7 @@ from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.weights.blobs import Blob, Record, Weights
 from split_surgery.documents.weights.values import same_numbers
 from split_surgery.errors import FileError
+from split_surgery.splitting.remarks import Remark
 
 DEFAULT_LAYER = "conv1_1"
 
@@ -59,13 +60,13 @@ class Target:
         return next(saved, self.name)
 
 
-def find_target(net: Net, weights: Weights, name: str, trusted: frozenset[str]) -> tuple[Target, list[str]]:
+def find_target(net: Net, weights: Weights, name: str, trusted: frozenset[str]) -> tuple[Target, list[Remark]]:
     """What to split, and remarks on the choice.
 
     Raises:
         SurgeryError: it does not exist, cannot be split, or is not in the weights.
     """
-    remarks: list[str] = []
+    remarks: list[Remark] = []
     net.twins(name)
     names = sharing(net, name)
     for other in (layer for each in names for layer in net.named(each)):
@@ -84,9 +85,9 @@ def find_target(net: Net, weights: Weights, name: str, trusted: frozenset[str]) 
             raise FileError("the blobs of the layer, or of one that shares them, are of different types", blob.place())
     remarks += _unequal(members)
     if len(names) > 1:
-        remarks.append(f"{', '.join(names)} share parameters by name, and are split alike")
+        remarks.append(Remark(f"{', '.join(names)} share parameters by name, and are split alike"))
     if members[0].twins[0].frozen(len(members[0].blobs)):
-        remarks.append(f'layer "{names[0]}" is frozen (lr_mult 0), and so are the new layers: they will not learn')
+        remarks.append(Remark("is frozen (lr_mult 0), and so are the new layers: they will not learn", names[0]))
     return Target(members), remarks
 
 
@@ -100,16 +101,17 @@ def _target_layer(net: Net, weights: Weights, name: str, trusted: frozenset[str]
     return TargetLayer(twins, geometry, own_record(weights, twins[0]), blobs)
 
 
-def _unequal(members: Sequence[TargetLayer]) -> list[str]:
+def _unequal(members: Sequence[TargetLayer]) -> list[Remark]:
     """A remark where the file holds other numbers for one parameter in each of the layers that share it."""
     for member in members[1:]:
         for index, _, _ in member.layer.param_names():
             mine = [m.record.blob(index) if m.record is not None else None for m in (members[0], member)]
             if mine[0] is not None and mine[1] is not None and not same_numbers(mine[0], mine[1]):
-                return [
+                text = (
                     f"{members[0].layer.name} and {member.layer.name} share a parameter, for which the file holds two sets of "
                     "numbers; the last in the file is taken, as Caffe does"
-                ]
+                )
+                return [Remark(text)]
     return []
 
 

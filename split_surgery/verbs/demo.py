@@ -18,6 +18,7 @@ from split_surgery.verbs.fold import FoldReport, fold
 from split_surgery.verbs.report import report
 from split_surgery.verbs.split import SplitReport, extension, residual
 from split_surgery.verbs.verify import VerifyReport, verify
+from split_surgery.verbs.warned import warned
 from split_surgery.verification.engines.opencv import run
 from split_surgery.verification.engines.prepare import prepare
 from split_surgery.workspace.open_files import OpenFiles
@@ -81,6 +82,7 @@ class DemoReport(Notebook):
         return (Table("", ("net", "accuracy", "correct", ""), rows),)
 
 
+@warned
 def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_progress) -> DemoReport:
     """Split the demo's net both ways under `output`, verify, fold it after training, measure accuracy on 500 test images, and write a
     report on all that.

@@ -13,7 +13,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import costs
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import SurgeryError, UsageError
+from split_surgery.errors import OptionError, SurgeryError, UsageError
 from split_surgery.folding.collapse import Collapsed
 from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
 from split_surgery.folding.linear import Trust, without_factor
@@ -21,6 +21,7 @@ from split_surgery.folding.search import LeftRegion, Search
 from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.warned import warned
 from split_surgery.workspace.destination import Destination, Status, plain
 from split_surgery.workspace.inputs import Inputs, open_inputs
 from split_surgery.workspace.manifest import manifest_of
@@ -117,6 +118,7 @@ class FoldReport(Notebook):
         return tuple(found)
 
 
+@warned
 def fold(
     net: PathLike, weights: PathLike | None, output: PathLike, *, all: bool = False, layer: str | tuple[str, ...] = (),
     also: tuple[PathLike, ...] = (), solver: PathLike | None = None, as_path: str | None = None, phase: str | None = None,
@@ -139,7 +141,7 @@ def fold(
     """
     destination = Destination(output, force, check, diff)
     if phase not in (None, "test"):
-        raise UsageError(f"--phase {phase}: must be test")
+        raise OptionError("phase", "must be test", phase)
     directory = destination.directory
     wanted = (layer,) if isinstance(layer, str) else tuple(layer)
     # A directory's own solver is there to train the derived net; it is written where it holds the net, or was asked for.
@@ -204,7 +206,7 @@ def _check_also(inputs: Inputs, search: Search) -> None:
     regions = [one.region for one in search.done] + [region for region, _ in search.failed]
     for text in inputs.also:
         if regions and not any(net.named(name) for net in text.nets for one in regions for name in one.layers):
-            raise UsageError(f"--also {text.document.name}: has none of the layers that are folded")
+            raise OptionError("also", "has none of the layers that are folded", text.document.name)
 
 
 def _edited(inputs: Inputs, search: Search) -> Inputs:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.shapes import net_inputs
 from split_surgery.documents.source import PathLike, Progress, named, no_progress
-from split_surgery.errors import FileError, UsageError, nearest
+from split_surgery.errors import FileError, OptionError, UsageError, nearest
 from split_surgery.kernels.tpm import entropy
 from split_surgery.reporting.diagram import Diagram
 from split_surgery.reporting.drawn_from_files import (
@@ -31,6 +31,7 @@ from split_surgery.reporting.pictures import need_matplotlib
 from split_surgery.splitting.plan_file import is_plan, read_plan
 from split_surgery.splitting.targets import DEFAULT_LAYER
 from split_surgery.verbs.rank import NetRankReport, RankReport, rank
+from split_surgery.verbs.warned import warned
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.output_dir import Output, OutputDir
 
@@ -68,6 +69,7 @@ class PlotReport:
         return self.picture._repr_html_() if self.picture is not None else ""
 
 
+@warned
 def loss(
     logs: PathLike | Sequence[PathLike], output: PathLike | None = None, *, avg: int = 5, test_output: str | None = None,
     progress: Progress = no_progress,
@@ -83,7 +85,7 @@ def loss(
     """
     suffix = _begin(output)
     if avg < 1:
-        raise UsageError(f"--avg {avg}: must be at least 1")
+        raise OptionError("avg", "must be at least 1", avg)
     given = [logs] if isinstance(logs, (str, os.PathLike)) else list(logs)
     if not given:
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
@@ -106,6 +108,7 @@ def loss(
     return _written("loss", curves(shown, drawn), output, suffix, [log.name for log in found], warnings)
 
 
+@warned
 def tpm(
     net: PathLike, weights: PathLike | None = None, output: PathLike | None = None, *, layer: str | Sequence[str] = (),
     progress: Progress = no_progress, **evidence: Any,
@@ -159,6 +162,7 @@ def _scores(report: RankReport) -> RankedScores:
     return RankedScores(report.layer, words, tuple((k.channel, k.score, k.group == "fast") for k in report.kernels))
 
 
+@warned
 def kernels(
     weights: PathLike, layer: str, output: PathLike | None = None, *, compare: bool = False, bgr: bool = False,
     progress: Progress = no_progress,
@@ -187,6 +191,7 @@ def kernels(
     return _written("kernels", picture, output, suffix, [weights])
 
 
+@warned
 def net(
     net: PathLike, output: PathLike | None = None, *, around: str | Sequence[str] = (), phase: str = "test",
     base: PathLike | None = None, weights: PathLike | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None,
@@ -206,7 +211,7 @@ def net(
     if isinstance(input_shape, str):
         raise UsageError(f"input_shape {input_shape}: must be a mapping of blobs to shapes")
     if phase not in ("train", "test"):
-        raise UsageError(f"--phase {phase}: must be train or test")
+        raise OptionError("phase", "must be train or test", phase)
     from split_surgery.reporting.pictures.blocks import block_diagram
 
     with OpenFiles() as files:

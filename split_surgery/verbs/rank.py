@@ -13,7 +13,7 @@ import numpy as np
 
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import UsageError
+from split_surgery.errors import OptionError, UsageError
 from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking
 from split_surgery.kernels.tpm import MEASURES
 from split_surgery.reporting.tables import Notebook, Table, counted
@@ -22,7 +22,9 @@ from split_surgery.splitting.options import ORDERS
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.splitting.ranking.rank_layers import RankedLayer, rank_layers
 from split_surgery.splitting.ranking.rank_target import sentence, snapshots_of
+from split_surgery.splitting.remarks import Remark, remark_lines
 from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.warned import warned
 from split_surgery.workspace.inputs import Inputs, open_inputs
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.snapshots import Snapshot
@@ -123,6 +125,7 @@ ANY_COUNT = 10**9
 """More kernels than any layer has: no number of fast ones is too many."""
 
 
+@warned
 def rank(
     net: PathLike, weights: PathLike | None = None, *, layer: str | None = None, order: str = "tpm", fast: str = "half", seed: int = 0,
     snapshots: str | None = None, window: str | None = None, windows: int | None = None, measure: str | None = None,
@@ -139,7 +142,7 @@ def rank(
         SurgeryError: with the exit code that the command line gives.
     """
     if order not in ORDERS:
-        raise UsageError(f"--order {order}: must be one of {', '.join(ORDERS)}")
+        raise OptionError("order", f"must be one of {', '.join(ORDERS)}", order)
     fast_count(str(fast), ANY_COUNT)  # says at once what is no policy
     request, trusted = Request(snapshots, window, measure, scores), frozenset(trust_field)
     with nullcontext(files) if files is not None else OpenFiles() as opened:
@@ -148,14 +151,14 @@ def rank(
             raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
         inputs = open_inputs(opened, given.net, given.weights, given.solver, given.also, state=solverstate)
         if layer is None:
-            names, remarks = candidates(inputs.net, trusted), list(given.remarks)
+            names, remarks = candidates(inputs.net, trusted), list[Remark]()
             if not names:
                 choose_layers(inputs, (), request, trusted, progress)  # says that there is none
                 raise UsageError(f"{inputs.net.document.name} has no convolution that can be split")
         else:
             names, remarks = choose_layers(inputs, (layer,), request, trusted, progress)
             if AUTO.fullmatch(layer) is not None and len(names) > 1:
-                raise UsageError(f"--layer {layer}: one layer's kernels are shown; without --layer all layers are")
+                raise OptionError("layer", "one layer's kernels are shown; without --layer all layers are", layer)
         rows, said = rank_layers(inputs, names, request, trusted, progress)
         group = inputs.net.named(names[0])[0].geometry().group
         wholes = {row.layer: _fast(inputs.net, row, order, seed, fast) for row in rows}
@@ -167,7 +170,7 @@ def rank(
     first = rows[0].evidence
     known = MEASURES.get(first.measure)
     about = f"{known.summary} ({known.reference})" if known is not None else ""
-    warnings = (*remarks, *said)
+    warnings = (*given.remarks, *remark_lines([*remarks, *said], names))
     if layer is None:
         return NetRankReport(
             measure=first.measure,

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import FileError, UsageError
+from split_surgery.errors import FileError, OptionError, UsageError
 from split_surgery.reporting.logs.accuracy import rows
 from split_surgery.reporting.logs.caffe_log import Log
 from split_surgery.reporting.logs.log_files import STDIN, read_all
 from split_surgery.reporting.logs.log_report import Group, LogReport
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import Training, arranged
+from split_surgery.verbs.warned import warned
 
 if TYPE_CHECKING:
     from split_surgery.reporting.lineage import Derived
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Groups = Union[str, Sequence[str], Mapping[str, PathLike]]
 
 
+@warned
 def report(
     logs: PathLike | Sequence[PathLike] = (), output: PathLike | None = None, *, group: Groups = (),
     test_output: str | None = None, avg: int = 5, engine: str | None = None,
@@ -49,7 +51,7 @@ def report(
     given = [logs] if isinstance(logs, (str, os.PathLike)) else list(logs)
     parted = _parted(group)
     if avg < 1:
-        raise UsageError(f"--avg {avg}: must be at least 1")
+        raise OptionError("avg", "must be at least 1", avg)
     splits: list[Derived] = []
     if output is not None:
         from split_surgery.reporting.lineage import derived_in
@@ -133,6 +135,6 @@ def _parted(group: Groups) -> list[tuple[str, PathLike]]:
     for text in [group] if isinstance(group, str) else group:
         name, equals, path = text.partition("=")
         if not name or not equals or not path:
-            raise UsageError(f"--group {text}: must be NAME=PATH")
+            raise OptionError("group", "must be NAME=PATH", text)
         found.append((name, path))
     return found

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import UsageError
+from split_surgery.errors import OptionError, UsageError
 from split_surgery.reporting.plan_tables import ShownPlan, listed
 from split_surgery.reporting.tables import Notebook, Table
 from split_surgery.splitting.config import ConfigEntry, read_config
@@ -20,6 +19,7 @@ from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.run import Job, work_out
 from split_surgery.splitting.split_layer import LayerSplit, Step
 from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.warned import warned
 from split_surgery.workspace.destination import Destination, Status, plain
 from split_surgery.workspace.inputs import open_inputs
 from split_surgery.workspace.names import HDF5_SUFFIX, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
@@ -131,6 +131,7 @@ class ResidualOptions(SplitOptions, total=False):
     even_center: str | None
 
 
+@warned
 def residual(
     net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[ResidualOptions]
 ) -> SplitReport:
@@ -145,6 +146,7 @@ def residual(
     return _split("residual", net, weights, output, **options)
 
 
+@warned
 def extension(
     net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[SplitOptions]
 ) -> SplitReport:
@@ -163,6 +165,7 @@ class SkipOptions(SplitOptions, total=False):
     even_center: str | None
 
 
+@warned
 def skip(net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[SkipOptions]) -> SplitReport:
     """The skip ("identity") split of one convolution into the directory `output`.
 
@@ -172,6 +175,7 @@ def skip(net: PathLike, weights: PathLike | None, output: PathLike, **options: U
     return _split("skip", net, weights, output, **options)
 
 
+@warned
 def apply(
     config: PathLike, net: PathLike, weights: PathLike | None, output: PathLike, *,
     force: bool = False, check: bool = False, diff: bool = False, progress: Progress = no_progress, **options: Any,
@@ -219,12 +223,10 @@ def _check_options(step: Step, entry: ConfigEntry) -> None:
     """Raises: UsageError, where a value is impossible, at its place in the config, if it is from there."""
     try:
         step.options()
-    except UsageError as error:
-        word = re.match(r"(?:--)?([a-z-]+)", error.message)
-        place = entry.places.get(word[1]) if word is not None else None
-        if place is None:
-            raise
-        raise UsageError(f"{place}: {error.message}", hint=error.hint) from error
+    except OptionError as error:
+        if error.option in entry.places:
+            error.place = entry.places[error.option]
+        raise
 
 
 @dataclass(frozen=True)

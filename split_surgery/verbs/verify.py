@@ -14,11 +14,12 @@ from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Weights
-from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
+from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError, UsageError
 from split_surgery.reporting.lineage import derived_in
 from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.verbs.against_plan import against_plan
 from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.warned import warned
 from split_surgery.verification.coverage import LayerCoverage
 from split_surgery.verification.engines import ENGINES, run_of
 from split_surgery.verification.engines.compare import EngineOutput, compare
@@ -138,6 +139,7 @@ def _block(block: Block) -> str:
     return f"{what}, " + ("equal bit for bit" if block.exact else f"relative weight change {block.drift:.4g}")
 
 
+@warned
 def verify(
     net: PathLike, weights: PathLike | None = None, derived: PathLike | tuple[PathLike, PathLike] | None = None, *,
     trained: bool = False,
@@ -163,7 +165,7 @@ def verify(
         SurgeryError: with the exit code that the command line gives.
     """
     if engine is not None and engine not in ENGINES:
-        raise UsageError(f"--engine {engine}: must be one of {', '.join(ENGINES)}")
+        raise OptionError("engine", f"must be one of {', '.join(ENGINES)}", engine)
     if (input_shape or input is not None) and engine is None:
         raise UsageError(f"--input{'-shape' if input is None else ''} is for a run: name an --engine")
     if derived is None and weights is None:
@@ -174,12 +176,12 @@ def verify(
     if isinstance(derived, (tuple, list)) and len(derived) != 2:
         raise UsageError("the derived net is a directory, or two files: its prototxt and its weights")
     if phase not in ("train", "test"):
-        raise UsageError(f"--phase {phase}: must be train or test")
+        raise OptionError("phase", "must be train or test", phase)
     state = State(phase.upper(), level, frozenset([stage] if isinstance(stage, str) else stage))
     if not 0 <= seed < 2**32:
-        raise UsageError(f"--seed {seed}: must be a number from 0 to 2**32 - 1")
+        raise OptionError("seed", "must be a number from 0 to 2**32 - 1", seed)
     if max_drift is not None and not max_drift >= 0:
-        raise UsageError(f"--max-drift {max_drift}: must be a number of at least 0")
+        raise OptionError("max-drift", "must be a number of at least 0", max_drift)
     with OpenFiles() as files:
         given = net_and_weights(files, net, weights)
         if given.weights is None:

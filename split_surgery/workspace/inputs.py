@@ -13,7 +13,7 @@ from split_surgery.documents.source import PathLike, Source, same_file
 from split_surgery.documents.weights.blobs import Record, Weights
 from split_surgery.documents.weights.hdf5 import Hdf5Weights
 from split_surgery.documents.weights.solverstate import Hdf5Solverstate, Solverstate
-from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.errors import FileError, FilePlace, OptionError, UsageError
 from split_surgery.workspace.names import HDF5_SUFFIX, NET_FILE, OWN_FILES, STATE_FILE, WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.snapshots import snapshot_of
@@ -168,15 +168,15 @@ def open_inputs(
     for path in also:
         text = files.prototxt(path)
         if text.net.inside_solver:
-            raise UsageError(f"--also {path}: is a solver, not a net")
+            raise OptionError("also", "is a solver, not a net", path)
         if Path(path).name in names:
-            raise UsageError(f"--also {path}: {Path(path).name} is the name of another file in the output directory")
+            raise OptionError("also", f"{Path(path).name} is the name of another file in the output directory", path)
         names.append(Path(path).name)
         others.append(text)
     given_solver = None
     if solver is not None:
         if main.is_solver:
-            raise UsageError(f"--solver {solver}: {net} is a solver itself, and is written as one")
+            raise OptionError("solver", f"{net} is a solver itself, and is written as one", solver)
         given_solver = files.prototxt(solver)
         if not given_solver.is_solver:
             raise UsageError(f"{solver} names no net, so it is not the solver that trains NET")

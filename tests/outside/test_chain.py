@@ -8,10 +8,29 @@ import subprocess
 import pytest
 import yaml
 
+from tests.support.nets import conv_arrays, tiny_weights, write_tiny
 from tests.support.paths import PROGRAM, ROOT
 from tests.support.training import train_baseline
 
 CHAIN = ROOT / "examples" / "chain.sh"
+
+
+def test_the_snapshots_of_the_baseline_are_named(tmp_path):
+    """No Caffe is reached: the script stops at what `true` has not trained."""
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / "solver.prototxt").write_text(f'net: "{net}"\nmax_iter: 6\nsnapshot_prefix: "base"\n')
+    (tmp_path / "kept").mkdir()
+    for step in (1, 2, 3):
+        (tmp_path / "kept" / f"x_iter_{step}.caffemodel").write_bytes(tiny_weights(conv_arrays(seed=step)))
+    environment = os.environ | {
+        "SPLIT_SURGERY": str(PROGRAM), "SPLIT_SURGERY_CAFFE": "true", "SNAPSHOTS": f"{tmp_path}/kept/x_iter_*.caffemodel",
+    }  # fmt: skip
+    subprocess.run(
+        [str(CHAIN), net, weights, "solver.prototxt", "out", "1"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    plan = yaml.safe_load((tmp_path / "out" / "residual" / "derived1" / "split.yaml").read_text())
+    assert "coherence" in str(plan), "ranked over the three that were named"
 
 
 @pytest.mark.caffe

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from split_surgery import rank, residual
 from split_surgery.documents import source
 from split_surgery.errors import FileError, UsageError
 from split_surgery.kernels.tpm import MEASURES
+from split_surgery.splitting.remarks import Remark, remark_lines
 from tests.support.fixture_nets import siamese
-from tests.support.nets import conv_arrays, tiny_weights, write_tiny
+from tests.support.nets import CONV, DATA, conv_arrays, net_of, random_weights, tiny_weights, write_tiny
 from tests.support.paths import EXAMPLE
 
 SNAPSHOTS = str(EXAMPLE / "snapshots" / "*.caffemodel")
@@ -67,7 +69,59 @@ def test_the_layer_of_highest_entropy_is_chosen(tmp_path):
     report = residual(*FASHION, tmp_path / "out", snapshots=SNAPSHOTS, layer="auto:2")
     assert [split.plan.layer for split in report.splits] == [row.layer for row in table.layers[:2]]
     with pytest.raises(UsageError, match="nothing decides which layer to split"):
-        residual(*FASHION, tmp_path / "other", layer="auto")
+        residual(FASHION[0], apart(tmp_path), tmp_path / "other", layer="auto")
+
+
+def apart(folder):
+    """The example's weights where no snapshots lie near."""
+    (folder / "apart").mkdir()
+    shutil.copy(FASHION[1], folder / "apart")
+    return folder / "apart" / FASHION[1].name
+
+
+def test_snapshots_one_level_down_are_found(tmp_path):
+    table = rank(*FASHION)
+    assert table.measure == "coherence"
+    assert "over 12 snapshots" in table.evidence, "the last of them holds the numbers of WEIGHTS"
+    weights = apart(tmp_path)
+    (weights.parent / "snapshots").mkdir()
+    for step in (250, 500, 750):
+        shutil.copy(EXAMPLE / "snapshots" / f"fashion_vgg_iter_{step}.caffemodel", weights.parent / "snapshots")
+    report = rank(FASHION[0], weights)
+    assert report.measure == "norm", "none of them holds the numbers of WEIGHTS: it may be another training"
+    (warning,) = report.warnings
+    pattern = warning.split("'")[1]
+    assert rank(FASHION[0], weights, snapshots=pattern).measure == "coherence", "the glob that is named works"
+    last = weights.parent / "fashion_vgg_iter_1000.caffemodel"
+    shutil.copy(EXAMPLE / "snapshots" / last.name, last)
+    assert "over 4 snapshots" in rank(FASHION[0], last).evidence, "of one prefix, up to WEIGHTS"
+
+
+def test_a_solver_that_was_given_is_not_asked_for(tmp_path):
+    solver = tmp_path / "solver.prototxt"
+    solver.write_text(f'net: "{FASHION[0]}"\nsnapshot_prefix: "elsewhere/x"\n')
+    (warning,) = rank(FASHION[0], apart(tmp_path), solver=solver).warnings
+    assert "--solver" not in warning
+    assert 'the solver\'s snapshot_prefix, "elsewhere/x", leads to none' in warning
+
+
+def test_what_is_said_of_many_layers_is_one_line(tmp_path):
+    names = [f"conv{at}" for at in range(13)]
+    net = tmp_path / "deep.prototxt"
+    chain = zip(["data", *names], names)
+    net.write_text(
+        DATA + "".join(CONV.replace("conv1_1", top).replace('"data"', f'"{bottom}"') for bottom, top in chain)
+    )
+    for step in (1, 2, 3):
+        (tmp_path / f"run_iter_{step}.caffemodel").write_bytes(random_weights(net_of(net)))
+    (warning,) = rank(net, tmp_path / "run_iter_3.caffemodel").warnings
+    assert warning == (
+        "conv0 (0), conv1 (0), conv2 (0), conv3 (0), conv4 (0), conv5 (0), ... (13 layers): "
+        "all kernels have the same coherence, so the ranking is that of the channels"
+    )
+    remarks = [Remark("is odd", name) for name in names]
+    assert remark_lines(remarks, names) == ["all 13 layers: is odd"]
+    assert remark_lines(remarks[:2], names) == ["conv0, conv1: is odd"]
 
 
 def test_the_measure_update_reads_a_solver_state(tmp_path):
@@ -90,12 +144,12 @@ def test_the_measure_update_reads_a_solver_state(tmp_path):
 
 def test_degenerate_scores_are_remarked(tmp_path):
     report = rank(*FASHION, snapshots=SNAPSHOTS, layer="conv1_1")
-    assert any("1 of 32 kernels moved in a straight line" in warning for warning in report.warnings)
+    assert any("conv1_1 (1 of 32): kernels moved in a straight line" in warning for warning in report.warnings)
     net, _ = write_tiny(tmp_path)
     for step in (1, 2, 3):
         (tmp_path / f"run_iter_{step}.caffemodel").write_bytes(tiny_weights())
     still = rank(net, tmp_path / "run_iter_3.caffemodel", layer="conv1_1")
-    assert any("all kernels have the same coherence, 0" in warning for warning in still.warnings)
+    assert any("conv1_1 (0): all kernels have the same coherence" in warning for warning in still.warnings)
 
 
 def test_only_the_convolutions_are_read(tmp_path, monkeypatch):

@@ -10,9 +10,10 @@ import numpy as np
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Array, Blob, finite
-from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.errors import FileError, FilePlace, OptionError, UsageError
 from split_surgery.kernels.tpm import MEASURES, Measure, rounded
 from split_surgery.splitting.ranking.scores_file import read_scores
+from split_surgery.splitting.remarks import Remark
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.snapshots import Snapshot
 
@@ -56,15 +57,6 @@ class Request:
     scores: PathLike | None = None
 
 
-def no_tpm_hint(evidence: Evidence, measure: str | None) -> list[str]:
-    """What to do where kernels were ranked by a stand-in that nobody asked for."""
-    if evidence.tpm is not False or measure is not None:
-        return []
-    return [
-        "no snapshots were found, so kernels are ranked by weight norm; for TPM: --snapshots 'GLOB', or --solver FILE"
-    ]
-
-
 def choose_measure(request: Request, snapshots: Sequence[Snapshot], has_state: bool) -> Measure:
     """The measure asked for, or the best that so many snapshots, and a solver state, allow.
 
@@ -84,7 +76,7 @@ def choose_measure(request: Request, snapshots: Sequence[Snapshot], has_state: b
             raise UsageError(message) if request.snapshots else FileError(message, hint="name them with --snapshots")
         return best
     if asked not in MEASURES:
-        raise UsageError(f"--measure {asked}: must be one of {BEST_REAL}, {', '.join(MEASURES)}")
+        raise OptionError("measure", f"must be one of {BEST_REAL}, {', '.join(MEASURES)}", asked)
     measure = MEASURES[asked]
     if measure.snapshots == 1 and request.window is not None:
         raise UsageError(f"--window is for measures over snapshots, and {asked} takes one")
@@ -150,19 +142,21 @@ def knows(files: OpenFiles, snapshots: Sequence[Snapshot], layers: Sequence[str]
     return any(last.named(layer) for layer in layers)
 
 
-def degenerate(evidence: Evidence) -> list[str]:
+def degenerate(evidence: Evidence, layer: str) -> list[Remark]:
     """Remarks on scores that say little."""
     scores = evidence.scores
     if evidence.measure == "scores" or len(scores) < 2:
         return []
     if len(set(scores)) == 1:
-        return [f"all kernels have the same {evidence.measure}, {scores[0]:g}: the ranking is that of the channels"]
+        text = f"all kernels have the same {evidence.measure}, so the ranking is that of the channels"
+        return [Remark(text, layer, f"{scores[0]:g}")]
     still = sum(score > _STRAIGHT for score in scores)
     if evidence.measure == "coherence" and still:
-        return [
-            f"{still} of {len(scores)} kernels moved in a straight line (coherence above {_STRAIGHT}), as kernels do that only "
-            "shrink by weight decay: compare --measure norm, or choose an earlier --window"
-        ]
+        text = (
+            f"kernels moved in a straight line (coherence above {_STRAIGHT}), as kernels do that only shrink by weight decay: "
+            "compare --measure norm, or choose an earlier --window"
+        )
+        return [Remark(text, layer, f"{still} of {len(scores)}")]
     return []
 
 

@@ -9,10 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from split_surgery.documents.source import PathLike
-from split_surgery.errors import UsageError
+from split_surgery.errors import OptionError, UsageError
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.workspace.run_dir import run_dir
 from split_surgery.workspace.snapshots import Snapshot, snapshot_of, snapshots_in
+
+_SNAPSHOT_FOLDERS = ("snapshots", "snapshot")
+"""Where people keep them, one level below the weights."""
 
 
 def find_snapshots(
@@ -43,6 +46,38 @@ def find_snapshots(
     return _windowed(found, request.window)
 
 
+def how_to_name_snapshots(weights: PathLike, solver_prefix: str | None, solver: PathLike) -> str:
+    """What to give, so that kernels are ranked by TPM: the glob of snapshots that lie near, where there are some."""
+    near = dict.fromkeys(
+        str(snapshot.path.parent / f"{snapshot.prefix}_iter_*.caffemodel")
+        for folder in dict.fromkeys(Path(path).parent for path in (weights, solver))
+        for snapshot in _in_and_below(folder)
+    )
+    if near:
+        return "for TPM: " + " or ".join(f"--snapshots '{pattern}'" for pattern in list(near)[:3])
+    if solver_prefix:
+        return f"the solver's snapshot_prefix, \"{solver_prefix}\", leads to none; for TPM: --snapshots 'GLOB'"
+    return "for TPM: --snapshots 'GLOB', or --solver FILE"
+
+
+def snapshots_below(weights: PathLike) -> list[Snapshot]:
+    """The snapshots of the one run in the folder `snapshots` beside WEIGHTS, oldest first; none where there are several runs."""
+    found = [
+        one for folder in _SNAPSHOT_FOLDERS for one in snapshots_in(Path(weights).parent / folder, kind="caffemodel")
+    ]
+    return _one_format(found) if len({(one.path.parent, one.prefix) for one in found}) == 1 else []
+
+
+def _in_and_below(folder: Path) -> list[Snapshot]:
+    """The snapshots in a folder and in those one level below it that hold no net of their own."""
+    try:
+        below = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir())
+    except OSError:
+        return []
+    folders: list[PathLike] = [folder, *(path for path in below if run_dir(path).made_by is None)]
+    return [one for path in folders for one in snapshots_in(path, kind="caffemodel")]
+
+
 def _explicit(pattern: str) -> list[Snapshot]:
     paths = sorted(glob.glob(pattern))
     if not paths:
@@ -69,7 +104,12 @@ def _of_same_run(weights: PathLike) -> list[Snapshot]:
     own = snapshot_of(weights)
     if own is None:
         return []
-    beside = _one_format(snapshots_in(Path(weights).parent, own.prefix, "caffemodel"), own.hdf5)
+    folder = Path(weights).parent
+    beside = _one_format(snapshots_in(folder, own.prefix, "caffemodel"), own.hdf5)
+    if len(beside) < 2:
+        below = [one for name in _SNAPSHOT_FOLDERS for one in snapshots_in(folder / name, own.prefix, "caffemodel")]
+        earlier = [one for one in _one_format(below, own.hdf5) if one.iteration < own.iteration]
+        return [*earlier, *(one for one in beside if one.iteration == own.iteration)]
     return _with_start([snapshot for snapshot in beside if snapshot.iteration <= own.iteration])
 
 
@@ -92,7 +132,7 @@ def _one_format(found: list[Snapshot], hdf5: bool = False) -> list[Snapshot]:
 def _windowed(found: list[Snapshot], window: str) -> list[Snapshot]:
     match = re.fullmatch(r"(\d{1,18}):(\d{1,18})", window)
     if match is None or int(match[1]) >= int(match[2]):
-        raise UsageError(f"--window {window}: must be FIRST:LAST, two iterations, the first the smaller")
+        raise OptionError("window", "must be FIRST:LAST, two iterations, the first the smaller", window)
     first, last = int(match[1]), int(match[2])
     there = [snapshot.iteration for snapshot in found]
     for end in (first, last):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from split_surgery.documents.source import Progress
 from split_surgery.documents.weights.blobs import Blob
+from split_surgery.documents.weights.records import same_record
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.splitting.history import laid_beside, train_state
 from split_surgery.splitting.ranking.evidence import (
@@ -15,10 +17,14 @@ from split_surgery.splitting.ranking.evidence import (
     Trail,
     degenerate,
     knows,
-    no_tpm_hint,
     score_layer,
 )
-from split_surgery.splitting.ranking.find_snapshots import find_snapshots
+from split_surgery.splitting.ranking.find_snapshots import (
+    find_snapshots,
+    how_to_name_snapshots,
+    snapshots_below,
+)
+from split_surgery.splitting.remarks import Remark
 from split_surgery.splitting.targets import Target
 from split_surgery.workspace.inputs import Inputs
 from split_surgery.workspace.snapshots import Snapshot, snapshot_of, snapshots_in
@@ -35,15 +41,37 @@ def sentence(evidence: Evidence, order: str, seed: int) -> str:
 
 def snapshots_of(inputs: Inputs, request: Request) -> list[Snapshot]:
     """The snapshots that a ranking rests on, oldest first."""
+    found = find_snapshots(request, inputs.weights_path, *_solver_prefix(inputs))
+    if found or request.snapshots is not None or snapshot_of(inputs.weights_path) is not None:
+        return found
+    return _that_led_to(inputs, snapshots_below(inputs.weights_path))
+
+
+def _solver_prefix(inputs: Inputs) -> tuple[str | None, str]:
+    """The snapshot_prefix of the solver, and the file that says it."""
     solver = inputs.solver_document
-    place = (inputs.solver or inputs.main).document.name
     prefix = snapshot_prefix(solver) if solver is not None else None
-    return find_snapshots(request, inputs.weights_path, prefix, place)
+    return prefix, (inputs.solver or inputs.main).document.name
 
 
-def rank_target(inputs: Inputs, target: Target, request: Request, progress: Progress) -> tuple[Evidence, list[str]]:
+def _advice(inputs: Inputs) -> str:
+    return how_to_name_snapshots(inputs.weights_path, *_solver_prefix(inputs))
+
+
+def _that_led_to(inputs: Inputs, below: Sequence[Snapshot]) -> list[Snapshot]:
+    """The snapshots up to the one whose convolutions hold the numbers of WEIGHTS: those are of its own training."""
+    own = inputs.files.weights(inputs.weights_path)
+    for at in reversed(range(len(below))):
+        other = inputs.files.weights(below[at].path)
+        pairs = [(own.named(name), other.named(name)) for name in inputs.convolutions]
+        if all(len(a) == len(b) == 1 and same_record(own, other, a[0], b[0]) for a, b in pairs if a or b):
+            return list(below[: at + 1])
+    return []
+
+
+def rank_target(inputs: Inputs, target: Target, request: Request, progress: Progress) -> tuple[Evidence, list[Remark]]:
     """Scores of the target's kernels, and remarks on what they rest on."""
-    weight, remarks = target.owner.blobs[0], list[str]()
+    weight, remarks = target.owner.blobs[0], list[Remark]()
     if request.scores is not None:
         for word in ("snapshots", "window", "measure"):
             if getattr(request, word) is not None:
@@ -54,7 +82,7 @@ def rank_target(inputs: Inputs, target: Target, request: Request, progress: Prog
     # Snapshots that were named and know no layer of the net at all are a mistake, which is told when they are read.
     if unknown and (request.snapshots is None or knows(inputs.files, found, inputs.convolutions)):
         found, request = [], replace(request, snapshots=None)
-        remarks.append(f'the snapshots know no layer "{target.name}", so they say nothing of its kernels')
+        remarks.append(Remark("is in none of the snapshots, so they say nothing of its kernels", target.name))
     state = None
     if (len(found) < 2 and request.measure != "norm") or request.measure == "update":
         state, said = _state_of(inputs, target, asked=request.measure == "update")
@@ -62,11 +90,12 @@ def rank_target(inputs: Inputs, target: Target, request: Request, progress: Prog
     evidence = score_layer(
         inputs.files, target.saved_as, weight, inputs.weights_path, request, Trail(found, state), progress
     )
-    hint = [] if unknown else no_tpm_hint(evidence, request.measure)
-    return evidence, [*remarks, *hint, *degenerate(evidence)]
+    if evidence.tpm is False and request.measure is None and not unknown:  # a stand-in that nobody asked for
+        remarks.append(Remark(f"no snapshots were found, so kernels are ranked by weight norm; {_advice(inputs)}"))
+    return evidence, [*remarks, *degenerate(evidence, target.name)]
 
 
-def _state_of(inputs: Inputs, target: Target, asked: bool) -> tuple[tuple[str, Blob] | None, list[str]]:
+def _state_of(inputs: Inputs, target: Target, asked: bool) -> tuple[tuple[str, Blob] | None, list[Remark]]:
     """The layer's weight in the history of the solver state: the one given, else that of WEIGHTS' own snapshot.
 
     One that was not named and does not fit is passed over, with a remark, unless it was asked for.
@@ -84,14 +113,15 @@ def _state_of(inputs: Inputs, target: Target, asked: bool) -> tuple[tuple[str, B
     try:
         state = inputs.state.index if inputs.state is not None else inputs.files.solverstate(path)
         history = laid_beside(state, net, inputs.weights, train_state(net, solver), solver)
-        at = history.order.index((target.saved_as, 0))
-    except (SurgeryError, ValueError) as error:
+    except SurgeryError as error:
         if asked or inputs.state is not None:
-            if isinstance(error, SurgeryError):
-                raise
-            raise UsageError(f'{path} holds no history of layer "{target.name}": it is not in the TRAIN net') from error
-        return None, [f"the solver state {path} is not used: {error}"]
-    blob = state.history[at]
+            raise
+        return None, [Remark(f"the solver state {path} is not used: {error}")]
+    if (target.saved_as, 0) not in history.order:
+        if asked or inputs.state is not None:
+            raise UsageError(f'{path} holds no history of layer "{target.name}": it is not in the TRAIN net')
+        return None, [Remark(f"is not in the TRAIN net, so the solver state {path} is not used", target.name)]
+    blob = state.history[history.order.index((target.saved_as, 0))]
     if blob.shape != target.owner.blobs[0].shape:
         return None, []
     return (path, blob), []

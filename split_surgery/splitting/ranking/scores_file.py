@@ -12,7 +12,7 @@ import numpy as np
 
 from split_surgery.documents.npy import npy_array
 from split_surgery.documents.source import PathLike, read_file
-from split_surgery.errors import FileError, FilePlace, SurgeryError, TextPlace, UsageError, shown
+from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError, TextPlace, shown
 from split_surgery.workspace.yaml_file import YamlFile
 
 _LIMIT = 64 * 1024 * 1024
@@ -31,7 +31,7 @@ def read_scores(path: PathLike, layer: str) -> list[float]:
     name, data = str(path), read_file(path, _LIMIT)
     suffix = Path(path).suffix.lower()
     if suffix not in _PARSERS:
-        raise UsageError(f"--scores {name}: must end in .csv, .json, .yaml, .yml or .npy")
+        raise OptionError("scores", "must end in .csv, .json, .yaml, .yml or .npy", name)
     try:
         found = _PARSERS[suffix](data, name, layer)
     except SurgeryError:

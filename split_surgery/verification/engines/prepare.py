@@ -15,7 +15,7 @@ from split_surgery.documents.net.shapes import infer, net_inputs
 from split_surgery.documents.prototxt import quote
 from split_surgery.documents.spans import Splice, apply_splices
 from split_surgery.documents.weights.blobs import Weights
-from split_surgery.errors import UsageError
+from split_surgery.errors import OptionError, UsageError
 
 Arrays = dict[str, np.typing.NDArray[np.float32]]
 """Numbers of blobs by name."""
@@ -64,7 +64,7 @@ def prepare(net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]], s
     inputs, kept = _parted(net, weights, shapes, state)
     for name in shapes:
         if name not in inputs:
-            raise UsageError(f"--input-shape {name}: the net has no such input", hint="inputs: " + ", ".join(inputs))
+            raise OptionError("input-shape", "the net has no such input", name, hint="inputs: " + ", ".join(inputs))
     sizes: dict[str, tuple[int, ...]] = {}
     for name, shape in inputs.items():
         given = shapes.get(name, shape)
