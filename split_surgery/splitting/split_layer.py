@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from split_surgery.documents.edit.layer_text import insertion_point
 from split_surgery.documents.edit.proof import prove_extent, prove_records, prove_text
+from split_surgery.documents.net.build_faults import shape_faults
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net, Prototxt
-from split_surgery.documents.net.shape_faults import shape_faults
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.source import Progress, no_progress
 from split_surgery.documents.spans import Span, Splice

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from split_surgery.documents.net.build_faults import shape_faults
 from split_surgery.documents.net.flow import Flow
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.meaning import layer_meaning, net_meaning
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
-from split_surgery.documents.net.shape_faults import shape_faults
 from split_surgery.documents.net.shapes import Given
 from split_surgery.documents.weights.blobs import Record, Weights, same_shape
 from split_surgery.documents.weights.records import meant, same_record
