@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.edit.proof import prove_history
+from split_surgery.documents.net.build_faults import build_faults
 from split_surgery.documents.source import Progress, no_progress
 from split_surgery.documents.weights.blobs import Held
 from split_surgery.documents.weights.caffemodel import CAFFE_READ_LIMIT
@@ -49,6 +50,7 @@ def work_out(
         diff: whether to make the diff, which costs more than the split.
     """
     files, splits, remarks = split_all(inputs, steps, plan, progress)
+    remarks = [*_unbuildable(inputs), *remarks]
     _prove_state(files)
     if isinstance(files.weights, NoWeights):
         remarks.append(Remark("only the prototxts and split.yaml were checked: no weights were given"))
@@ -95,6 +97,15 @@ def _layers_of(files: Inputs, step: Step, progress: Progress) -> tuple[list[str]
         return [step.frozen.layer], []
     trusted = frozenset(step.settings.trust_field)
     return choose_layers(files, step.settings.layer, step.request(), trusted, progress)
+
+
+def _unbuildable(inputs: Inputs) -> list[Remark]:
+    """What Caffe stops at in the nets that were given: the split is made all the same, and stops there too."""
+    return [
+        Remark(f"{fault} (Caffe stops here, before the split and after it)", name)
+        for net in inputs.nets
+        for name, fault in build_faults(net)
+    ]
 
 
 def _at_the_end(inputs: Inputs) -> list[Remark]:

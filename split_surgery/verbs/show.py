@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from split_surgery.documents.net.build_faults import build_faults
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.meaning import Fields, fields_of, geometry_of, layer_fields, rules_of
 from split_surgery.documents.net.net import LAYERS, Net, Prototxt
@@ -20,6 +21,7 @@ from split_surgery.documents.weights.blobs import Blob, Record, Weights
 from split_surgery.documents.weights.values import Summary, summary
 from split_surgery.errors import UsageError, nearest
 from split_surgery.reporting.tables import Notebook, Table, counted
+from split_surgery.verbs.warned import warned
 from split_surgery.workspace.any_file import DIRECTORY, Opened, open_any, own_fields, records_of, state_fields
 from split_surgery.workspace.open_files import OpenFiles
 
@@ -97,12 +99,14 @@ class ShowReport(Notebook):
     Attributes:
         kind: net, solver, weights, solver state or directory.
         fields: of a solver, or of a solver state. history: the blobs of a solver state.
+        warnings: what Caffe would stop at in the nets.
     """
 
     kind: str
     fields: Fields
     nets: tuple[ShownNet, ...]
     history: tuple[ShownBlob, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -124,6 +128,7 @@ def _cells(layer: ShownLayer) -> tuple[str, ...]:
     return (layer.name, layer.type, *ends, shape, counted(layer.parameters), counted(layer.multiply_adds))
 
 
+@warned
 def show(
     file: PathLike, *, input_shape: Mapping[str, tuple[int, ...]] | None = None, progress: Progress = no_progress
 ) -> ShowReport:
@@ -193,7 +198,8 @@ def _prototxt(opened: Opened, text: Prototxt, given: Mapping[str, tuple[int, ...
     weights = (
         {"weights": Path(opened.weights.name).name} if opened.kind == DIRECTORY and opened.weights is not None else {}
     )
-    return ShowReport(opened.kind, own_fields(text) | weights, tuple(nets))
+    faults = [f"{name}: {fault}: Caffe stops here" for net in text.nets for name, fault in build_faults(net, given)]
+    return ShowReport(opened.kind, own_fields(text) | weights, tuple(nets), warnings=tuple(dict.fromkeys(faults)))
 
 
 def _net(

@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from split_surgery.documents.net.build_faults import shape_faults
 from split_surgery.documents.net.flow import Flow
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.meaning import layer_meaning, net_meaning
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
-from split_surgery.documents.net.shapes import Given
 from split_surgery.documents.weights.blobs import Record, Weights, same_shape
 from split_surgery.documents.weights.records import meant, same_record
 from split_surgery.documents.weights.values import sums_of_squares
@@ -203,7 +201,7 @@ def _compared(layer: Layer, members: tuple[str, ...], own: LinearMap, block: Lin
 
 def changes(
     base: Net, base_weights: Weights, derived: Net, weights: Weights, blocks: Sequence[Block],
-    progress: Callable[[str, int, int], None], given: Given | None = None,
+    progress: Callable[[str, int, int], None],
 ) -> Iterator[Changed]:  # fmt: skip
     """All that differs outside the split layers, in text and weights, by the rules of `diff`.
 
@@ -212,7 +210,6 @@ def changes(
     gone = {name for block in blocks for name in (block.members if block.folded else [block.layer])}
     members = {name for block in blocks for name in ([block.layer] if block.folded else block.members)}
     yield from _text_changes(base, derived, gone, members)
-    yield from _wiring_faults(base, derived, given)
     old = {record.name: record for record in meant(base_weights)}  # of several the last, as Caffe takes them
     new = {record.name: record for record in meant(weights)}
     for done, (name, record) in enumerate(old.items()):
@@ -252,20 +249,6 @@ def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str]) ->
     if sorted(map(str, now)) == sorted(map(str, order)) and now != order:
         first = next(layer for layer, a, b in zip(base.layers, now, order) if a != b)
         yield Changed(first.name, "order of the layers")
-
-
-def _wiring_faults(base: Net, derived: Net, given: Given | None) -> Iterator[Changed]:
-    """Layers that Caffe would refuse: in every state that has them, or in one in which it builds the baseline; or for their shapes."""
-    told: set[Layer] = set()
-    for layer, fault in [*derived.unwired(), *shape_faults(derived, given)]:
-        told.add(layer)
-        yield Changed(layer.name, fault)
-    for state in dict.fromkeys(base.states() + derived.states()):
-        if next(base.wiring_faults(state), None) is None:
-            for layer, fault in derived.wiring_faults(state):
-                if layer not in told:
-                    told.add(layer)
-                    yield Changed(layer.name, f"{fault}, {state.said}")
 
 
 def _drift(a: Record, b: Record) -> float | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from split_surgery.documents.net.build_faults import build_faults
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.shapes import Given
 from split_surgery.documents.weights.blobs import Weights
@@ -24,6 +25,7 @@ class FileProof:
         inherited: rows of `coverage` that say of the baseline what they say of the derived net: unfilled or unknown there too.
         ignored: records with blobs in the weights file that the derived net has no layer for.
         blocks: the split layers. changed: everything else that differs.
+        faults: layers that Caffe would stop at while it builds the derived net, by name, each with why.
         trained: whether the derived net was expected to have been trained.
     """
 
@@ -32,6 +34,7 @@ class FileProof:
     ignored: tuple[str, ...]
     blocks: tuple[Block, ...]
     changed: tuple[Changed, ...]
+    faults: tuple[tuple[str, str], ...]
     trained: bool
 
     def problems(self, max_drift: float | None, strict: bool) -> list[str]:
@@ -42,6 +45,7 @@ class FileProof:
         """
         rows = [row for row in self.coverage if row.status not in FINE and (strict or row not in self.inherited)]
         found = [f"{row.layer}: {row.status}: {row.detail}" for row in rows]
+        found += [f"{name}: {fault}" for name, fault in self.faults]
         for change in self.changed:
             if not self.trained or change.part not in TRAINING_CHANGES:
                 found.append(f"{change.layer}: differs outside the split layers ({change.part})")
@@ -99,6 +103,21 @@ def prove_files(
         tuple(inherited),
         ignored(nets[1], models[1]),
         tuple(blocks),
-        tuple(changes(*four, blocks, progress, given)),
+        tuple(changes(*four, blocks, progress)),
+        tuple(_faults(nets[0], nets[1], given)),
         trained,
     )
+
+
+def _faults(base: Net, derived: Net, given: Given | None) -> Iterator[tuple[str, str]]:
+    """Layers that Caffe would refuse: in every state that has them, or in one in which it builds the baseline; or for their shapes."""
+    told: set[str] = set()
+    for name, fault in build_faults(derived, given):
+        told.add(name)
+        yield name, fault
+    for state in dict.fromkeys(base.states() + derived.states()):
+        if next(base.wiring_faults(state), None) is None:
+            for layer, fault in derived.wiring_faults(state):
+                if layer.name not in told:
+                    told.add(layer.name)
+                    yield layer.name, f"{fault}, {state.said}"

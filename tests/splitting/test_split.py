@@ -171,7 +171,8 @@ def test_only_the_layer_changes(tmp_path, path, recipe):
         report = verify(path, weights, tmp_path / "out", max_drift=0)
         assert report.blocks
         assert all(block.exact for block in report.blocks)
-        assert not report.problems
+        refused = ("net.prototxt: starts with a byte order mark, which Caffe's parser refuses: remove it",)
+        assert report.problems == (refused if data.startswith(b"\xef\xbb\xbf") else ())
 
 
 @pytest.mark.parametrize("recipe", SPLITS)

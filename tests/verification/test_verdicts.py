@@ -91,8 +91,19 @@ def test_double_data_alone_is_taken(tmp_path):
 
 def test_a_bottom_that_nothing_makes(tmp_path):
     net, model = write_tiny(tmp_path, TINY.replace('bottom: "data"', 'bottom: "daat"'))
-    (problem,) = verify(net, model).problems
-    assert 'reads "daat", which nothing before it makes' in problem
+    assert verify(net, model).problems == ('conv1_1: reads "daat", which nothing before it makes',)
+    (warning,) = show(net).warnings
+    assert warning == 'conv1_1: reads "daat", which nothing before it makes: Caffe stops here'
+    said = residual(net, model, tmp_path / "out", measure="norm").warnings
+    assert said == ('conv1_1: reads "daat", which nothing before it makes (Caffe stops here, before the split and after it)',)
+
+
+def test_a_byte_order_mark(tmp_path):
+    net, model = write_tiny(tmp_path)
+    net.write_bytes(b"\xef\xbb\xbf" + net.read_bytes())
+    assert verify(net, model).problems == (f"{net.name}: starts with a byte order mark, which Caffe's parser refuses: remove it",)
+    assert "byte order mark" in show(net).warnings[0]
+    assert "byte order mark" in residual(net, model, tmp_path / "out", measure="norm").warnings[0]
 
 
 @pytest.mark.parametrize(

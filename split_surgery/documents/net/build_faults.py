@@ -1,13 +1,30 @@
-"""Layers that Caffe stops at while it builds a net, since the shapes of what they read do not go together."""
+"""What Caffe stops at while it reads and builds a net, whatever the weights."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from split_surgery.documents.net.flow import flows
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.shape_rules import Param, Shape, Unknown, axis_of
 from split_surgery.documents.net.shapes import Given, Shaped, infer
+from split_surgery.documents.prototxt import BOM
 from split_surgery.errors import SurgeryError
+
+
+def build_faults(net: Net, given: Given | None = None) -> list[tuple[str, str]]:
+    """The layers, by name, or the file that Caffe stops at, each with why; what the file does not say is taken to fit.
+
+    Args:
+        given: shapes of blobs that the prototxt does not say.
+    """
+    found = [(layer.name, fault) for layer, fault in [*net.unwired(), *shape_faults(net, given)]]
+    if net.document.data.startswith(BOM):
+        found.append(
+            (Path(net.document.name).name, "starts with a byte order mark, which Caffe's parser refuses: remove it")
+        )
+    return found
 
 
 def shape_faults(net: Net, given: Given | None = None) -> list[tuple[Layer, str]]:
