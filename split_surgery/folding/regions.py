@@ -55,7 +55,7 @@ def anchor_of(flow: Flow, group: Sequence[int], splits: Sequence[Region]) -> tup
         if layer.type == "Convolution":
             try:
                 kernel = layer.geometry().kernel
-            except SurgeryError:  # it is not understood, which folding it will say
+            except SurgeryError:  # it is not understood: collapse() says why
                 kernel = (1, 1)
             size = kernel[0] * kernel[1]
             if best is None or size > best[0]:

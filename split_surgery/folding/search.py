@@ -35,7 +35,7 @@ BY_CHANNEL = ("BatchNorm", "Scale", "Bias")
 """Layers that are there to be folded into others."""
 
 OWNERS = ("Convolution", "InnerProduct", *BY_CHANNEL)
-"""Layers after which they stand as a part of them."""
+"""Layers that a BatchNorm, Scale or Bias behind them belongs to."""
 
 
 @dataclass

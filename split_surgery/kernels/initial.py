@@ -45,7 +45,7 @@ def centre_boosted(weight: Array, surround: float, center: float, even: str | No
     """
     wide = weight.astype(np.float64)
     boosted: Wide = surround * wide
-    rows, columns = (_middle(size, even) for size in wide.shape[2:])
+    rows, columns = (middle(size, even) for size in wide.shape[2:])
     share = center / (len(rows) * len(columns))
     for row in rows:
         for column in columns:
@@ -53,7 +53,7 @@ def centre_boosted(weight: Array, surround: float, center: float, even: str | No
     return boosted
 
 
-def _middle(size: int, even: str | None) -> tuple[int, ...]:
+def middle(size: int, even: str | None) -> tuple[int, ...]:
     """Indices of the centre of an axis."""
     low, high = (size - 1) // 2, size // 2
     if low == high:

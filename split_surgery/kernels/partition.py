@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from split_surgery.errors import OptionError, UsageError
+from split_surgery.kernels.orders import Order
 
 
 def rng(seed: int, layer: str, what: str | int) -> np.random.RandomState:
@@ -21,7 +22,7 @@ def rng(seed: int, layer: str, what: str | int) -> np.random.RandomState:
     return np.random.RandomState(np.frombuffer(hashlib.sha256(key).digest(), ">u4").astype(np.uint32))
 
 
-def ranking(scores: Sequence[float], order: str, seed: int, layer: str) -> tuple[int, ...]:
+def ranking(scores: Sequence[float], order: Order, seed: int, layer: str) -> tuple[int, ...]:
     """Channels from fast to slow. Ties keep the lower channel first."""
     channels = range(len(scores))
     if order == "random":

@@ -127,7 +127,7 @@ def _laid_beside(state: Solverstate, net: Net, weights: Weights, trained: Traine
         )
     for at, blob in enumerate(state.history):
         layer, index, parameter = order[at % count]
-        if padded(blob.shape) != padded(parameter.shape):
+        if padded(blob.shape) != padded(parameter.shape):  # Caffe gives history the shape in the file, whatever it is
             raise FileError(
                 f'history[{at}] has shape {blob.shape}, but belongs to blob {index} of layer "{layer.name}", {parameter.shape}',
                 FilePlace(state.name),

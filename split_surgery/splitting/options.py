@@ -8,14 +8,12 @@ from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from split_surgery.errors import OptionError, UsageError, nearest, shown
+from split_surgery.kernels.orders import ORDERS, Order
 from split_surgery.splitting.recipes import RECIPES
-from split_surgery.splitting.recipes.graph import EVEN_CENTERS, SKIPS
+from split_surgery.splitting.recipes.graph import EVEN_CENTERS, SKIPS, EvenCenter, SkipKind
 
 if TYPE_CHECKING:
     from split_surgery.documents.source import PathLike  # which --help need not load
-
-ORDERS = ("tpm", "random", "reverse")
-"""`tpm` takes the highest scores as fast; the others are controls: any channels, or the lowest scores."""
 
 
 def _text(value: Any) -> str | None:
@@ -132,20 +130,33 @@ class Options:
     """What the user chose for one layer; the words and the meanings of the command line (defaults: Settings)."""
 
     recipe: str
-    order: str
+    order: Order
     fast: str
     noise: float
     surround: float
     center: float
     seed: int
-    even_center: str | None
+    even_center: EvenCenter | None
     trust_field: tuple[str, ...]
     names: tuple[tuple[str, str], ...]
-    skip: str
+    skip: SkipKind
+
+    @classmethod
+    def checked(cls, *values: Any) -> Options:
+        """Options of values whose types were read, and whose words are not yet known to be right.
+
+        Raises:
+            OptionError: a value that an option cannot have.
+        """
+        return cls(*values)
 
     def suffixes(self) -> dict[str, str]:
         """What is put after a layer's name and `_`, by role of the new layer: the role, or what `names` says."""
         return {part.role: part.role for part in RECIPES[self.recipe].parts} | dict(self.names)
+
+    def new_names(self, layer: str) -> dict[str, str]:
+        """The names of the layers that a layer becomes, by role."""
+        return {role: f"{layer}_{suffix}" for role, suffix in self.suffixes().items()}
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:

@@ -148,10 +148,7 @@ def plan_layer(
     owner = layers[0]
     order = ranking(scores, options.order, options.seed, owner.name)
     fast, slow = fast_and_slow(order, options.fast, owner.geometry().group)
-    members = tuple(
-        Member(layer.name, {role: f"{layer.name}_{suffix}" for role, suffix in options.suffixes().items()}, digest)
-        for layer, digest in zip(layers, digests)
-    )
+    members = tuple(Member(layer.name, options.new_names(layer.name), digest) for layer, digest in zip(layers, digests))
     check_names_free(net, members)
     return LayerPlan(members, options, scores, measure, tpm, evidence, fast, slow)
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, Union
 
 from split_surgery.documents.source import PathLike, read_file
 from split_surgery.errors import FileError, FilePlace, shown
-from split_surgery.splitting.options import Options
+from split_surgery.splitting.options import Options, Settings
 from split_surgery.splitting.plan import FORMAT, LayerPlan, Member, Plan
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.workspace.manifest import InputFile
@@ -117,18 +117,19 @@ class _Reader:
         names = self.mapping(tree.get("names"), "names")
         if list(names) != roles or not all(isinstance(suffix, str) for suffix in names.values()):
             raise self.fail(f"names must give a suffix to each of {', '.join(roles)}", tree, "names")
-        options = Options(
+        unsaid = Settings()  # what the recipe has not, the plan does not say
+        options = Options.checked(
             recipe,
             self.get(tree, "order", str),
             str(self.get(tree, "fast", (str, int))),
             self.number(tree, "noise"),
-            self.number(tree, "surround", -0.2),
-            self.number(tree, "center", 2.0),
+            self.number(tree, "surround", unsaid.surround),
+            self.number(tree, "center", unsaid.center),
             self.get(tree, "seed", int),
             self.get(tree, "even_center", str) if "even_center" in tree else None,
             tuple(self.strings(tree, "trust_field", [])),
             tuple((role, suffix) for role, suffix in names.items() if suffix != role),
-            self.get(tree, "skip", str, "identity"),
+            self.get(tree, "skip", str, unsaid.skip),
         )
         scores = self.get(tree, "scores", list)
         if not all(
@@ -153,4 +154,4 @@ class _Reader:
         digest = tree.get("record_sha256")
         if not isinstance(digest, (str, type(None))):
             raise self.fail("record_sha256 is no text", tree, "record_sha256")
-        return Member(layer, {role: f"{layer}_{suffix}" for role, suffix in options.suffixes().items()}, digest)
+        return Member(layer, options.new_names(layer), digest)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from split_surgery.documents.net.layer import Geometry, Layer
+from split_surgery.kernels.initial import middle
 
 _Pair = tuple[int, int]
 
@@ -61,13 +62,13 @@ def skip_path(layer: Layer, geometry: Geometry, kind: str, even_center: str | No
         return SkipPath(geometry.stride, geometry.stride, (0, 0), (1, 1), taps, 1 / (rows * columns))
     if all(2 * pad == dilation * (size - 1) for size, _, pad, dilation in axes):
         return SkipPath((1, 1), geometry.stride, (0, 0), (1, 1), ((0, 0),), 1.0)
-    middles = []
+    middles: list[int] = []
     for size, *_ in axes:
         if size % 2 == 0 and even_center not in ("low", "high"):
             layer.refuse(
                 f"its kernel of size {size} has no centre, at which the skip path could take its input",
                 hint="say which middle tap is the centre: --even-center low|high",
             )
-        middles.append(size // 2 if even_center == "high" else (size - 1) // 2)
+        middles += middle(size, even_center)
     taps = ((middles[0], middles[1]),)
     return SkipPath(geometry.kernel, geometry.stride, geometry.pad, geometry.dilation, taps, 1.0)

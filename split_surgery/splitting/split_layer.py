@@ -44,7 +44,7 @@ class Step:
         """Raises: UsageError, where a value is impossible."""
         settings = self.settings
         noise, surround, center = (float(number) for number in (settings.noise, settings.surround, settings.center))
-        return Options(
+        return Options.checked(
             self.recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed, settings.even_center,
             tuple(settings.trust_field), settings.names, settings.skip,
         )  # fmt: skip

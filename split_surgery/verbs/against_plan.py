@@ -21,7 +21,7 @@ from split_surgery.workspace.run_dir import run_dir
 
 
 def against_plan(files: OpenFiles, given: NetAndWeights, directory: PathLike, net: Net, weights: Weights) -> list[str]:
-    """What of an untrained directory's new layers is not as its split.yaml prescribes; nothing where the plan is of other files.
+    """New layers of an untrained directory that differ from its split.yaml, each in a sentence; none for a plan of another baseline.
 
     Args:
         given: the baseline. net, weights: those in the directory.

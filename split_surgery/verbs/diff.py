@@ -33,6 +33,7 @@ from split_surgery.workspace.any_file import (
     SOLVER,
     STATE,
     WEIGHTS,
+    FileKind,
     Opened,
     open_any,
     own_fields,
@@ -106,7 +107,7 @@ class DiffReport(Notebook):
         added, removed: parts (files of a directory, nets inside a solver) that only one has.
     """
 
-    kind: str
+    kind: FileKind
     parts: tuple[DiffPart, ...]
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -186,7 +187,7 @@ class _Parts:
         return [*self.nets, *self.solvers, *self.weights, *self.states, *self.plans]
 
 
-def _parts(opened: Opened, kind: str) -> _Parts:
+def _parts(opened: Opened, kind: FileKind) -> _Parts:
     """All of a directory beside a directory, else only what is of the kind that is compared."""
     found = _Parts({}, {}, {}, {}, {})
     whole = kind == DIRECTORY

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.shapes import net_inputs
@@ -43,16 +43,19 @@ if TYPE_CHECKING:
 _SUFFIXES = ("png", "svg", "pdf")
 
 
+PictureKind = Literal["loss", "tpm", "kernels", "net"]
+
+
 @dataclass(frozen=True)
 class PlotReport:
     """A picture.
 
     Attributes:
-        kind: loss, tpm, kernels or net. file: where it was written, "" for nowhere. about: what it shows.
+        file: where it was written, "" for nowhere. about: what it shows.
         picture: the drawing itself, which shows in a notebook; `picture.figure` is matplotlib's.
     """
 
-    kind: str
+    kind: PictureKind
     file: str
     about: str
     warnings: tuple[str, ...] = ()
@@ -255,7 +258,7 @@ def _begin(output: PathLike | None) -> str:
 
 
 def _written(
-    kind: str, picture: Picture, output: PathLike | None, suffix: str, inputs: Iterable[PathLike | None],
+    kind: PictureKind, picture: Picture, output: PathLike | None, suffix: str, inputs: Iterable[PathLike | None],
     warnings: Sequence[str] = (),
 ) -> PlotReport:  # fmt: skip
     if output is not None:

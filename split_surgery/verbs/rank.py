@@ -14,11 +14,11 @@ import numpy as np
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import OptionError, UsageError
+from split_surgery.kernels.orders import ORDERS, Order
 from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking
 from split_surgery.kernels.tpm import MEASURES
 from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.splitting.choose_layers import AUTO, candidates, choose_layers
-from split_surgery.splitting.options import ORDERS
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.splitting.ranking.rank_layers import RankedLayer, rank_layers
 from split_surgery.splitting.ranking.rank_target import sentence, snapshots_of
@@ -111,7 +111,7 @@ class RankReport(_Ranking):
     """Kernels of one layer with score and group, fast ones first in the ranking's order."""
 
     layer: str
-    order: str
+    order: Order
     mean: float
     kernels: tuple[RankedKernel, ...]
 
@@ -127,7 +127,8 @@ ANY_COUNT = 10**9
 
 @warned
 def rank(
-    net: PathLike, weights: PathLike | None = None, *, layer: str | None = None, order: str = "tpm", fast: str = "half", seed: int = 0,
+    net: PathLike, weights: PathLike | None = None, *, layer: str | None = None,
+    order: Order = "tpm", fast: str = "half", seed: int = 0,
     snapshots: str | None = None, window: str | None = None, windows: int | None = None, measure: str | None = None,
     scores: PathLike | None = None, solver: PathLike | None = None, solverstate: PathLike | None = None,
     trust_field: tuple[str, ...] = (), progress: Progress = no_progress, files: OpenFiles | None = None,
@@ -207,7 +208,7 @@ def rank(
     )
 
 
-def _fast(net: Net, row: RankedLayer, order: str, seed: int, fast: str) -> frozenset[int]:
+def _fast(net: Net, row: RankedLayer, order: Order, seed: int, fast: str) -> frozenset[int]:
     """The fast kernels of a layer; none where the layer has too few for the policy."""
     try:
         ranked = ranking(row.evidence.scores, order, seed, row.layer)
@@ -238,7 +239,7 @@ def _windows(inputs: Inputs, request: Request, count: int | None) -> list[tuple[
 
 def _window(
     inputs: Inputs, names: Sequence[str], snapshots: Sequence[Snapshot], request: Request, trusted: frozenset[str],
-    wholes: dict[str, frozenset[int]], order: str, seed: int, fast: str,
+    wholes: dict[str, frozenset[int]], order: Order, seed: int, fast: str,
 ) -> Window:  # fmt: skip
     rows, _ = rank_layers(inputs, names, request, trusted, no_progress)
     kept = {}

@@ -22,7 +22,7 @@ from split_surgery.documents.weights.values import Summary, summary
 from split_surgery.errors import UsageError, nearest
 from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.verbs.warned import warned
-from split_surgery.workspace.any_file import DIRECTORY, Opened, open_any, own_fields, records_of, state_fields
+from split_surgery.workspace.any_file import DIRECTORY, FileKind, Opened, open_any, own_fields, records_of, state_fields
 from split_surgery.workspace.open_files import OpenFiles
 
 
@@ -102,7 +102,7 @@ class ShowReport(Notebook):
         warnings: what Caffe would stop at in the nets.
     """
 
-    kind: str
+    kind: FileKind
     fields: Fields
     nets: tuple[ShownNet, ...]
     history: tuple[ShownBlob, ...] = ()

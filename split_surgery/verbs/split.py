@@ -1,4 +1,4 @@
-"""One function per verb: opens files, hands them to the rest, writes, and returns a frozen report."""
+"""The verbs that split: each opens files, hands them to the rest, writes, and returns a frozen report."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class SplitReport(Notebook):
 
 
 class SplitOptions(TypedDict, total=False):
-    """Options of the splitting verbs; the words and the defaults of the command line (see config.Settings).
+    """Options of the splitting verbs; the words and the defaults of the command line (see options.Settings).
 
     config: a YAML file of options, which those given here override.
     as_path: the directory's name on the machine that trains. check, diff: look, and write nothing.

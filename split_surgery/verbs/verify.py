@@ -149,12 +149,16 @@ def verify(
 ) -> VerifyReport:  # fmt: skip
     """Prove a derived net from the files alone, and by running both nets where an engine is named.
 
+    What is compared: whether Caffe would build the derived net (build_faults) and fill every layer (coverage); the text and the numbers
+    of every layer outside the split ones (changes); each split layer with the block in its place, folded (split_blocks); the new
+    layers of an untrained directory with its split.yaml (against_plan); in an engine, the outputs of both nets (compare).
+
     Args:
         net: a prototxt, or the directory of a split or a fold; then `weights` may be None: its newest snapshot.
         derived: a directory of a split or a fold, or its prototxt and weights. Without it, `net` and `weights` are held against each
             other: does this weights file fit this prototxt? And `net` alone is the directory of a split, whose baseline is looked for
             in the directories around it.
-        trained: take the directory's newest snapshot, and expect every layer to have changed.
+        trained: take the directory's newest snapshot, and allow every layer's numbers to have changed.
         input: a file of inputs (npy, npz, or an image) for the engine; else they are standard normal numbers from `seed`.
         max_drift: largest relative weight change allowed; 0 demands equal bits.
         phase, stage, level: of the layers that an engine runs; they are run as tested.

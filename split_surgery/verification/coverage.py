@@ -24,7 +24,7 @@ from split_surgery.errors import SurgeryError
 
 CoverageStatus = Literal["copied", "shared", "none", "unfilled", "mismatch", "unknown"]
 """copied; shared: its blobs are another layer's; none: it has no blobs; unfilled: it stays random, silently; mismatch: Caffe stops,
-or ties what should be apart; unknown: the type of layer is not known."""
+or layers share parameters that should be separate; unknown: the type of layer is not known."""
 
 FINE: tuple[CoverageStatus, ...] = ("copied", "shared", "none")
 """The states of coverage in which nothing is amiss."""

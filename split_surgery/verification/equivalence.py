@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -54,12 +55,25 @@ class Block:
         return not self.fault and (self.exact or self.drift <= self.rounding)
 
 
+ChangedPart = Literal[
+    "weights",
+    "missing record",
+    "added record",
+    "text",
+    "missing",
+    "added",
+    "order of the layers",
+    "fields of the net itself",
+]
+"""In what a layer, or the net, is not what it was."""
+
+
 @dataclass(frozen=True)
 class Changed:
-    """A layer outside the split layers that is not what it was; `part` says in what."""
+    """A layer outside the split layers that is not what it was."""
 
     layer: str
-    part: str
+    part: ChangedPart
     drift: float | None = None
 
 
@@ -175,7 +189,7 @@ def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
 
 
 def _compared(layer: Layer, members: tuple[str, ...], own: LinearMap, block: LinearMap, once: bool) -> Block:
-    """A layer's own map held against that of a block; `once`: this is rounded to the layer's dtype first.
+    """A layer's own map held against that of a block; `once`: round the block's map to the layer's dtype before comparing.
 
     Raises:
         FileError: they are of different geometry.

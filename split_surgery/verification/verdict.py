@@ -11,9 +11,9 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.shapes import Given
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.verification.coverage import FINE, LayerCoverage, against_baseline, coverage, ignored
-from split_surgery.verification.equivalence import Block, Changed, changes, split_blocks
+from split_surgery.verification.equivalence import Block, Changed, ChangedPart, changes, split_blocks
 
-TRAINING_CHANGES = ("weights", "missing record", "added record")
+TRAINING_CHANGES: tuple[ChangedPart, ...] = ("weights", "missing record", "added record")
 """What training does to a net's weights: it moves them, and Caffe saves the layers of the phase that it trained."""
 
 
@@ -22,7 +22,7 @@ class FileProof:
     """What the files say.
 
     Attributes:
-        inherited: rows of `coverage` that say of the baseline what they say of the derived net: unfilled or unknown there too.
+        inherited: the rows of `coverage` that are unfilled or unknown in the baseline as well.
         ignored: records with blobs in the weights file that the derived net has no layer for.
         blocks: the split layers. changed: everything else that differs.
         faults: layers that Caffe would stop at while it builds the derived net, by name, each with why.

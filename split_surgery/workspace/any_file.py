@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +22,13 @@ from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
 from split_surgery.workspace.yaml_file import YamlFile
 
-NET, SOLVER, WEIGHTS, STATE, DIRECTORY = "net", "solver", "weights", "solver state", "directory"
+FileKind = Literal["net", "solver", "weights", "solver state", "directory"]
+
+NET: FileKind = "net"
+SOLVER: FileKind = "solver"
+WEIGHTS: FileKind = "weights"
+STATE: FileKind = "solver state"
+DIRECTORY: FileKind = "directory"
 
 CURRENT_STEP = 4
 
@@ -36,7 +43,7 @@ class Opened:
         others: further prototxts of a directory, by name. plan: what its split.yaml or fold.yaml says.
     """
 
-    kind: str
+    kind: FileKind
     name: str
     text: Prototxt | None = None
     weights: Weights | None = None

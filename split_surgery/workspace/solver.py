@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from split_surgery.documents.edit.layer_text import eol_near
-from split_surgery.documents.net.net import INNER_NETS
+from split_surgery.documents.net.net import INNER_NETS, NET_FIELDS
 from split_surgery.documents.prototxt import Document, Field, Message, Scalar, quote
 from split_surgery.documents.spans import Splice
 from split_surgery.errors import UsageError
 
-NET_FIELDS = ("net", "train_net", "test_net")
 DEFAULT_PREFIX = "net"
 
 

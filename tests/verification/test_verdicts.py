@@ -95,13 +95,17 @@ def test_a_bottom_that_nothing_makes(tmp_path):
     (warning,) = show(net).warnings
     assert warning == 'conv1_1: reads "daat", which nothing before it makes: Caffe stops here'
     said = residual(net, model, tmp_path / "out", measure="norm").warnings
-    assert said == ('conv1_1: reads "daat", which nothing before it makes (Caffe stops here, before the split and after it)',)
+    assert said == (
+        'conv1_1: reads "daat", which nothing before it makes (Caffe stops here, before the split and after it)',
+    )
 
 
 def test_a_byte_order_mark(tmp_path):
     net, model = write_tiny(tmp_path)
     net.write_bytes(b"\xef\xbb\xbf" + net.read_bytes())
-    assert verify(net, model).problems == (f"{net.name}: starts with a byte order mark, which Caffe's parser refuses: remove it",)
+    assert verify(net, model).problems == (
+        f"{net.name}: starts with a byte order mark, which Caffe's parser refuses: remove it",
+    )
     assert "byte order mark" in show(net).warnings[0]
     assert "byte order mark" in residual(net, model, tmp_path / "out", measure="norm").warnings[0]
 

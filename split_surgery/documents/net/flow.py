@@ -10,6 +10,7 @@ from typing import NamedTuple
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
+from split_surgery.errors import NotFoldable
 
 
 class Value(NamedTuple):
@@ -47,26 +48,37 @@ class Flow:
         """The layer that makes a value, unless it is an input of the net."""
         return self.layers[value.maker] if value.maker >= 0 else None
 
-    def within(self, layers: Iterable[int], last: int) -> Value | str:
-        """The one value that a group of layers starts from, where it is closed; else the reason why it is not.
+    def bottom_of(self, layers: Iterable[int], last: int) -> Value:
+        """The one value that a closed group of layers reads.
 
-        Closed is a group that reads one value from outside, and of whose values only the one top of `last` is read outside.
+        A group is closed if it reads exactly one value from outside, and only the one top of `last` is read outside it.
+
+        Raises:
+            NotFoldable: the group is not closed.
         """
         group = set(layers)
         if len(self.makes[last]) != 1:
-            return f'"{self.layers[last].name}" has {len(self.makes[last])} tops'
+            raise NotFoldable(f'"{self.layers[last].name}" has {len(self.makes[last])} tops')
         read = {value for at in group for value in self.reads[at] if value.maker not in group}
         for at in sorted(group):
             for value in self.makes[at] if at != last else ():
                 readers = self.readers.get(value, [])
                 if not readers:
-                    return f'its blob "{value.blob}" is an output of the net'
+                    raise NotFoldable(f'its blob "{value.blob}" is an output of the net')
                 for reader in readers:
                     if reader not in group:
-                        return f'its blob "{value.blob}" is read by "{self.layers[reader].name}" too'
+                        raise NotFoldable(f'its blob "{value.blob}" is read by "{self.layers[reader].name}" too')
         if len(read) != 1:
-            return "it reads " + (", ".join(f'"{value.blob}"' for value in sorted(read)) or "nothing")
+            raise NotFoldable("it reads " + (", ".join(f'"{value.blob}"' for value in sorted(read)) or "nothing"))
         return read.pop()
+
+    def closes(self, layers: Iterable[int], last: int) -> bool:
+        """Whether a group of layers is closed."""
+        try:
+            self.bottom_of(layers, last)
+        except NotFoldable:
+            return False
+        return True
 
 
 def flows(net: Net) -> list[Flow]:

@@ -15,6 +15,9 @@ from split_surgery.errors import Defect, FileError, FilePlace, SurgeryError, Uns
 TRAIN_NETS = ("net_param", "train_net_param")
 """Fields of a solver that hold the net it trains."""
 
+NET_FIELDS = ("net", "train_net", "test_net")
+"""A solver's fields that name the files of nets."""
+
 INNER_NETS = (*TRAIN_NETS, "test_net_param")
 """Fields of a solver that hold a net."""
 
@@ -215,7 +218,7 @@ def _net_message(document: Document) -> Message:
         return inner[0]
     if any(True for name in LAYERS for _ in root.named(name)):
         return root
-    paths = [value.text for name in ("net", "train_net", "test_net") for value in root.scalars(name)]
+    paths = [value.text for name in NET_FIELDS for value in root.scalars(name)]
     if paths:
         raise UsageError(
             f'{document.name} is a solver that only names its net, "{paths[0]}"',

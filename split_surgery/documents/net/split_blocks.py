@@ -1,4 +1,4 @@
-"""The blocks that splits made, known by their structure, in the order of no recipe and without split.yaml.
+"""The blocks that splits made, recognised by their structure alone: neither a recipe nor split.yaml is consulted.
 
 A region is a closed group of linear layers: it reads one blob, and of what it makes only its top is read elsewhere. It has to be the
 same in every phase and stage that has any of its layers.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from split_surgery.documents.net.flow import Flow, Value, flows
 from split_surgery.documents.net.layer import POINTWISE, Layer
 from split_surgery.documents.net.net import Net
-from split_surgery.errors import SurgeryError
+from split_surgery.errors import NotFoldable, SurgeryError
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,23 @@ class Region:
         """Where its layers are in a flow; empty where it has none of them."""
         return [flow.places[name] for name in self.layers if name in flow.places]
 
-    def bottom(self, flow: Flow) -> Value | str | None:
-        """What it reads in a flow; None where the flow has none of its layers; or the reason why it is no region there."""
+    def bottom(self, flow: Flow) -> Value | None:
+        """What it reads in a flow; None where the flow has none of its layers.
+
+        Raises:
+            NotFoldable: it is no region there.
+        """
         there = self.places(flow)
         if not there:
             return None
         when = "" if flow.state.phase == "TRAIN" else f" in phase {flow.state.phase}"
         if len(there) < len(self.layers):
             missing = next(name for name in self.layers if name not in flow.places)
-            return f'"{missing}" is not there{when}'
-        found = flow.within(there, flow.places[self.last])
-        return found if isinstance(found, Value) else found + when
+            raise NotFoldable(f'"{missing}" is not there{when}')
+        try:
+            return flow.bottom_of(there, flow.places[self.last])
+        except NotFoldable as error:
+            raise NotFoldable(error.reason + when) from error
 
 
 Named = Callable[[str, list[str]], "str | None"]
@@ -148,7 +154,7 @@ class Splits:
                 continue
             parts = [first, *units, last]
             members = frozenset({concat, *sums}).union(*(part.members for part in parts))
-            if closed and not isinstance(self.flow.within(members, last.at), Value):
+            if closed and not self.flow.closes(members, last.at):
                 continue
             names = [part.name for part in parts] + [self.flow.layers[at].name for at in (*sums, concat)]
             name = self.named(last.name, _old_names(names, self.flow.layers[last.at].tops[0]))

@@ -18,7 +18,7 @@ from split_surgery.documents.rope import Rope
 from split_surgery.documents.spans import Reader, Span
 from split_surgery.documents.v1 import modern_type_of
 from split_surgery.documents.weights import wire
-from split_surgery.documents.weights.blobs import Array, Record
+from split_surgery.documents.weights.blobs import Array, Record, padded
 from split_surgery.documents.weights.wire import LENGTH, VARINT, WireField, tagged
 from split_surgery.errors import BytePlace, FileError, FilePlace, Unsupported
 
@@ -52,7 +52,7 @@ MAX_BLOB_SIZE = 2**31 - 1
 
 @dataclass(frozen=True)
 class BlobRef:
-    """A blob (see weights.Blob) known by its span.
+    """A blob (see blobs.Blob) known by its span.
 
     Attributes:
         number: the field that holds the numbers.
@@ -318,8 +318,8 @@ def encode_blob(array: Array, like: BlobRef) -> bytes:
     if like.number == BLOB_RAW:
         data = tagged(BLOB_RAW_TYPE, RAW_TYPES.index(like.dtype)) + data
     if like.legacy:
-        padded = (1,) * (4 - array.ndim) + array.shape
-        legacy = b"".join(tagged(number, padded[axis]) for number, axis in BLOB_LEGACY.items())
+        four = padded(array.shape)
+        legacy = b"".join(tagged(number, four[axis]) for number, axis in BLOB_LEGACY.items())
         return legacy + data
     shape = tagged(BLOB_SHAPE, tagged(SHAPE_DIM, b"".join(wire.varint(size) for size in array.shape)))
     return data + shape if like.number < BLOB_SHAPE else shape + data

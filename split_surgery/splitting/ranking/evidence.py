@@ -1,4 +1,4 @@
-"""From files to scores: finds the snapshots that show how kernels moved, and measures them."""
+"""From snapshots to scores: how the kernels of a layer moved, measured (find_snapshots.py finds the files)."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from split_surgery.documents.source import Progress
 from split_surgery.documents.weights.blobs import Blob
 from split_surgery.documents.weights.records import same_record
 from split_surgery.errors import SurgeryError, UsageError
+from split_surgery.kernels.orders import Order
 from split_surgery.splitting.history import laid_beside, train_state
 from split_surgery.splitting.ranking.evidence import (
     Evidence,
@@ -31,7 +32,7 @@ from split_surgery.workspace.snapshots import Snapshot, snapshot_of, snapshots_i
 from split_surgery.workspace.solver import snapshot_prefix
 
 
-def sentence(evidence: Evidence, order: str, seed: int) -> str:
+def sentence(evidence: Evidence, order: Order, seed: int) -> str:
     """What fast and slow mean."""
     if order == "random":
         return f"fast/slow at random (seed {seed}), a control, NOT TPM"

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal, get_args
 
 INPUT = ""
 """The bottom of the layer being split, where a part names its bottoms."""
 
 
-EVEN_CENTERS = ("low", "high", "both")
+EvenCenter = Literal["low", "high", "both"]
+EVEN_CENTERS: tuple[EvenCenter, ...] = get_args(EvenCenter)
 """Which of the two middle taps of an axis of even size counts as the spatial centre."""
 
 
-SKIPS = ("identity", "average")
+SkipKind = Literal["identity", "average"]
+SKIPS: tuple[SkipKind, ...] = get_args(SkipKind)
 """How the skip path of a strided layer takes its input: the pixel the stride stops at, or the mean of those it steps over."""
 
 
