@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from split_surgery.documents.edit.layer_edit import GEOMETRY, LayerEdit, NewField, geometry_fields
 from split_surgery.documents.net.flow import Flow, NetFlows, Value
@@ -15,14 +16,11 @@ from split_surgery.documents.net.parameters import blob_of
 from split_surgery.documents.net.split_blocks import Region
 from split_surgery.documents.weights.blobs import Array, Weights
 from split_surgery.errors import NotFoldable
-from split_surgery.folding.compose import fold_group
+from split_surgery.folding.compose import JOINED, CheckSize, fold_group
 from split_surgery.folding.linear import Trust, flag
 from split_surgery.folding.probe import prove_fold
 from split_surgery.kernels.dense import grouped
 from split_surgery.kernels.linear_maps import LinearMap, Slide
-
-JOINERS = ("Concat", "Eltwise")
-"""Linear layers without blobs."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,8 @@ def collapse(
             if not allow_larger:
                 trust = replace(trust, most=_most(text.net, weights, region))
             with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
-                now = _composed(text, weights, flow, places, bottom, last, trust)
+                check = None if allow_larger else _growth_check(texts, weights, region)
+                now = _composed(text, weights, flow, places, bottom, last, trust, check)
             if not (np.isfinite(now.weight).all() and np.isfinite(now.bias).all()):
                 raise NotFoldable("its weights hold NaN or infinity")
             if found is not None and not _same(now, found):
@@ -93,11 +92,12 @@ def collapse(
 
 
 def _composed(
-    text: NetFlows, weights: Weights, flow: Flow, places: Sequence[int], bottom: Value, last: int, trust: Trust
-) -> LinearMap:
+    text: NetFlows, weights: Weights, flow: Flow, places: Sequence[int], bottom: Value, last: int, trust: Trust,
+    check_size: CheckSize | None,
+) -> LinearMap:  # fmt: skip
     """The map of a region in one flow; why there is none says in which phase, where the net has several."""
     try:
-        return fold_group(text.net, weights, flow, places, bottom, last, trust)
+        return fold_group(text.net, weights, flow, places, bottom, last, trust, check_size)
     except NotFoldable as error:
         if error.layer is not None and len(text.net.named(error.layer)) > 1:
             raise NotFoldable(f"{error.reason}, {flow.state.said}", error.place, layer=error.layer) from error
@@ -173,11 +173,8 @@ def _stored(
         raise NotFoldable(f"its numbers overflow {stored.dtype.name}")
     before = sum(_parameters(net, weights, name) for name in region.layers)
     after = stored.size + (bias.size if bias is not None else 0)
-    work = (_work(texts, weights, region), float(stored.size))
-    if not allow_larger and (after > before or work[1] > work[0] * (1 + 1e-12)):
-        grown = [f"{before:,} parameters would be {after:,}"] if after > before else []
-        grown += [f"{work[0]:,.0f} multiply-adds a pixel would be {work[1]:,.0f}"] if work[1] > work[0] else []
-        raise NotFoldable(f"it would grow: {' and '.join(grown)} (--allow-larger folds it)")
+    if not allow_larger:
+        _check_grown(texts, weights, region, before, after, stored.size)
     largest = float(np.abs(stored).max()) if stored.size else 0.0
     return Collapsed(
         region,
@@ -193,6 +190,35 @@ def _stored(
     )
 
 
+def _check_grown(
+    texts: Sequence[NetFlows], weights: Weights, region: Region, before: int, after: int, size: int
+) -> None:
+    """Raises: NotFoldable, where the layer has more numbers than the region, or multiplies more. size: numbers of its weight."""
+    work = (_work(texts, weights, region), float(size))
+    if after > before or work[1] > work[0] * (1 + 1e-12):
+        grown = [f"{before:,} parameters would be {after:,}"] if after > before else []
+        grown += [f"{work[0]:,.0f} multiply-adds a pixel would be {work[1]:,.0f}"] if work[1] > work[0] else []
+        raise NotFoldable(f"it would grow: {' and '.join(grown)} (--allow-larger folds it)")
+
+
+def _growth_check(texts: Sequence[NetFlows], weights: Weights, region: Region) -> CheckSize:
+    """Says of a region that will grow so before its last and largest product is worked out, from the zeros in its factors alone."""
+    net = next(text.net for text in texts if text.net.named(region.anchor))
+    anchor = net.named(region.anchor)[0]
+    before = sum(_parameters(net, weights, name) for name in region.layers)
+
+    def check(pattern: npt.NDArray[np.bool_], slide: Slide) -> None:
+        group = 1 if anchor.type == "InnerProduct" else anchor.geometry().group
+        parts = grouped(pattern.astype(np.float32), group)
+        size = (pattern.size if parts is None else parts.size) * slide.kernel[0] * slide.kernel[1]
+        biased = (
+            flag(anchor, "bias_term", default=True) if anchor.type == "InnerProduct" else anchor.geometry().bias_term
+        )
+        _check_grown(texts, weights, region, before, size + (len(pattern) if biased else 0), size)
+
+    return check
+
+
 def _most(net: Net, weights: Weights, region: Region) -> int:
     """Numbers that a region may have while it is composed, groups written out, if it is not to grow."""
     groups = [1]
@@ -204,7 +230,7 @@ def _most(net: Net, weights: Weights, region: Region) -> int:
 def _parameters(net: Net, weights: Weights, name: str) -> int:
     """Numbers in a layer's blobs."""
     layer = net.named(name)[0]
-    if layer.type in JOINERS:
+    if layer.type in JOINED:
         return 0
     blobs = [blob_of(net, weights, layer, index) for index in range(3)]
     return sum(blob.count for blob in blobs if blob is not None)

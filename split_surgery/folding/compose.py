@@ -6,11 +6,12 @@ convolution. Layers are understood by what they are: neither a plan nor a recipe
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar, Union
 
 import numpy as np
+import numpy.typing as npt
 
 from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer import Layer
@@ -22,16 +23,26 @@ from split_surgery.kernels.linear_maps import (
     ChannelMap,
     LinearMap,
     NotExact,
+    Slide,
     after,
     after_channels,
+    check_exact,
+    connected,
     joined_size,
     scaled,
+    slide_after,
     stacked,
     summed,
     unchanged,
 )
 
 _Key = TypeVar("_Key", bound=Hashable)
+
+JOINED = ("Concat", "Eltwise")
+"""Types of layers that join several maps into one."""
+
+CheckSize = Callable[["npt.NDArray[np.bool_]", Slide], None]
+"""Is told which channels (c) each output (n) will depend on, and how the map will slide."""
 
 IMAGE, VECTOR = "convolution", "InnerProduct"
 """What a map reads at once: a patch, or the whole image flattened."""
@@ -75,9 +86,13 @@ def fold_block(
 
 
 def fold_group(
-    net: Net, weights: Weights, flow: Flow, group: Sequence[int], bottom: Value, last: int, trust: Trust
-) -> LinearMap:
+    net: Net, weights: Weights, flow: Flow, group: Sequence[int], bottom: Value, last: int, trust: Trust,
+    check_size: CheckSize | None = None,
+) -> LinearMap:  # fmt: skip
     """Compose a closed group of a flow's layers (places in it), from the value it reads to the top of its `last`.
+
+    Args:
+        check_size: is told what the whole will be like before the product that makes it, and may raise.
 
     Raises:
         NotFoldable, Unsupported: a layer is not linear, or not understood; or the whole is not exact.
@@ -85,7 +100,17 @@ def fold_group(
     """
     makers = {value: (flow.layers[at], flow.reads[at]) for at in group for value in flow.makes[at]}
     walk = _Walk(net, weights, makers, bottom, trust)
-    found = walk.value(flow.makes[last][0])
+    top = flow.makes[last][0]
+    if check_size is not None:
+        end = top
+        while (
+            end in makers
+            and makers[end][0].type not in (*JOINED, "Convolution", "InnerProduct")
+            and len(makers[end][1]) == 1
+        ):
+            end = makers[end][1][0]
+        walk.end, walk.check_size = end, check_size
+    found = walk.value(top)
     if not isinstance(found, _Found):
         flow.layers[last].leave("has neither a convolution nor an InnerProduct before it")
     return found.map
@@ -121,6 +146,8 @@ class _Walk(Generic[_Key]):
         self.used: set[str] = set()
         self.done: dict[_Key, _Part] = {bottom: None}
         self.open: set[_Key] = set()
+        self.end: _Key | None = None  # from there to the end of the group channels are scaled only
+        self.check_size: CheckSize | None = None
 
     def value(self, key: _Key) -> _Part:
         """What leads to a value. (Without recursion: a chain may be longer than the interpreter's stack.)"""
@@ -144,14 +171,14 @@ class _Walk(Generic[_Key]):
             self.used.add(layer.name)
             check_understood(layer, self.trust)
             try:
-                self.done[at] = self._compose(layer, [self.done[bottom] for bottom in bottoms])
+                self.done[at] = self._compose(layer, [self.done[bottom] for bottom in bottoms], last=at == self.end)
             except NotExact as error:
                 layer.leave(str(error))
             self.open.discard(at)
         return self.done[key]
 
-    def _compose(self, layer: Layer, inner: list[_Part]) -> _Part:
-        if layer.type in ("Concat", "Eltwise"):
+    def _compose(self, layer: Layer, inner: list[_Part], last: bool) -> _Part:
+        if layer.type in JOINED:
             return self._joined(layer, inner)
         if len(inner) != 1:
             layer.leave(f"has {len(inner)} bottoms")
@@ -174,6 +201,9 @@ class _Walk(Generic[_Key]):
                 f"is {'an' if over == VECTOR else 'a'} {over} after {'an' if over == IMAGE else 'a'} {before.over}"
             )
         self._check_channels(layer, own.weight.shape[1], len(before.map.weight))
+        if last and self.check_size is not None:
+            check_exact(own, before.map)
+            self.check_size(connected(own, before.map), slide_after(own.slide, before.map.slide))
         return _Found(after(own, before.map), over)
 
     def _by_channel(self, layer: Layer, before: _Part) -> _Part:

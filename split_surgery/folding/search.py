@@ -122,7 +122,9 @@ class Search:
         try:
             self.done.append(collapse(self.texts, self.inputs.weights, region, self.trust, self.allow_larger))
         except (NotFoldable, Unsupported) as error:
-            self.failed.append((region, error))
+            # Its traceback would keep the arrays of every region that failed.
+            error.__cause__ = error.__context__ = None
+            self.failed.append((region, error.with_traceback(None)))
             return False
         return True
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from split_surgery.kernels.dense import Array, Wide, product
 
@@ -138,30 +139,58 @@ def after(outer: LinearMap, inner: LinearMap) -> LinearMap:
     Raises:
         NotExact: `outer` pads the output of `inner` with zeros, which padding its input does not give.
     """
-    matrix, strides = outer.weight[:, :, 0, 0], _times(outer.slide.stride, inner.slide.stride)
+    check_exact(outer, inner)
+    matrix, slide = outer.weight[:, :, 0, 0], slide_after(outer.slide, inner.slide)
     selects = outer.slide.pointwise and _selects(matrix)
     weight: Array
     if selects:
         rows = np.argmax(matrix, axis=1)
         weight, bias = inner.weight[rows], inner.bias[rows]
         bias = bias.astype(np.float64) + outer.bias if outer.bias.any() else bias
-        slide = inner.slide._replace(stride=strides)
     elif inner.slide.pointwise and not outer.slide.pointwise:
         weight, bias = _taken_in(outer, inner)
-        pad, dilation = (_times(pair, inner.slide.stride) for pair in (outer.slide.pad, outer.slide.dilation))
-        slide = Slide(outer.slide.kernel, strides, pad, dilation)
     elif outer.slide.pointwise:
         weight, bias = product(matrix, inner.weight), product(matrix, inner.bias) + outer.bias
-        slide = inner.slide._replace(stride=strides)
     else:
         weight, bias = _spread(outer, inner)
-        slide = Slide((weight.shape[2], weight.shape[3]), strides, inner.slide.pad)
     sums = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
     return LinearMap(
         weight, bias, slide, max(outer.group, inner.group), outer.bias_term or inner.bias_term,
         sums * inner.reach + outer.reach,
         inner.roundings + (int(outer.bias.any()) if selects else outer.roundings + outer.weight[0].size + 1),
     )  # fmt: skip
+
+
+def check_exact(outer: LinearMap, inner: LinearMap) -> None:
+    """Raises: NotExact, where `outer` pads the output of `inner` with zeros, which padding its input does not give."""
+    if any(outer.slide.pad):
+        if not inner.slide.pointwise:
+            raise NotExact("it pads the output of a further spatial kernel")
+        if inner.bias.any():
+            raise NotExact(PADDED_BIAS)
+
+
+def slide_after(outer: Slide, inner: Slide) -> Slide:
+    """How `outer` on the output of `inner` slides, where that is exact."""
+    strides = _times(outer.stride, inner.stride)
+    if outer.pointwise:
+        return inner._replace(stride=strides)
+    if inner.pointwise:
+        return Slide(outer.kernel, strides, _times(outer.pad, inner.stride), _times(outer.dilation, inner.stride))
+    steps = _times(outer.dilation, inner.stride)
+    height, width = (inner.dilation[i] * (inner.kernel[i] - 1) + steps[i] * (outer.kernel[i] - 1) + 1 for i in (0, 1))
+    return Slide((height, width), strides, inner.pad)
+
+
+def connected(outer: LinearMap, inner: LinearMap) -> npt.NDArray[np.bool_]:
+    """Which input channels (c) each output (n) of `outer` on the output of `inner` may depend on: (n, c), known from their zeros."""
+    ends, starts = ((one.weight != 0).any(axis=(2, 3)) for one in (outer, inner))
+    if ends.all():
+        return np.broadcast_to(starts.any(axis=0), (len(ends), starts.shape[1]))
+    if starts.all():
+        return np.broadcast_to(ends.any(axis=1)[:, None], (len(ends), starts.shape[1]))
+    counts: npt.NDArray[np.float32] = ends.astype(np.float32) @ starts.astype(np.float32)
+    return counts > 0
 
 
 def after_channels(outer: LinearMap, inner: ChannelMap) -> LinearMap:
@@ -187,8 +216,6 @@ def after_channels(outer: LinearMap, inner: ChannelMap) -> LinearMap:
 
 def _taken_in(outer: LinearMap, inner: LinearMap) -> tuple[Wide, Wide]:
     """A kernel on what a map without neighbours makes."""
-    if any(outer.slide.pad) and inner.bias.any():
-        raise NotExact(PADDED_BIAS)
     weight = np.zeros((*outer.weight.shape[:1], inner.weight.shape[1], *outer.slide.kernel))
     for row, column in np.ndindex(*outer.slide.kernel):
         weight[:, :, row, column] = product(outer.weight[:, :, row, column], inner.weight[:, :, 0, 0])
@@ -213,12 +240,9 @@ def _times(a: Pair, b: Pair) -> Pair:
 
 def _spread(outer: LinearMap, inner: LinearMap) -> tuple[Wide, Wide]:
     """A kernel over a kernel, taps side by side."""
-    if any(outer.slide.pad):
-        raise NotExact("it pads the output of a further spatial kernel")
     first, second = inner.slide, outer.slide
     steps = _times(second.dilation, first.stride)
-    size = [first.dilation[i] * (first.kernel[i] - 1) + steps[i] * (second.kernel[i] - 1) + 1 for i in (0, 1)]
-    weight = np.zeros((outer.weight.shape[0], inner.weight.shape[1], *size))
+    weight = np.zeros((outer.weight.shape[0], inner.weight.shape[1], *slide_after(second, first).kernel))
     for row, column in np.ndindex(*second.kernel):
         rows = [row * steps[0] + at * first.dilation[0] for at in range(first.kernel[0])]
         columns = [column * steps[1] + at * first.dilation[1] for at in range(first.kernel[1])]

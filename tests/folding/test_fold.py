@@ -8,6 +8,8 @@ import pytest
 from split_surgery import apply, extension, fold, residual, skip, verify
 from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.errors import UsageError
+from split_surgery.folding import compose
+from split_surgery.kernels import linear_maps
 from tests.support.fold_laws import LAWS, PLAIN, PLAIN_SHAPES, agree, files, retrained
 from tests.support.linear_nets import (
     INPUT,
@@ -199,6 +201,21 @@ GROUPED = (
     + layer("conv1", "Convolution", "data", "conv1", "convolution_param { num_output: 8 kernel_size: 3 group: 2 }")
     + relu("conv1")
 )
+
+
+def test_what_will_grow_is_not_worked_out(tmp_path, monkeypatch):
+    """A separable pair in one kernel would be nine times as large: its factors' zeros say so, without their product."""
+    text = (
+        INPUT + conv("dw", "data", num_output=4, group=4, kernel_size=3) + conv("pw", "dw", num_output=8, kernel_size=1)
+    )
+    base = write_net(tmp_path, text, model_of(text, {"dw": [(4, 1, 3, 3), (4,)], "pw": [(8, 4, 1, 1), (8,)]}))
+    multiplied = []
+    monkeypatch.setattr(compose, "after", lambda *maps: multiplied.append(maps) or linear_maps.after(*maps))
+    (left,) = fold(*base, tmp_path / "left", all=True).left
+    assert left.reason.startswith("it would grow: 80 parameters would be 296 and ")
+    assert multiplied == []
+    assert fold(*base, tmp_path / "larger", all=True, allow_larger=True).parameters == (80, 296)
+    assert len(multiplied) == 1
 
 
 def test_groups_come_back_where_they_are_still_there(tmp_path):

@@ -1,56 +1,171 @@
-"""Deliberate faults in folding, each of which the laws must catch: (what, module, the code as it is, the fault)."""
+"""Deliberate faults in folding, each of which the laws must catch: a function of the package, by its name, made to do wrong.
+
+`plant("a fault's name")` puts it into this process; fold_laws.py does so before it runs the laws.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import copy
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import split_surgery.verbs.fold
+from split_surgery.documents.edit import layer_edit
+from split_surgery.documents.edit.layer_edit import LayerEdit
+from split_surgery.documents.net.flow import Flow
+from split_surgery.folding import collapse, edits, linear
+from split_surgery.kernels import dense, linear_maps
 
 
 class Fault(NamedTuple):
-    """`arithmetic`: whether the fold computes something else then, which its own probe must notice too."""
+    """`wrong` takes the function that `home` has by that name, and gives the faulty one.
+
+    `arithmetic`: whether the fold computes something else then, which its own probe must notice too.
+    """
 
     what: str
-    module: str
-    code: str
-    fault: str
+    home: Any
+    name: str
+    wrong: Callable[[Callable[..., Any]], Callable[..., Any]]
     arithmetic: bool = True
 
 
+def _transposed(outer):
+    """The map with its matrix turned, where it only selects channels."""
+    matrix = outer.weight[:, :, 0, 0]
+    selects = outer.slide.pointwise and (np.count_nonzero(matrix, axis=1) == 1).all()
+    return replace(outer, weight=outer.weight.swapaxes(0, 1)) if selects else outer
+
+
+def _no_outer_bias(after):
+    return lambda outer, inner: after(
+        replace(outer, bias=np.zeros_like(outer.bias)) if outer.slide.pointwise else outer, inner
+    )
+
+
+def _no_inner_bias(after):
+    return lambda outer, inner: after(
+        outer, replace(inner, bias=np.zeros_like(inner.bias)) if outer.slide.pointwise else inner
+    )
+
+
+def _shift_ignores_padding(after_channels):
+    def wrong(outer, inner):
+        unpadded = replace(outer, slide=outer.slide._replace(pad=(0, 0)))
+        return replace(after_channels(unpadded, inner), slide=outer.slide)
+
+    return wrong
+
+
+def _groups_in_reverse(ungrouped):
+    def wrong(weight, group):
+        written_out = ungrouped(weight, group)
+        blocks = written_out.reshape(len(weight), group, -1, *weight.shape[2:])
+        return blocks[:, ::-1].reshape(written_out.shape)
+
+    return wrong
+
+
+def _of_batch_norms(change):
+    """by_channel with the two vectors of a BatchNorm changed."""
+    return lambda by_channel: (
+        lambda net, weights, layer, trust: (
+            change(*by_channel(net, weights, layer, trust))
+            if layer.type == "BatchNorm"
+            else by_channel(net, weights, layer, trust)
+        )
+    )
+
+
+def _no_bias_of_scale(by_channel):
+    def wrong(net, weights, layer, trust):
+        scale, shift = by_channel(net, weights, layer, trust)
+        return scale, None if layer.type == "Scale" else shift
+
+    return wrong
+
+
+def _factor_of_one(vector):
+    return lambda layer, blob, size: np.ones_like(vector(layer, blob, size)) if size == 1 else vector(layer, blob, size)
+
+
+def _as_stored(inner_product):
+    """The matrix of a transposed InnerProduct taken row by row as it is in the file."""
+
+    def wrong(net, weights, layer):
+        found = inner_product(net, weights, layer)
+        if not linear.flag(layer, "transpose", default=False):
+            return found
+        matrix = found.weight[:, :, 0, 0]
+        return replace(found, weight=matrix.T.reshape(matrix.shape)[:, :, None, None])
+
+    return wrong
+
+
+def _readers_outside_ignored(bottom_of):
+    def wrong(self, layers, last):
+        group = set(layers)
+        blind = copy.copy(self)
+        blind.readers = {value: [at for at in read if at in group] or [last] for value, read in self.readers.items()}
+        return bottom_of(blind, group, last)
+
+    return wrong
+
+
+def _records_kept(record_changes):
+    return lambda *arguments: [one if one.edits else replace(one, splices=[]) for one in record_changes(*arguments)]
+
+
+def _without_dilation(geometry_fields):
+    return lambda kernel, stride, pad, dilation: geometry_fields(kernel, stride, pad, (1, 1))
+
+
 FAULTS = (
-    Fault("wrong centre", "kernels/linear_maps.py", "tap * dilation - pad + into.pad[axis]", "tap * dilation - pad"),
-    Fault("transposed reorder", "kernels/linear_maps.py", "rows = np.argmax(matrix, axis=1)", "rows = np.argmax(matrix, axis=0)"),
-    Fault("bias of a 1x1 dropped", "kernels/linear_maps.py",
-          "product(matrix, inner.bias) + outer.bias", "product(matrix, inner.bias)"),
-    Fault("bias before a 1x1 dropped", "kernels/linear_maps.py",
-          "product(matrix, inner.bias) + outer.bias", "np.zeros(len(matrix)) + outer.bias"),
-    Fault("bias before a kernel seen by one tap", "kernels/linear_maps.py",
-          "bias = bias + product(outer.weight", "bias = outer.bias + product(outer.weight"),
-    Fault("coefficient ignored", "kernels/linear_maps.py",
-          "np.asarray(part.weight, np.float64) * k,", "np.asarray(part.weight, np.float64),"),
-    Fault("bottoms of a Concat in reverse", "kernels/linear_maps.py",
-          "np.concatenate([p.weight for p in parts])", "np.concatenate([p.weight for p in parts[::-1]])"),
-    Fault("stride forgotten", "kernels/linear_maps.py",
-          "_times(outer.slide.stride, inner.slide.stride)", "inner.slide.stride"),
-    Fault("padding after a bias taken for exact", "kernels/linear_maps.py",
-          "if any(outer.slide.pad) and inner.bias.any():", "if False:"),
-    Fault("padding after a shift taken for exact", "kernels/linear_maps.py",
-          "if any(outer.slide.pad) and inner.shift.any():", "if False:"),
-    Fault("groups in the wrong place", "kernels/dense.py",
-          "dense[rows, at * width : (at + 1) * width]", "dense[rows, (group - 1 - at) * width : (group - at) * width]"),
-    Fault("eps outside the root", "folding/linear.py", "np.sqrt(variance * share + eps)", "(np.sqrt(variance * share) + eps)"),
-    Fault("scale factor not divided", "folding/linear.py", "share = 1.0 / factor if factor else 0.0", "share = 1.0"),
-    Fault("mean added", "folding/linear.py", "return scale, -mean * share * scale", "return scale, mean * share * scale"),
-    Fault("Scale's bias dropped", "folding/linear.py",
-          "first.size).astype(np.float64) if rest else None", "first.size).astype(np.float64) if False else None"),
-    Fault("transposition forgotten", "folding/linear.py", "matrix = matrix.T if transposed else matrix",
-          "matrix = matrix.reshape(matrix.shape[::-1]) if transposed else matrix"),
-    Fault("statistics of the batch taken for stored ones", "verbs/fold.py",
-          'if trains or layer.type.endswith("Loss"):', "if False:", arithmetic=False),
-    Fault("blob read elsewhere", "documents/net/flow.py", "if reader not in group:", "if False:", arithmetic=False),
-    Fault("stale records kept", "folding/edits.py",
-          'splices = [Splice(*record.span, b"")] if isinstance(record, LayerRecord) else []', "splices = []", arithmetic=False),
-    Fault("suffix kept in names of parameters", "documents/edit/layer_edit.py",
-          "text.removesuffix(self.unsuffix) + self.suffix", "text + self.suffix", arithmetic=False),
-    Fault("bias_term: false kept", "folding/collapse.py", 'drops.append("bias_term")', "pass", arithmetic=False),
-    Fault("dilation forgotten", "documents/edit/layer_edit.py",
-          '("dilation", "dilation", "dilation", dilation, 1)', '("dilation", "dilation", "dilation", (1, 1), 1)', arithmetic=False),
+    Fault("wrong centre", linear_maps, "embedded",
+          lambda f: lambda weight, slide, into: weight if slide == into else
+          None if (placed := f(weight, slide, into)) is None else np.roll(placed, 1, axis=2)),
+    Fault("transposed reorder", linear_maps, "after", lambda f: lambda outer, inner: f(_transposed(outer), inner)),
+    Fault("bias of a 1x1 dropped", linear_maps, "after", _no_outer_bias),
+    Fault("bias before a 1x1 dropped", linear_maps, "after", _no_inner_bias),
+    Fault("bias before a kernel seen by one tap", linear_maps, "_passed_on",
+          lambda f: lambda outer, shift: f(replace(
+              outer, weight=outer.weight[:, :, :1, :1], slide=outer.slide._replace(kernel=(1, 1))), shift)),
+    Fault("coefficient ignored", linear_maps, "summed", lambda f: lambda parts, ks: f(parts, [1.0] * len(parts))),
+    Fault("bottoms of a Concat in reverse", linear_maps, "stacked", lambda f: lambda parts: f(parts[::-1])),
+    Fault("stride forgotten", linear_maps, "slide_after",
+          lambda f: lambda outer, inner: f(outer, inner)._replace(stride=inner.stride)),
+    Fault("padding after a bias taken for exact", linear_maps, "check_exact", lambda f: lambda outer, inner: None),
+    Fault("padding after a shift taken for exact", linear_maps, "after_channels", _shift_ignores_padding),
+    Fault("groups in the wrong place", dense, "ungrouped", _groups_in_reverse),
+    Fault("eps outside the root", linear, "by_channel", _of_batch_norms(
+        lambda scale, shift: (1 / (np.sqrt(1 / scale**2 - 1e-3) + 1e-3), shift))),
+    Fault("scale factor not divided", linear, "_vector", _factor_of_one),
+    Fault("mean added", linear, "by_channel", _of_batch_norms(lambda scale, shift: (scale, -shift))),
+    Fault("Scale's bias dropped", linear, "by_channel", _no_bias_of_scale),
+    Fault("transposition forgotten", linear, "inner_product", _as_stored),
+    Fault("statistics of the batch taken for stored ones", split_surgery.verbs.fold, "_only_tested",
+          lambda f: lambda inputs: True, arithmetic=False),
+    Fault("blob read elsewhere", Flow, "bottom_of", _readers_outside_ignored, arithmetic=False),
+    Fault("stale records kept", edits, "record_changes", _records_kept, arithmetic=False),
+    Fault("suffix kept in names of parameters", LayerEdit, "renamed",
+          lambda f: lambda self, text: text + self.suffix, arithmetic=False),
+    Fault("bias_term: false kept", collapse, "edit_of",
+          lambda f: lambda *arguments: (edit := f(*arguments)) and replace(
+              edit, drops=tuple(drop for drop in edit.drops if drop != "bias_term")), arithmetic=False),
+    Fault("dilation forgotten", layer_edit, "geometry_fields", _without_dilation, arithmetic=False),
 )  # fmt: skip
+
+
+def plant(what: str) -> None:
+    """Put a fault wherever the package knows the function by its name."""
+    fault = next(fault for fault in FAULTS if fault.what == what)
+    sound = vars(fault.home)[fault.name]
+    faulty = fault.wrong(sound)
+    setattr(fault.home, fault.name, faulty)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("split_surgery") and vars(module).get(fault.name) is sound:
+            setattr(module, fault.name, faulty)

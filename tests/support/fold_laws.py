@@ -1,12 +1,13 @@
 """What folding must keep, each law on a small net. The tests run them, and so does every planted fault (fold_faults.py).
 
-`python -m tests.support.fold_laws` runs them all and prints which is broken first, as JSON: with the probe by which each fold proves
-itself, and without it, which shows what the laws alone catch.
+`python -m tests.support.fold_laws [FAULT]` runs them all, with a fault planted, and prints which is broken first, as JSON: with the
+probe by which each fold proves itself, and without it, which shows what the laws alone catch.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 
 import split_surgery.folding.collapse
 from split_surgery import extension, fold, residual, skip
+from tests.support.fold_faults import plant
 from tests.support.linear_nets import (
     FOR_OPENCV,
     INPUT,
@@ -210,6 +212,8 @@ def broken() -> str:
 
 
 def main() -> None:
+    for what in sys.argv[1:]:
+        plant(what)
     found = [broken()]
     split_surgery.folding.collapse.prove_fold = lambda *_: None
     print(json.dumps([*found, broken()]))
