@@ -115,7 +115,7 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
     found: dict[str, Block] = {}
     for state in states:
         base, derived = Flow(held.base, state), Flow(held.derived, state)
-        for stand in stand_ins(base, derived):
+        for stand in stand_ins(base, derived, held.unchanged):
             names = tuple(sorted(base.layers[at].name for at in stand.group))
             key = (stand.layer, *(base.layers[at] for at in stand.group))
             linear = all(is_linear(base.layers[at]) for at in stand.group)
@@ -157,6 +157,13 @@ class _Held:
     derived: Net
     weights: Weights
     trusted: frozenset[str]
+
+    def unchanged(self, old: Layer, new: Layer) -> bool:
+        """Whether a layer has the text and the numbers that its namesake in the baseline has."""
+        records = (self.base_weights.named(old.name)[-1:], self.weights.named(new.name)[-1:])
+        if layer_meaning(old) != layer_meaning(new) or len(records[0]) != len(records[1]):
+            return False
+        return all(same_record(self.base_weights, self.weights, *pair) for pair in zip(*records) if _readable(*pair))
 
 
 def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: list[State]) -> Block:

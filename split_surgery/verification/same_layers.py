@@ -6,7 +6,7 @@ InnerProduct that differs makes what the baseline's layers before its reader mad
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from split_surgery.documents.net.flow import Flow, Value
@@ -29,9 +29,13 @@ class StandIn:
     bottom: Value
 
 
-def stand_ins(base: Flow, derived: Flow) -> Iterator[StandIn]:
-    """The layers of the derived net that stand for others than their namesakes, in one state."""
-    same = _SameValues(base, derived)
+def stand_ins(base: Flow, derived: Flow, unchanged: Callable[[Layer, Layer], bool]) -> Iterator[StandIn]:
+    """The layers of the derived net that stand for others than their namesakes, in one state.
+
+    Args:
+        unchanged: whether a layer of the baseline and its namesake are the same in text and numbers. (Asked only where it decides.)
+    """
+    same = _SameValues(base, derived, unchanged)
     for at, layer in enumerate(derived.layers):
         if layer.type in KINDS and len(layer.bottoms) == len(layer.tops) == 1:
             top, bottom = same.value(derived.makes[at][0]), same.value(derived.reads[at][0])
@@ -64,9 +68,10 @@ def _between(base: Flow, bottom: Value, top: Value) -> tuple[int, ...]:
 class _SameValues:
     """Which values of the two flows are the same."""
 
-    def __init__(self, base: Flow, derived: Flow) -> None:
+    def __init__(self, base: Flow, derived: Flow, unchanged: Callable[[Layer, Layer], bool]) -> None:
         self.base = base
         self.derived = derived
+        self.unchanged = unchanged
 
     def _kept(self, at: int) -> int | None:
         """Where a layer of the derived net is in the baseline, if it can neither have been folded nor be a fold."""
@@ -87,4 +92,10 @@ class _SameValues:
             if there is not None and len(self.base.reads[there]) == len(self.derived.reads[reader]):
                 return self.base.reads[there][index]
         made = [one for makes in self.base.makes for one in makes if one.blob == value.blob]
+        layer = self.derived.layers[value.maker]
+        own = self.base.places.get(layer.name)
+        # A BatchNorm in place behind a convolution may have been folded into that one, or into the one that reads its blob.
+        if len(made) > 1 and own is not None and len(tops) == len(self.base.makes[own]):
+            stayed = self.unchanged(self.base.layers[own], layer)
+            return self.base.makes[own][tops.index(value)] if stayed else made[-1]
         return made[-1] if made else None

@@ -8,6 +8,7 @@ import pytest
 from split_surgery import diff, extension, fold, residual, show, skip, verify
 from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.errors import FileError, Unsupported
+from tests.support.linear_nets import INPUT, batch_norm, conv, model_of, relu, scale, write_net
 from tests.support.nets import CONV, DATA, TAIL, TINY, conv_arrays, read_weights, tiny_weights, weights, write_tiny
 
 
@@ -278,3 +279,58 @@ def test_shown_weights_and_read_weights_agree(tmp_path):
     net, model, out = split(tmp_path)
     shown = {layer.name for layer in show(out / "net.caffemodel").nets[0].layers}
     assert set(read_weights((out / "net.caffemodel").read_bytes())) <= shown
+
+
+BOTTLENECK = (
+    INPUT + conv("project", "data", num_output=5, kernel_size=1, bias_term="false") + batch_norm("bn", "project")
+    + scale("sc", "project") + conv("expand", "project", num_output=9, kernel_size=1) + relu("expand")
+)  # fmt: skip
+BOTTLENECK_SHAPES = {
+    "project": [(5, 4, 1, 1)], "bn": [(5,), (5,), (1,)], "sc": [(5,), (5,)], "expand": [(9, 5, 1, 1), (9,)],
+}  # fmt: skip
+
+
+def merged_by_another_tool(folder, model, into):
+    """The bottleneck without its BatchNorm, which is in the convolution before it, or in the one after it."""
+    arrays = {name: [array.astype(np.float64) for array in row[1]] for name, row in read_weights(model).items()}
+    mean, variance, factor = arrays["bn"]
+    times = arrays["sc"][0] / np.sqrt(variance / factor + 1e-5)
+    shift = arrays["sc"][1] - mean / factor * times
+    project, (expand, bias) = arrays["project"][0], arrays["expand"]
+    if into == "project":
+        numbers = {"project": [project * times[:, None, None, None], shift], "expand": [expand, bias]}
+    else:
+        inside = expand * times[None, :, None, None]
+        numbers = {"project": [project], "expand": [inside, bias + expand[:, :, 0, 0] @ shift]}
+    text = BOTTLENECK.replace(batch_norm("bn", "project") + scale("sc", "project"), "")
+    text = text.replace(" bias_term: false", "") if into == "project" else text
+    rows = [
+        ("project", "Convolution", ["data"], ["project"], [a.astype("<f4") for a in numbers["project"]], None),
+        ("expand", "Convolution", ["project"], ["expand"], [a.astype("<f4") for a in numbers["expand"]], None),
+    ]
+    folder.mkdir()
+    return write_net(folder, text, weights(rows))
+
+
+@pytest.mark.parametrize("into", ["project", "expand"])
+def test_a_linear_bottleneck_merged_either_way(tmp_path, into):
+    model = model_of(BOTTLENECK, BOTTLENECK_SHAPES)
+    base = write_net(tmp_path, BOTTLENECK, model)
+    derived = merged_by_another_tool(tmp_path / "merged", model, into)
+    report = verify(*base, derived)
+    assert report.problems == ()
+    (block,) = report.blocks
+    assert block.layer == into
+    assert block.members == (("bn", "project", "sc") if into == "project" else ("bn", "expand", "sc"))
+    changed(
+        derived[1], lambda layers, _net: layers["expand"].blobs[0].data.append(layers["expand"].blobs[0].data.pop() + 1)
+    )
+    assert verify(*base, derived).problems
+
+
+def test_our_own_fold_of_a_bottleneck_passes(tmp_path):
+    base = write_net(tmp_path, BOTTLENECK, model_of(BOTTLENECK, BOTTLENECK_SHAPES))
+    fold(*base, tmp_path / "f", all=True)
+    report = verify(*base, tmp_path / "f")
+    assert report.problems == ()
+    assert [block.layer for block in report.blocks] == ["project"]
