@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ NET, WEIGHTS, TRAINED, IMAGES = (
     "residual_trained.caffemodel",
     "images.npz",
 )
-LOG, SNAPSHOT, PAGE = "train.log", "grow_iter_1000.caffemodel", "report.html"
+LOG, SNAPSHOT, PAGE, INPUT = "train.log", "grow_iter_1000.caffemodel", "report.html", "images.npy"
+COMPARED = 64
+"""Test images on which the outputs of two nets are compared."""
+
 LOGS = {"baseline": "baseline.log.gz", "residual": "residual.log.gz"}
 """What Caffe said when it trained the two."""
 
@@ -96,8 +100,12 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
     baseline = OutputDir(folder / "baseline")
     files = [path for path in sorted(DATA.iterdir()) if path.name not in (IMAGES, TRAINED, *LOGS.values())]
     outputs = [Output(path.name, [read_file(path)]) for path in files]
-    outputs.append(Output(LOG, [_log("baseline")]))
+    with np.load(DATA / IMAGES) as data:
+        images, labels = data["images"], data["labels"]
+    outputs += [Output(LOG, [_log("baseline")]), Output(INPUT, [_saved(_scaled(images[:COMPARED]))])]
     if not baseline.entries():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"{folder} holds something else than the demo; choose another directory")
         baseline.create(outputs)
     elif baseline.differing(outputs):
         raise UsageError(f"{baseline.given} holds something else than the demo's baseline; choose another directory")
@@ -113,9 +121,9 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
     trained = (folder / "residual" / "net.prototxt", folder / "residual" / SNAPSHOT)
     folded = fold(*trained, folder / "folded", progress=progress)
     proofs = (
-        verify(net, weights, folder / "residual", engine="opencv"),
-        verify(net, weights, folder / "extension", engine="opencv", max_drift=0),
-        verify(*trained, folder / "folded", engine="opencv", max_drift=0),
+        verify(net, weights, folder / "residual", engine="opencv", input=folder / "baseline" / INPUT),
+        verify(net, weights, folder / "extension", engine="opencv", input=folder / "baseline" / INPUT, max_drift=0),
+        verify(*trained, folder / "folded", engine="opencv", input=folder / "baseline" / INPUT, max_drift=0),
     )
     cases = (
         ("baseline", net, weights, "trained 3,000 iterations"),
@@ -139,8 +147,6 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
             "the baseline's size",
         ),
     )
-    with np.load(DATA / IMAGES) as data:
-        images, labels = data["images"], data["labels"]
     rows = []
     said: list[npt.NDArray[np.intp]] = []
     for done, (name, text, model, remark) in enumerate(cases):
@@ -151,11 +157,24 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
     differing = int((said[-1] != said[-2]).sum())
     rows[-1] = replace(rows[-1], remark=f"{rows[-1].remark}; {differing} predictions differ from the row above")
     page, warnings = "", tuple[str, ...]()
+    own = [folder / name for name in ("baseline", "residual", "extension", "folded")]
     try:
-        page = report(folder, folder / PAGE, input_shape={"data": (1, 1, 28, 28)}, progress=progress).file
+        page = report(own, folder / PAGE, input_shape={"data": (1, 1, 28, 28)}, progress=progress).file
     except FileError as error:  # without matplotlib the demo is still one
         warnings = (f"no report was written: {error}",)
     return DemoReport(str(folder), splits, folded, proofs, tuple(rows), page, warnings)
+
+
+def _scaled(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Images (n, 28, 28) as the net reads them, (n, 1, 28, 28)."""
+    scaled: npt.NDArray[np.float32] = pixels[:, None].astype(np.float32) * np.float32(SCALE)
+    return scaled
+
+
+def _saved(array: npt.NDArray[np.float32]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def _log(name: str) -> bytes:
@@ -165,7 +184,7 @@ def _log(name: str) -> bytes:
 def predictions(net: PathLike, weights: PathLike, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
     """The class that OpenCV gives each image (images, 28, 28) with a net."""
     with OpenFiles() as files:
-        inputs = (pixels[:, None].astype(np.float32) * np.float32(SCALE)).astype(np.float32)
+        inputs = _scaled(pixels)
         runnable = prepare(files.prototxt(net).net, files.weights(weights), {"data": inputs.shape})
         (scores,) = run(runnable, Path(weights), {"data": inputs}, runnable.outputs).values()
     classes: npt.NDArray[np.intp] = scores.argmax(axis=1)
