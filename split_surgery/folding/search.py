@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from split_surgery.documents.net.flow import Flow, NetFlows, Value, flows
+from split_surgery.documents.net.flow import Flow, NetFlows, flows
 from split_surgery.documents.net.layer_types import own_blobs
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of, shared_with
@@ -43,7 +43,7 @@ class Search:
     """The regions of a net: found, folded where they can be, and the reasons where not.
 
     Attributes:
-        known: by the layer that makes a split's top now, what was split, as far as a split.yaml tells.
+        planned: the blocks that a split.yaml names, in the order in which they were made: the layer that was split, and what it became.
         wanted: names of the layers to fold; empty for all.
         done: what was folded, in the order of the net. failed: what was not, and why.
     """
@@ -52,13 +52,14 @@ class Search:
     trust: Trust
     allow_larger: bool
     progress: Progress
-    known: dict[str, str]
+    planned: tuple[tuple[str, tuple[str, ...]], ...]
     wanted: tuple[str, ...]
 
     def __post_init__(self) -> None:
         self.texts = [NetFlows(net, tuple(flows(net))) for net in self.inputs.nets]
         self.taken = {layer.name for text in self.texts for layer in text.net.layers}
         self.given: dict[str, str] = {}
+        self.known = {names[-1]: layer for layer, names in self.planned}
         self.done: list[Collapsed] = []
         self.failed: list[tuple[Region, NotFoldable | Unsupported]] = []
 
@@ -73,8 +74,12 @@ class Search:
         inner: dict[str, Region] = {}
         for flow in self.texts[0].flows:
             known = Splits(flow, self.named)
-            splits |= {region.last: region for region in known.found() if region.last not in splits}
             inner |= {region.name: region for region in known.every() if region.name not in inner}
+            found = [*known.found(), *self._planned(flow, inner)]
+            for region in found:
+                inside = any(set(region.layers) < set(other.layers) for other in found)
+                if region.last not in splits and not inside:
+                    splits[region.last] = region
         regions = list(splits.values())
         if every:
             self._find_linear(self.texts[0].flows, regions)
@@ -89,6 +94,26 @@ class Search:
         for name in self.wanted:
             if name not in seen:
                 self._unknown(name, list(inner))
+
+    def _planned(self, flow: Flow, inner: dict[str, Region]) -> list[Region]:
+        """The blocks of a flow that split.yaml names; where a part was split again, that block in its place.
+
+        Args:
+            inner: the blocks that are known by their structure, by name.
+        """
+        made = {name: (region.layers, region.last, region.anchor) for name, region in inner.items()}
+        found = []
+        for layer, names in reversed(self.planned):
+            parts = [((name,), name, name) if name in flow.places else made.get(name) for name in names]
+            there = [part for part in parts if part is not None]
+            if layer in made or len(there) < len(parts):
+                continue
+            layers = sorted(
+                {name for part in there for name in part[0] if name in flow.places}, key=flow.places.__getitem__
+            )
+            made[layer] = (tuple(layers), there[-1][1], there[0][2])
+            found.append(Region(*made[layer][:2], made[layer][2], layer, split=True))
+        return found
 
     def named(self, last: str, candidates: list[str]) -> str | None:
         """What a split layer was called: as split.yaml or the user says, else the likeliest name."""
@@ -262,8 +287,8 @@ class Search:
 def _begins_with_anothers(flow: Flow, region: Region) -> bool:
     """Whether a region would take in a BatchNorm, Scale or Bias that belongs to the convolution before it: what a linear bottleneck's
     blobs mean would change for no gain."""
-    bottom = region.bottom(flow)
-    if not isinstance(bottom, Value) or (maker := flow.maker(bottom)) is None:
+    bottom = region.start(flow)
+    if bottom is None or (maker := flow.maker(bottom)) is None:
         return False
     readers = [flow.layers[at] for at in flow.readers.get(bottom, [])]
     return maker.type in OWNERS and len(readers) == 1 and readers[0].type in BY_CHANNEL

@@ -151,7 +151,7 @@ def fold(
             raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
         inputs = open_inputs(opened, files.net, files.weights, solver, files.also)
         trust = Trust(frozenset(trust_field), _only_tested(inputs) if phase is None else True)
-        search = Search(inputs, trust, allow_larger, progress, _known_names(Path(files.net), net), wanted)
+        search = Search(inputs, trust, allow_larger, progress, _planned_blocks(Path(files.net), net), wanted)
         search.find(all)
         _check_also(inputs, search)
         edited = _edited(inputs, search)
@@ -266,13 +266,13 @@ def _only_tested(inputs: Inputs) -> bool:
     return True
 
 
-def _known_names(path: Path, net: PathLike) -> dict[str, str]:
-    """What the split.yaml beside a net tells of it: by the layer that makes a block's top now, the layer that was split."""
+def _planned_blocks(path: Path, net: PathLike) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What the split.yaml beside a net tells of it: each layer that was split, and the layers that it became."""
     plan_file = run_dir(net if os.path.isdir(net) else path.parent).plan
     if plan_file is None:
-        return {}
+        return ()
     try:
         plan = read_plan(plan_file)
     except SurgeryError:  # it is not needed
-        return {}
-    return {list(member.names.values())[-1]: member.layer for layer in plan.layers for member in layer.members}
+        return ()
+    return tuple((member.layer, tuple(member.names.values())) for layer in plan.layers for member in layer.members)

@@ -10,6 +10,9 @@ from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.errors import UsageError
 from split_surgery.folding import compose
 from split_surgery.kernels import linear_maps
+from split_surgery.splitting.recipes import RECIPES
+from split_surgery.splitting.recipes.graph import INPUT as RECIPE_INPUT
+from split_surgery.splitting.recipes.graph import Channels, Kind, Part, Recipe, Start
 from tests.support.fold_laws import LAWS, PLAIN, PLAIN_SHAPES, agree, files, retrained
 from tests.support.linear_nets import (
     INPUT,
@@ -216,6 +219,36 @@ def test_what_will_grow_is_not_worked_out(tmp_path, monkeypatch):
     assert multiplied == []
     assert fold(*base, tmp_path / "larger", all=True, allow_larger=True).parameters == (80, 296)
     assert len(multiplied) == 1
+
+
+TWIN = Recipe(
+    "twin",
+    (
+        Part("split1", Kind.COPY, (RECIPE_INPUT,), Channels.FAST, Start.ROWS),
+        Part("split2", Kind.COPY, (RECIPE_INPUT,), Channels.SLOW, Start.ROWS),
+        Part("concat", Kind.CONCAT, ("split1", "split2"), Channels.ALL),
+        Part("mix", Kind.POINTWISE, ("concat",), Channels.ALL, Start.IDENTITY),
+        Part("reorder", Kind.POINTWISE, ("mix",), Channels.ALL, Start.PERMUTATION),
+    ),
+)
+
+
+@pytest.mark.parametrize("layers", [["conv1"], ["conv1", "conv1_split2"]])
+def test_a_new_recipe_is_folded_where_split_yaml_names_it(tmp_path, monkeypatch, layers):
+    """Its blocks have a structure that nothing knows; also where a part of one is split again."""
+    monkeypatch.setitem(RECIPES, TWIN.name, TWIN)
+    base = write_net(tmp_path, PLAIN, model_of(PLAIN, PLAIN_SHAPES))
+    config = tmp_path / "c.yaml"
+    config.write_text("recipe: twin\nnoise: 0\nlayers:\n" + "".join(f"- layer: {layer}\n" for layer in layers))
+    apply(config, *base, tmp_path / "out")
+    retrained(tmp_path / "out" / "net.caffemodel")
+    report = fold(tmp_path / "out", None, tmp_path / "back")
+    assert [region.layer for region in report.regions] == ["conv1"]
+    assert report.left == ()
+    agree(files(tmp_path / "out"), files(tmp_path / "back"), ("relu_conv1", "relu_conv1"))
+    assert (tmp_path / "back" / "net.prototxt").read_bytes() == base[0].read_bytes()
+    (tmp_path / "out" / "split.yaml").unlink()
+    assert fold(*files(tmp_path / "out"), tmp_path / "other").regions == ()
 
 
 def test_groups_come_back_where_they_are_still_there(tmp_path):

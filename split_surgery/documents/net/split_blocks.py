@@ -55,6 +55,13 @@ class Region:
         except NotFoldable as error:
             raise NotFoldable(error.reason + when) from error
 
+    def start(self, flow: Flow) -> Value | None:
+        """What it reads in a flow; None where it is no region there."""
+        try:
+            return self.bottom(flow)
+        except NotFoldable:
+            return None
+
 
 Named = Callable[[str, list[str]], "str | None"]
 """The name that a split layer had, from that of the layer that makes the block's top now and from the names that it may have been."""
@@ -231,8 +238,8 @@ def made_by_splits(net: Net) -> set[str]:
     for flow in flows(net):
         splits = Splits(flow, lambda _last, names: next((name for name in names if name not in taken), None))
         for region in splits.every():
-            bottom = region.bottom(flow)
-            for at in region.places(flow) if isinstance(bottom, Value) else ():
+            bottom = region.start(flow)
+            for at in region.places(flow) if bottom is not None else ():
                 layer = flow.layers[at]
                 handed_on = not _has_bias(layer) and layer.frozen(1) and len(region.layers) > 2
                 if layer.type == "Convolution" and (flow.reads[at][0] != bottom or handed_on):
