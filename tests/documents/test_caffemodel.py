@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.source import Source
 from split_surgery.documents.spans import Span
 from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.caffemodel import Caffemodel, encode_blob, index_blob
 from split_surgery.documents.weights.wire import Buffer
 from split_surgery.errors import FileError, SurgeryError, Unsupported
+from tests.support.caffe_proto import message_class
 from tests.support.nets import read_weights, tiny_weights
 from tests.support.paths import EXAMPLE, SHARED
 

@@ -21,6 +21,7 @@ from split_surgery.verbs.demo import DATA as DEMO
 from split_surgery.verbs.demo import SCALE
 from split_surgery.verification.engines import opencv, pycaffe
 from split_surgery.verification.engines.prepare import prepare
+from tests.support.caffe_proto import ENUMS, NVIDIA, fields, message_class
 from tests.support.fixture_nets import EVERY_FIXTURE, fixture_net, options_for
 from tests.support.hdf5_files import h5_case
 from tests.support.nets import (
@@ -67,6 +68,35 @@ def all_filled(caffe, folders, phase="TEST"):
             wanted = [hashlib.sha256(a.astype("<f4").tobytes()).hexdigest() for a in arrays[name]]
             assert digests == wanted, f"{folder}: {name}"
     return found
+
+
+def test_the_tests_own_messages_are_caffes(caffe):
+    """Names, numbers, types and packing, as the caffe_pb2 that comes with Caffe has them."""
+    program = (
+        "import json, sys\nfrom caffe.proto import caffe_pb2\n"
+        "rows = lambda m: {f.name: [f.number, f.label == 3, f.GetOptions().packed, f.type, f.message_type and f.message_type.name] "
+        "for f in m.fields}\n"
+        "found = {name: rows(getattr(caffe_pb2, name).DESCRIPTOR) for name in sys.argv[1:]}\n"
+        "kinds = dict(caffe_pb2.V1LayerParameter.LayerType.items())\nprint(json.dumps([found, kinds, dict(caffe_pb2.Phase.items())]))\n"
+    )
+    done = subprocess.run([caffe[1], "-c", program, *fields()], capture_output=True, text=True, check=True)
+    theirs, kinds, phases = json.loads(done.stdout)
+    for message in fields():
+        for field in message_class(message).DESCRIPTOR.fields:
+            if field.name not in NVIDIA:
+                inner = field.message_type.name if field.message_type else None
+                packed = field.GetOptions().packed
+                many = field.name in repeated(message)
+                assert theirs[message][field.name] == [field.number, many, packed, field.type, inner], (
+                    message,
+                    field.name,
+                )
+    assert {name: kinds[name] for name in ENUMS["V1Type"]} == ENUMS["V1Type"]
+    assert phases == ENUMS["Phase"]
+
+
+def repeated(message):
+    return {name for name, _, often, _ in fields()[message] if often != "one"}
 
 
 @pytest.mark.corpus

@@ -10,13 +10,13 @@ from google.protobuf import text_format
 
 from split_surgery import diff, show
 from split_surgery.cli import print_files
-from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import costs
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import SurgeryError
 from split_surgery.reporting.diagram import diagram_of
+from tests.support.caffe_proto import message_class
 from tests.support.corpus import corpus_shares
 from tests.support.corpus_splits import split_file
 from tests.support.paths import CORPUS, SHARED

@@ -7,13 +7,13 @@ import pytest
 import yaml
 
 from split_surgery import extension, residual
-from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import Defect, FileError, SurgeryError, UsageError
 from split_surgery.splitting import split_layer as splitting
 from split_surgery.splitting.history import solver_type, train_state
+from tests.support.caffe_proto import message_class
 from tests.support.hdf5_files import tiny_layers, write_h5
 from tests.support.nets import CONV, DATA, TAIL, blob, conv_arrays, write_tiny
 

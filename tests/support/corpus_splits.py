@@ -89,14 +89,18 @@ def split_file(path: Path, folder: Path, folds: bool = True) -> list[str]:
         return [f"nothing to split: {found}"]
     model, counts = folder / "w.caffemodel", []
     model.write_bytes(random_model(net, found))
+    # What a run without --layer takes is what most users see; it is named only where the net's first convolution cannot be split.
+    first = "conv1_1" if net.named("conv1_1") else net.convolutions()[0].name
+    named = {} if first == found[0] else {"layer": found[0]}
     own = verify(path, model).problems  # what Caffe would stop at in the file itself: some are broken, or a fork's
     for verb in VERBS:
         out = folder / verb.__name__
         try:
-            verb(path, model, out, layer=found[0], noise=0, as_path="derived")
+            done = verb(path, model, out, **named, noise=0, as_path="derived")
         except SurgeryError as error:
             counts.append(f"{verb.__name__} refused: {reason(error)}")
             continue
+        assert done.layer.layer == found[0], path.name
         if not net.inside_solver:
             text = (out / "net.prototxt").read_bytes()
             split = [layer.span for name in found for layer in net.named(name)]

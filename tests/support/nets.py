@@ -6,12 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
-from split_surgery.documents.v1 import TYPES
-
-V1_NUMBERS = {modern: number for number, (_, modern) in enumerate(TYPES)}
+from tests.support.caffe_proto import V1_NUMBERS, message_class
 
 CHANNELS = {2: 4}
 """Channels of `data` in the fixtures by group, where not 3."""

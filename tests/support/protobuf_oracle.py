@@ -12,8 +12,8 @@ import warnings
 
 from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 
-from split_surgery.documents.edit.protobuf_schema import class_of
 from split_surgery.documents.prototxt import Document, Message
+from tests.support.caffe_proto import class_of
 
 
 class Mixed(Exception):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from split_surgery import diff, extension, residual
 from split_surgery.cli import print_files
-from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.errors import UsageError
+from tests.support.caffe_proto import message_class
 from tests.support.fixture_nets import fixture
 from tests.support.hdf5_files import tiny_layers, write_h5
 from tests.support.nets import TINY, conv_arrays, tiny_state, tiny_weights, weights, write_tiny

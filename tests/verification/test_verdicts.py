@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from split_surgery import diff, extension, fold, residual, show, skip, verify
-from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.errors import FileError, Unsupported
+from tests.support.caffe_proto import message_class
 from tests.support.linear_nets import INPUT, batch_norm, conv, model_of, relu, scale, write_net
 from tests.support.nets import CONV, DATA, TAIL, TINY, conv_arrays, read_weights, tiny_weights, weights, write_tiny
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from split_surgery import extension, fold, residual, skip, verify
-from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.errors import SurgeryError, UsageError
+from tests.support.caffe_proto import message_class
 from tests.support.linear_nets import FOR_OPENCV, SHAPES_FOR_OPENCV, inner_product, model_of, write_net
 from tests.support.nets import CONV, TINY, blob, conv_arrays, tiny_weights, write_tiny
 from tests.support.nets import weights as weights_of
