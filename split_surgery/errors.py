@@ -122,6 +122,10 @@ class FileError(SurgeryError):
     """A file that cannot be read, written or used (exit 3)."""
 
 
+class OtherHistory(FileError):
+    """A solver state whose history is not, or cannot be shown to be, that of the layers it was held against."""
+
+
 class Unsupported(SurgeryError):
     """A file that is well formed, but asks for surgery this tool will not do (exit 3)."""
 

@@ -19,7 +19,7 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.weights.blobs import Array, Blob, Record, Weights, padded
 from split_surgery.documents.weights.solverstate import Replaced, Solverstate
-from split_surgery.errors import Defect, FileError, FilePlace
+from split_surgery.errors import Defect, FilePlace, OtherHistory
 from split_surgery.splitting.plan import LayerPlan
 from split_surgery.splitting.recipes.graph import Start
 
@@ -101,19 +101,18 @@ def laid_beside(state: Solverstate, net: Net, weights: Weights, when: State, sol
     """
     try:
         return _laid_beside(state, net, weights, Trained(when), solver)
-    except FileError:
+    except OtherHistory as first:
         try:
             return _laid_beside(state, net, weights, Trained(when, weights), solver)
-        except FileError:
-            pass
-        raise
+        except OtherHistory:
+            raise first from None
 
 
 def _laid_beside(state: Solverstate, net: Net, weights: Weights, trained: Trained, solver: Document | None) -> History:
     order = trained.order(net, weights)
     count, found = len(order), len(state.history)
     if not count or found not in (count, 2 * count):
-        raise FileError(
+        raise OtherHistory(
             f"holds {found} history blobs, but the TRAIN net has {count} learnable parameters (Adam and AdaDelta keep two each)",
             FilePlace(state.name),
             "is it the state of these weights, and NET the net that was trained, in the level and stages of its training?",
@@ -121,14 +120,14 @@ def _laid_beside(state: Solverstate, net: Net, weights: Weights, trained: Traine
     runs = found // count
     kind = solver_type(solver) if solver is not None else ""
     if RUNS.get(kind, runs) != runs:
-        raise FileError(
+        raise OtherHistory(
             f"holds {runs} history blob(s) for each parameter, but a solver of type {kind} keeps {RUNS[kind]}",
             FilePlace(state.name),
         )
     for at, blob in enumerate(state.history):
         layer, index, parameter = order[at % count]
         if padded(blob.shape) != padded(parameter.shape):  # Caffe gives history the shape in the file, whatever it is
-            raise FileError(
+            raise OtherHistory(
                 f'history[{at}] has shape {blob.shape}, but belongs to blob {index} of layer "{layer.name}", {parameter.shape}',
                 FilePlace(state.name),
             )

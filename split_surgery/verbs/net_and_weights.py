@@ -62,13 +62,9 @@ def net_and_weights(
     inside = there.solver is not None and files.prototxt(there.solver).holds_net
     remarks: list[str] = []
     if weights is None:
-        try:
-            weights = there.weights()
-            if weights == there.written and plan is not None:  # what was folded may well be trained
-                remarks.append(f"{there.given} holds no snapshot: taking {weights.name}, which is untrained")
-        except FileError:
-            if not texts_only:
-                raise
+        weights = there.newest() or there.written if texts_only else there.weights()
+        if weights is not None and weights == there.written and plan is not None:  # what was folded may well be trained
+            remarks.append(f"{there.given} holds no snapshot: taking {weights.name}, which is untrained")
     return NetAndWeights(
         there.solver if inside and there.solver is not None else Path(net) / NET_FILE,
         weights,

@@ -9,7 +9,7 @@ from split_surgery.documents.net.layer_types import WITHOUT_BLOBS
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.weights.blobs import Blob, Record, Weights
-from split_surgery.errors import FileError, FilePlace
+from split_surgery.errors import FileError, FilePlace, OtherHistory
 
 
 def sharing(net: Net, name: str) -> list[str]:
@@ -64,7 +64,7 @@ def learnable(net: Net, weights: Weights, trained: Callable[[Layer], bool]) -> l
         Layer, index of the blob in it, and the blob.
 
     Raises:
-        FileError: the weights do not say how many parameters a layer has.
+        OtherHistory: the weights do not say how many parameters a layer has.
     """
     found: list[tuple[Layer, int, Blob]] = []
     owned: set[str] = set()
@@ -75,7 +75,7 @@ def learnable(net: Net, weights: Weights, trained: Callable[[Layer], bool]) -> l
         records = weights.named(layer.name)
         if not records and not names and layer.type not in WITHOUT_BLOBS:
             message = f'says nothing of layer "{layer.name}", so that the number of its parameters is not known'
-            raise FileError(message, FilePlace(weights.name))
+            raise OtherHistory(message, FilePlace(weights.name))
         counts = [blob.index + 1 for record in records[:1] for blob in record.blobs] + [index + 1 for index in names]
         for index in range(max(counts, default=0)):
             blob = blob_of(net, weights, layer, index)
