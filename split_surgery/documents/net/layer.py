@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NoReturn
 
 from split_surgery.documents.net.rules import Rule, State, rule_of
@@ -106,6 +107,10 @@ class Layer:
             FileError: a number is missing or impossible.
             Unsupported: N-D, or another axis than 1.
         """
+        return self._geometry  # of a layer that many ask
+
+    @cached_property
+    def _geometry(self) -> Geometry:
         numbers: dict[str, list[int]] = {}
         bias_term = True
         for param in self.message.messages("convolution_param"):
