@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.paths import EXAMPLE, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools
 from tests.support.run_command import run_here, run_program
+
+# How long an example takes is nothing that a test asserts: other work may run beside it.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

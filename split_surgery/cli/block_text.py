@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from split_surgery.splitting.split_layer import NewLayer
 
-ASCII = str.maketrans("─┬├└┐┤┘█", "-++'.+'#")
-
 
 @dataclass(frozen=True)
 class _Rows:

@@ -2,21 +2,146 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import click
 from click.core import ParameterSource
 
 import split_surgery
+from split_surgery.cli.flags import INPUTS, RUN, Later
 from split_surgery.cli.progress import Bar
 from split_surgery.cli.terminal import complain, say
+from split_surgery.splitting.recipes import RECIPES
+
+Stage = Literal["split", "prove", "look", "more"]
+
+HEADINGS: dict[Stage, str] = {
+    "split": "Split (rank kernels, derive a net)",
+    "prove": "Prove (and fold back)",
+    "look": "Look (at files, trainings, pictures)",
+    "more": "More",
+}
+"""The headings of --help, in the order of work."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Row(NamedTuple):
+    """A verb in the list of verbs: the module of cli that has it, its heading, and a line."""
+
+    module: str
+    stage: Stage
+    summary: str
+
+
+VERBS = {name: Row("split_verbs", "split", recipe.summary) for name, recipe in RECIPES.items()} | {
+    "apply": Row("split_verbs", "split", "The splits of a YAML config, or of an earlier split.yaml."),
+    "rank": Row("split_verbs", "split", "Convolutions, or the kernels of one, by TPM."),
+    "fold": Row("proof_verbs", "prove", "Put splits back into one layer each."),
+    "verify": Row("proof_verbs", "prove", "Prove a derived net from its files, and in an engine."),
+    "report": Row("look_verbs", "look", "Accuracy tables out of Caffe's logs."),
+    "plot": Row("look_verbs", "look", "Pictures: curves, scores, kernels, block diagrams."),
+    "show": Row("proof_verbs", "look", "What a file says and holds, line by line; for git, too."),
+    "diff": Row("proof_verbs", "look", "What differs between two files of one kind, layer by layer."),
+    "demo": Row("more_verbs", "more", "Everything, on a small real net that comes with it."),
+    "help": Row("more_verbs", "more", "What a verb does, and its options."),
+    "completion": Row("more_verbs", "more", "A shell's completion of verbs, flags, files and layers."),
+}
+
+
+class VerbCommand(click.Command):
+    """A verb, whose flags are listed under headings: what it reads and writes first."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        self._params: list[Any] = []
+        super().__init__(*arguments, **more)
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """The arguments and flags; those that are declared elsewhere are made when they are first asked for."""
+        if any(isinstance(one, Later) for one in self._params):
+            made = (one.make() if isinstance(one, Later) else [one] for one in self._params)
+            self._params = [parameter for several in made for parameter in several]
+        return self._params
+
+    @params.setter
+    def params(self, given: list[Any]) -> None:
+        self._params = given
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            pattern = _unquoted(given)
+            if not pattern or isinstance(error, (click.NoSuchOption, click.BadParameter)):
+                raise
+            advice = f"--snapshots takes one pattern; quote it, so that the shell leaves it alone: '{pattern}'"
+            raise click.UsageError(f"{error.message}\n{advice}", ctx) from None
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if row is not None:
+                found.setdefault(getattr(parameter, "topic", RUN), []).append(row)
+        formatter.write_paragraph()
+        for topic in sorted(found, key=lambda topic: (topic != INPUTS, topic == RUN)):
+            formatter.write(f"{topic.capitalize()}:\n")
+            with formatter.indentation():
+                formatter.write_dl(found[topic], col_max=28)
+
+
+def _unquoted(args: Sequence[str]) -> str:
+    """The pattern that a shell has made several names of, where --snapshots is followed by more than one; or ""."""
+    if "--snapshots" not in args:
+        return ""
+    at = args.index("--snapshots") + 1
+    names = list(itertools.takewhile(lambda word: not word.startswith("-"), args[at:]))
+    if len(names) < 2:
+        return ""
+    # Of characters, not of folders: the names differ in their numbers.
+    begin, end = (os.path.commonprefix([name[::step] for name in names])[::step] for step in (1, -1))  # noqa: RUF071
+    return f"{begin.rstrip('0123456789')}*{end.lstrip('0123456789')}"
+
+
+class Verbs(click.Group):
+    """The command: its verbs in the order of work, each loaded when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in VERBS:
+            import_module(f"split_surgery.cli.{VERBS[cmd_name].module}")  # its verbs join the command
+        found = self.commands.get(cmd_name)
+        if found is not None:
+            found.short_help = VERBS[cmd_name].summary
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for stage, heading in HEADINGS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, row.summary) for name, row in VERBS.items() if row.stage == stage])
+
+
+EPILOG = """\b
+Start with:  split-surgery demo
+Split:       split-surgery residual base.prototxt base.caffemodel -o derived1/
+Prove:       split-surgery verify derived1/
+Look:        split-surgery report runs/ -o report.html
+A verb:      split-surgery help residual"""
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=EPILOG,
+)
 @click.version_option(split_surgery.__version__, prog_name="split-surgery")
 def cli() -> None:
     """Surgery on trained Caffe networks: split a convolution into fast and slow kernels, and prove what that did."""

@@ -7,51 +7,44 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import split_surgery
-from split_surgery.cli.group import cli, finish, given_flags, with_progress
-from split_surgery.cli.options import evidence, options, shape_of, talk
+from split_surgery.cli.flags import cli_argument, cli_flag, options
+from split_surgery.cli.group import VerbCommand, cli, finish, given_flags, with_progress
+from split_surgery.cli.options import evidence, input_shape, output, shape_of, talk
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
+from split_surgery.verification.engines import ENGINES
 
 if TYPE_CHECKING:
     from split_surgery.reporting.logs.log_report import LogReport
     from split_surgery.verbs.plot import PlotReport
 
-test_output = click.option(
+test_output = cli_flag(
     "--test-output", metavar="NAME", help="Which output of the test net to tell. [default: the accuracy]"
 )
-average = click.option(
+average = cli_flag(
     "--avg", type=int, default=5, show_default=True, metavar="N", help="Draw the mean of N values of the training loss."
 )
-input_shape = click.option(
-    "--input-shape",
-    multiple=True,
-    metavar="BLOB:N,C,H,W",
-    help="Shape of a blob that the prototxt does not say. Repeatable.",
-)
+
+bgr = cli_flag("--bgr", is_flag=True, help="Three channels are blue, green, red, as Caffe's own tools read images.")
 
 
-bgr = click.option("--bgr", is_flag=True, help="Three channels are blue, green, red, as Caffe's own tools read images.")
-
-
-@cli.command(short_help="Accuracy tables out of Caffe's logs.")
-@click.argument("logs", nargs=-1)
-@click.option(
+@cli.command(cls=VerbCommand)
+@cli_argument("logs", nargs=-1)
+@cli_flag(
     "--group",
     multiple=True,
     metavar="NAME=PATH",
     help="A flow of its own, set beside the others: logs in PATH. Repeatable; LOGS in no flow belong to each.",
 )
 @test_output
-@click.option(
-    "-o", "output", metavar="FILE", help="Write a page too: .html (one file), or .md with pictures beside it."
-)
+@output("Write a page too: .html (one file), or .md with pictures beside it.", "FILE", required=False)
 @average
-@click.option("--engine", type=click.Choice(["opencv", "caffe"]), help="On the page, run the nets of splits too.")
+@cli_flag("--engine", type=click.Choice(ENGINES), help="On the page, run the nets of splits too.")
 @input_shape
 @bgr
-@click.option("--force", is_flag=True, help="Replace a FILE that no report has made.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables in Markdown.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print a row for each log as CSV.")
+@cli_flag("--force", is_flag=True, help="Replace a FILE that no report has made.")
+@cli_flag("--markdown", "as_markdown", is_flag=True, help="Print the tables in Markdown.")
+@cli_flag("--csv", "as_csv", is_flag=True, help="Print a row for each log as CSV.")
 @talk
 def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any) -> None:
     """Accuracy at the start, at the end and at its best, net by net, out of Caffe's LOGS.
@@ -83,16 +76,16 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     )
 
 
-@cli.group(short_help="Pictures: curves, scores, kernels, block diagrams.")
+@cli.group()
 def plot() -> None:
     """A picture as a png, svg or pdf file: what its name ends in. Equal input gives equal files."""
 
 
-drawn = options(click.option("-o", "output", metavar="FILE", required=True, help="A .png, .svg or .pdf file."), talk)
+drawn = options(output("A .png, .svg or .pdf file.", "FILE"), talk)
 
 
-@plot.command(short_help="Loss, accuracy and rate over iterations.")
-@click.argument("logs", nargs=-1)
+@plot.command(cls=VerbCommand, short_help="Loss, accuracy and rate over iterations.")
+@cli_argument("logs", nargs=-1)
 @average
 @test_output
 @drawn
@@ -105,14 +98,11 @@ def loss(logs: tuple[str, ...], output: str, **flags: Any) -> None:
     show_picture("loss", flags, logs, output)
 
 
-@plot.command(short_help="Scores of kernels, fast and slow; entropy of layers.")
-@click.argument("net")
-@click.argument("weights", required=False)
-@click.option("--layer", multiple=True, metavar="NAME", help="Whose kernels. Repeatable. [default: conv1_1]")
+@plot.command(cls=VerbCommand, short_help="Scores of kernels, fast and slow; entropy of layers.")
+@cli_argument("net")
+@cli_argument("weights", required=False)
+@cli_flag("--layer", multiple=True, metavar="NAME", help="Whose kernels. Repeatable. [default: conv1_1]")
 @evidence
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of --order random.")
-@click.option("--solver", metavar="FILE", help="Where it keeps its snapshots, they are found.")
-@click.option("--solverstate", metavar="FILE", help="Of the snapshot WEIGHTS, for the measure update.")
 @drawn
 def tpm(net: str, weights: str | None, output: str, **flags: Any) -> None:
     """The scores of a layer's kernels, and the entropy of each layer's scores, of NET and WEIGHTS as `rank` finds them.
@@ -126,10 +116,10 @@ def tpm(net: str, weights: str | None, output: str, **flags: Any) -> None:
     show_picture("tpm", flags, net, weights, output)
 
 
-@plot.command(short_help="The kernels of a layer as images.")
-@click.argument("weights")
+@plot.command(cls=VerbCommand, short_help="The kernels of a layer as images.")
+@cli_argument("weights")
 @click.argument("layer")
-@click.option(
+@cli_flag(
     "--compare", is_flag=True, help="Set split2 of LAYER beside residual_pre, with sums and responses to an edge."
 )
 @bgr
@@ -144,14 +134,12 @@ def kernels(weights: str, layer: str, output: str, **flags: Any) -> None:
     show_picture("kernels", flags, weights, layer, output)
 
 
-@plot.command(short_help="The block diagram of a net.")
-@click.argument("net")
-@click.option("--around", multiple=True, metavar="LAYER", help="Fold away what is far from this layer. Repeatable.")
-@click.option(
-    "--phase", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Which of its nets."
-)
-@click.option("--base", metavar="NET", help="Mark the layers that this net has not. [default: those in split.yaml]")
-@click.option("--weights", metavar="FILE", help="They say how many channels a data layer gives.")
+@plot.command(cls=VerbCommand, short_help="The block diagram of a net.")
+@cli_argument("net")
+@cli_flag("--around", multiple=True, metavar="LAYER", help="Fold away what is far from this layer. Repeatable.")
+@cli_flag("--phase", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Which of its nets.")
+@cli_flag("--base", metavar="NET", help="Mark the layers that this net has not. [default: those in split.yaml]")
+@cli_flag("--weights", metavar="FILE", help="They say how many channels a data layer gives.")
 @input_shape
 @drawn
 def net(net: str, output: str, **flags: Any) -> None:

@@ -6,33 +6,13 @@ import io
 import signal
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
 import click
 
-import split_surgery
-from split_surgery.cli import look_verbs, proof_verbs, split_verbs  # noqa: F401 (their verbs join the command)
-from split_surgery.cli.group import cli, finish, with_progress
-from split_surgery.cli.options import talk
-from split_surgery.cli.progress import Bar
+from split_surgery.cli.group import cli
 from split_surgery.cli.terminal import complain, tell
 from split_surgery.errors import SurgeryError, SurgeryWarning
-
-if TYPE_CHECKING:
-    from split_surgery.verbs.demo import DemoReport
-
-
-@cli.command(short_help="Everything, on a small real net that comes with it.")
-@click.argument("directory", metavar="[DIR]", default="split-surgery-demo")
-@talk
-def demo(directory: str, **flags: Any) -> None:
-    """Both splits of a small real net that comes with the package, proven, folded again, and run through OpenCV."""
-    from split_surgery.cli import print_runs
-
-    def work(progress: Bar) -> DemoReport:
-        return split_surgery.demo(directory, progress=progress)
-
-    finish(with_progress(work, flags), flags, print_runs.demo)
 
 
 def main() -> NoReturn:

@@ -1,59 +1,74 @@
-"""Flags that several verbs have."""
+"""Flags that several verbs have; those of a split are made from their one declaration (splitting/options.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from split_surgery.errors import UsageError
+from split_surgery.cli.flags import FILE, INPUTS, Flag, Later, cli_flag, options
+from split_surgery.errors import OptionError
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
-def options(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    """Several options as one decorator, in the order they are written."""
+def split_flags(recipe: str | None = None, only: Sequence[str] = (), **help: str) -> Later:
+    """The flags of the options of a split, as they are declared.
 
-    def decorate(command: Command) -> Command:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
+    Args:
+        recipe: leaves out what belongs to others. only: field names, for a verb that has a few. help: other words for a field.
+    """
 
-    return decorate
+    def make() -> list[Flag]:
+        from split_surgery.cli.declared_flags import declared_flags
 
+        return declared_flags(recipe, only, help, _COMPLETIONS)
+
+    return Later(make)
+
+
+def _measures(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    words = ("coherence", "ratio", "update", "norm", "tpm")
+    return [CompletionItem(word) for word in words if word.startswith(begun)]
+
+
+def _layers(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The convolutions of NET, which stands earlier on the line."""
+    from click.shell_completion import CompletionItem
+
+    import split_surgery
+
+    try:
+        # With a flag that still lacks its value click has read no argument: then NET is the first of what is left.
+        nets = split_surgery.show(context.params.get("net") or context.args[0]).nets
+    except Exception:  # a completion has nobody to complain to
+        return []
+    names = dict.fromkeys(layer.name for net in nets for layer in net.layers if layer.type == "Convolution")
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
+_COMPLETIONS: dict[str, Callable[[click.Context, click.Parameter, str], list[CompletionItem]]] = {
+    "measure": _measures,
+    "layer": _layers,
+}
 
 talk = options(
-    click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
-    click.option("-q", "quiet", is_flag=True, help="Print the result line only."),
-    click.option("-v", "verbose", is_flag=True, help="Print everything."),
+    cli_flag("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+    cli_flag("-q", "--quiet", "quiet", is_flag=True, help="Print the result line only."),
+    cli_flag("-v", "--verbose", "verbose", is_flag=True, help="Print everything."),
 )
 
-evidence = options(
-    click.option(
-        "--snapshots",
-        metavar="'GLOB'",
-        help="Snapshots to measure TPM over, quoted for the shell. [default: those of WEIGHTS' own run]",
-    ),
-    click.option("--window", metavar="A:B", help="Only the snapshots of iterations A to B, both included."),
-    click.option(
-        "--measure",
-        metavar="NAME",
-        help="coherence (3 snapshots), ratio (2), update (a solver state), norm (no TPM), or tpm: the best real one.",
-    ),
-    click.option("--scores", metavar="FILE", help="Scores by channel from a csv, json, yaml or npy file instead."),
-    click.option(
-        "--order",
-        type=click.Choice(["tpm", "random", "reverse"]),
-        default="tpm",
-        show_default=True,
-        help="How kernels are ranked; the last two are controls.",
-    ),
-    click.option("--fast", metavar="half|N|P%", default="half", show_default=True, help="How many kernels are fast."),
-    click.option(
-        "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves the layer linear. Repeatable."
-    ),
-)
+EVIDENCE = ("trust_field", "order", "fast", "snapshots", "window", "measure", "scores")
+"""Fields that say how kernels are ranked."""
+
+evidence = split_flags(
+    None, (*EVIDENCE, "seed", "solver", "solverstate"), seed="Seed of --order random.",
+    solver="Where it keeps its snapshots, they are found.", solverstate="Of the snapshot WEIGHTS, for the measure update.",
+)  # fmt: skip
 
 
 def _at_most_one(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> str | None:
@@ -62,51 +77,37 @@ def _at_most_one(_context: click.Context, _option: click.Parameter, value: tuple
     return value[0] if value else None
 
 
-one_layer = click.option(
-    "--layer",
-    metavar="NAME",
-    multiple=True,
-    callback=_at_most_one,
+one_layer = cli_flag(
+    "--layer", metavar="NAME", multiple=True, callback=_at_most_one, shell_complete=_layers, topic="which layer and kernels",
     help="Show the kernels of this convolution. [default: all layers]",
+)  # fmt: skip
+
+input_shape = cli_flag(
+    "--input-shape", multiple=True, metavar="BLOB:N,C,H,W", topic=INPUTS,
+    help="Shape of a blob that the prototxt does not say. Repeatable.",
+)  # fmt: skip
+
+
+def output(what: str, metavar: str = "DIR", required: bool = True) -> Later:
+    """The flag that says where the result goes."""
+    return cli_flag(
+        "-o", "--output", "output", type=FILE, metavar=metavar, required=required, help=what, topic=INPUTS
+    )  # fmt: skip
+
+
+writing = options(
+    cli_flag("--diff", "--dry-run", "diff", is_flag=True, help="Show what would change; write nothing."),
+    cli_flag("--check", is_flag=True, help="Exit 1 if DIR would change; write nothing."),
+    cli_flag("--force", is_flag=True, help="Replace the files of a DIR that holds something else."),
 )
 
-layer_names = click.option(
-    "--layer",
-    multiple=True,
-    metavar="NAME",
-    help="Which convolution; auto:K takes the K of highest TPM entropy. Repeatable. [default: conv1_1, else the first]",
+config_file = cli_flag(
+    "--config",
+    type=FILE,
+    metavar="FILE",
+    topic=INPUTS,
+    help="These options in a YAML file; flags override it.",
 )
-
-config_file = click.option(
-    "--config", metavar="FILE", help="A YAML file of these options; what is given here overrides it."
-)
-
-writing_files = options(
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise and of --order random."),
-    click.option("--solver", metavar="FILE", help="The solver that trains NET: written too, pointed into DIR."),
-    click.option(
-        "--solverstate",
-        metavar="FILE",
-        help="Carry this snapshot's history over, so that training resumes in mid-schedule.",
-    ),
-    click.option("-o", "output", metavar="DIR", required=True, help="Where the derived net goes."),
-    click.option(
-        "--noise", type=float, default=0.01, show_default=True, help="Standard deviation of the noise on 1x1 kernels."
-    ),
-    click.option("--also", multiple=True, metavar="FILE", help="Edit this deploy or test prototxt alike. Repeatable."),
-    click.option(
-        "--as",
-        "as_path",
-        metavar="PATH",
-        help="DIR's name on the machine that trains, for the paths in solver.prototxt.",
-    ),
-    click.option("--diff", is_flag=True, help="Show what would change; write nothing."),
-    click.option("--check", is_flag=True, help="Exit 1 if DIR differs from what would be generated; write nothing."),
-    click.option("--force", is_flag=True, help="Replace the files of a DIR that holds something else."),
-)
-
-
-writing = options(writing_files, config_file)
 
 
 def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
@@ -117,5 +118,5 @@ def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
     except ValueError:
         shape = ()
     if not name or not shape or min(shape) < 1:
-        raise UsageError(f"--input-shape {text}: must be BLOB:N,C,H,W")
+        raise OptionError("input-shape", "must be BLOB:N,C,H,W", text)
     return name, shape

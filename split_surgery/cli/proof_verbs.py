@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import split_surgery
-from split_surgery.cli.group import cli, finish, given_flags, show_report, with_progress
-from split_surgery.cli.options import shape_of, talk
+from split_surgery.cli.flags import FILE, INPUTS, cli_argument, cli_flag
+from split_surgery.cli.group import VerbCommand, cli, finish, given_flags, show_report, with_progress
+from split_surgery.cli.options import input_shape, output, shape_of, split_flags, talk, writing
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import SurgeryError, UsageError
+from split_surgery.verification.engines import ENGINES
 
 if TYPE_CHECKING:
     from split_surgery.verbs.diff import DiffReport
@@ -20,25 +22,35 @@ if TYPE_CHECKING:
     from split_surgery.verbs.verify import VerifyReport
 
 
-@cli.command(short_help="Put splits back into one layer each.")
-@click.argument("net")
-@click.argument("weights", required=False)
-@click.option("--all", is_flag=True, help="Fold every other linear region too: BatchNorm, Scale, sums, 1x1 chains.")
-@click.option("--layer", multiple=True, metavar="NAME", help="Fold only what becomes this layer. Repeatable.")
-@click.option("--also", multiple=True, metavar="FILE", help="Edit this deploy or test prototxt alike. Repeatable.")
-@click.option("--solver", metavar="FILE", help="The solver that trains NET: written too, pointed into DIR.")
-@click.option("-o", "output", metavar="DIR", required=True, help="Where the folded net goes.")
-@click.option(
-    "--phase", type=click.Choice(["test"]), help="The net is for testing only: BatchNorm uses its statistics."
+trust_field = split_flags(None, ("trust_field",))
+
+
+@cli.command(cls=VerbCommand)
+@cli_argument("net")
+@cli_argument("weights", required=False)
+@cli_flag("--all", is_flag=True, help="Fold every other linear region too: BatchNorm, Scale, sums, 1x1 chains.")
+@cli_flag("--layer", multiple=True, metavar="NAME", help="Fold only what becomes this layer. Repeatable.")
+@cli_flag(
+    "--also",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    topic=INPUTS,
+    help="Edit this deploy or test prototxt alike. Repeatable.",
 )
-@click.option("--allow-larger", is_flag=True, help="Fold also what has more parameters or multiply-adds then.")
-@click.option(
-    "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves a layer linear. Repeatable."
+@cli_flag(
+    "--solver",
+    type=FILE,
+    metavar="FILE",
+    topic=INPUTS,
+    help="The solver that trains NET: written too, pointed into DIR.",
 )
-@click.option("--as", "as_path", metavar="PATH", help="DIR's name on the machine that runs it, for solver.prototxt.")
-@click.option("--diff", is_flag=True, help="Show what would change; write nothing.")
-@click.option("--check", is_flag=True, help="Exit 1 if DIR differs from what would be generated; write nothing.")
-@click.option("--force", is_flag=True, help="Replace the files of a DIR that holds something else.")
+@output("Where the folded net goes.")
+@cli_flag("--phase", type=click.Choice(["test"]), help="The net is for testing only: BatchNorm uses its statistics.")
+@cli_flag("--allow-larger", is_flag=True, help="Fold also what has more parameters or multiply-adds then.")
+@trust_field
+@cli_flag("--as", "as_path", metavar="PATH", help="DIR's name on the machine that runs it, for solver.prototxt.")
+@writing
 @talk
 def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
     """Put the splits of NET and WEIGHTS, trained or not, back into one layer each, in DIR.
@@ -57,35 +69,32 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
     finish(with_progress(work, flags), flags, print_runs.fold)
 
 
-@cli.command(short_help="Prove a derived net from its files, and in an engine.")
-@click.argument("net")
-@click.argument("weights", required=False)
-@click.argument("derived", required=False)
-@click.option(
+@cli.command(cls=VerbCommand)
+@cli_argument("net")
+@cli_argument("weights", required=False)
+@cli_argument("derived", required=False)
+@cli_flag(
     "--derived", "files", nargs=2, metavar="NET WEIGHTS", help="The derived net as two files instead of a directory."
 )
-@click.option("--trained", is_flag=True, help="Take the directory's newest snapshot; other layers may have changed.")
-@click.option("--engine", type=click.Choice(["opencv", "caffe"]), help="Run both nets too and compare every output.")
-@click.option(
-    "--input-shape",
-    multiple=True,
-    metavar="BLOB:N,C,H,W",
-    help="Shape of an input that the file does not say. Repeatable.",
+@cli_flag("--trained", is_flag=True, help="Take the directory's newest snapshot; other layers may have changed.")
+@cli_flag("--engine", type=click.Choice(ENGINES), help="Run both nets too and compare every output.")
+@input_shape
+@cli_flag(
+    "--input",
+    type=FILE,
+    metavar="FILE",
+    topic=INPUTS,
+    help="Inputs for the engine: npy, npz by blob, or an image. [default: random]",
 )
-@click.option("--input", metavar="FILE", help="Inputs for the engine: npy, npz by blob, or an image. [default: random]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
-@click.option(
+@cli_flag("--seed", type=int, default=0, show_default=True, help="Seed of the random inputs.")
+@cli_flag(
     "--phase", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Whose layers to run."
 )
-@click.option("--stage", multiple=True, metavar="NAME", help="A stage whose layers to run. Repeatable.")
-@click.option("--level", type=int, default=0, show_default=True, help="The level whose layers to run.")
-@click.option(
-    "--trust-field", multiple=True, metavar="NAME", help="A fork's field that leaves a layer linear. Repeatable."
-)
-@click.option("--strict", is_flag=True, help="Fail what the baseline leaves unfilled or unknown as well.")
-@click.option(
-    "--max-drift", type=float, help="Exit 1 if a folded block's relative weight change is larger. 0: equal bits."
-)
+@cli_flag("--stage", multiple=True, metavar="NAME", help="A stage whose layers to run. Repeatable.")
+@cli_flag("--level", type=int, default=0, show_default=True, help="The level whose layers to run.")
+@trust_field
+@cli_flag("--strict", is_flag=True, help="Fail what the baseline leaves unfilled or unknown as well.")
+@cli_flag("--max-drift", type=float, help="Exit 1 if a folded block's relative weight change is larger. 0: equal bits.")
 @talk
 def verify(net: str, weights: str | None, derived: str | None, files: tuple[str, str] | None, **flags: Any) -> None:
     """Prove a derived net: every blob filled, nothing else changed, the block folded and compared.
@@ -117,14 +126,9 @@ def verify(net: str, weights: str | None, derived: str | None, files: tuple[str,
     finish(report, flags, print_runs.verify)
 
 
-@cli.command(short_help="What a file says and holds, line by line; for git, too.")
-@click.argument("file")
-@click.option(
-    "--input-shape",
-    multiple=True,
-    metavar="BLOB:N,C,H,W",
-    help="Shape of a blob that the file does not say. Repeatable.",
-)
+@cli.command(cls=VerbCommand)
+@cli_argument("file")
+@input_shape
 @talk
 def show(file: str, **flags: Any) -> None:
     """List what a prototxt, a weights file, a solver state or the directory of a split says and holds.
@@ -139,9 +143,9 @@ def show(file: str, **flags: Any) -> None:
     finish(with_progress(work, flags), flags, print_files.show)
 
 
-@cli.command(short_help="What differs between two files of one kind, layer by layer.")
-@click.argument("a")
-@click.argument("b")
+@cli.command(cls=VerbCommand)
+@cli_argument("a")
+@cli_argument("b")
 @talk
 def diff(a: str, b: str, **flags: Any) -> None:
     """Compare two nets, solvers, weights files, solver states or directories of splits by their meaning.

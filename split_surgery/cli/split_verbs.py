@@ -1,115 +1,62 @@
-"""The verbs that split, and the one that ranks."""
+"""The verbs that split, one for each recipe, the one that applies a plan, and the one that ranks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 import split_surgery
-from split_surgery.cli.group import cli, finish, given_flags, with_progress
-from split_surgery.cli.options import evidence, layer_names, one_layer, talk, writing, writing_files
+from split_surgery.cli.flags import cli_argument, cli_flag
+from split_surgery.cli.group import VerbCommand, cli, finish, given_flags, with_progress
+from split_surgery.cli.options import config_file, evidence, one_layer, output, split_flags, talk, writing
 from split_surgery.cli.progress import Bar
+from split_surgery.splitting.recipes import RECIPES
+from split_surgery.splitting.recipes.graph import Recipe
 
 if TYPE_CHECKING:
     from split_surgery.verbs.rank import NetRankReport, RankReport
     from split_surgery.verbs.split import SplitReport
 
+derived_net = output("Where the derived net goes.")
 
-@cli.command(short_help="The residual split of one convolution.")
-@click.argument("net")
-@click.argument("weights", required=False)
-@layer_names
-@evidence
-@click.option(
-    "--surround",
-    type=float,
-    default=-0.2,
-    show_default=True,
-    help="residual_pre starts as this times the slow kernels.",
-)
-@click.option(
-    "--center",
-    type=float,
-    default=2.0,
-    show_default=True,
-    help="Added to --surround at the spatial centre of the kernel.",
-)
-@click.option("--even-center", type=click.Choice(["low", "high", "both"]), help="The centre of a kernel of even size.")
-@writing
-@talk
-def residual(net: str, weights: str | None, output: str, **flags: Any) -> None:
-    """The residual split of one convolution of NET and WEIGHTS into DIR.
 
-    NET may be the directory of an earlier split: then its newest snapshot stands for WEIGHTS.
+def add_split(recipe: Recipe) -> None:
+    """The verb of a recipe."""
+
+    def verb(net: str, weights: str | None, output: str, **flags: Any) -> None:
+        show_split(recipe.name, flags, net, weights, output)
+
+    verb.__doc__ = f"""{recipe.summary}
+
+    {recipe.about} NET may be the directory of an earlier split: then its newest snapshot stands for WEIGHTS.
 
     \b
-    split-surgery residual base.prototxt base.caffemodel -o derived1/
+    split-surgery {recipe.name} base.prototxt base.caffemodel -o derived1/
     """
-    show_split("residual", flags, net, weights, output)
+    decorators = (
+        cli.command(recipe.name, cls=VerbCommand),
+        cli_argument("net"), cli_argument("weights", required=False),
+        derived_net, config_file, split_flags(recipe.name), writing, talk,
+    )  # fmt: skip
+    for decorator in reversed(decorators):
+        verb = decorator(verb)
 
 
-@cli.command(short_help="The old extension/reorder split of one convolution.")
-@click.argument("net")
-@click.argument("weights", required=False)
-@layer_names
-@evidence
+for one in RECIPES.values():
+    add_split(one)
+
+
+@cli.command(cls=VerbCommand)
+@cli_argument("config")
+@cli_argument("net")
+@cli_argument("weights", required=False)
+@derived_net
+@split_flags()
 @writing
-@talk
-def extension(net: str, weights: str | None, output: str, **flags: Any) -> None:
-    """The old extension/reorder split of one convolution of NET and WEIGHTS into DIR.
-
-    With --noise 0 the derived net computes exactly what the baseline computes.
-
-    \b
-    split-surgery extension base.prototxt base.caffemodel -o derived1_old/
-    """
-    show_split("extension", flags, net, weights, output)
-
-
-@cli.command(short_help="The skip (identity) split of one convolution.")
-@click.argument("net")
-@click.argument("weights", required=False)
-@layer_names
-@evidence
-@click.option(
-    "--skip",
-    type=click.Choice(["identity", "average"]),
-    default="identity",
-    show_default=True,
-    help="What passes by a strided layer: the pixel it stops at, or the mean over its stride.",
-)
-@click.option("--even-center", type=click.Choice(["low", "high"]), help="The centre of a kernel of even size.")
-@writing
-@talk
-def skip(net: str, weights: str | None, output: str, **flags: Any) -> None:
-    """The skip ("identity") split of one convolution of NET and WEIGHTS into DIR.
-
-    The slow kernels are summed with their own input, which passes by unchanged and does not learn.
-
-    \b
-    split-surgery skip base.prototxt base.caffemodel -o derived1/
-    """
-    show_split("skip", flags, net, weights, output)
-
-
-@cli.command(short_help="The splits of a YAML config, or of an earlier split.yaml.")
-@click.argument("config")
-@click.argument("net")
-@click.argument("weights", required=False)
-@layer_names
-@evidence
-@click.option("--surround", type=float, default=-0.2, help="As with residual.")
-@click.option("--center", type=float, default=2.0, help="As with residual.")
-@click.option("--even-center", type=click.Choice(["low", "high", "both"]), help="As with residual.")
-@click.option("--skip", type=click.Choice(["identity", "average"]), default="identity", help="As with skip.")
-@writing_files
 @talk
 def apply(config: str, net: str, weights: str | None, output: str, **flags: Any) -> None:
-    """The splits that CONFIG lists, one after the other, of NET and WEIGHTS into DIR.
+    """The splits that CONFIG lists, one after the other, into DIR.
 
-    CONFIG is a YAML file of options (configs/multi_split.yaml shows one), or a split.yaml: that reproduces the directory it came
-    from, and with --check, also without WEIGHTS, says whether a directory is still what it was.
+    CONFIG is a YAML file of options, or a split.yaml, which makes its directory again or, with --check, WEIGHTS or not, checks it.
 
     \b
     split-surgery apply configs/multi_split.yaml base.prototxt base.caffemodel -o derived1/
@@ -118,21 +65,24 @@ def apply(config: str, net: str, weights: str | None, output: str, **flags: Any)
     show_split("apply", flags, config, net, weights, output)
 
 
-@cli.command(short_help="Convolutions, or the kernels of one, by TPM.")
-@click.argument("net")
-@click.argument("weights", required=False)
+@cli.command(cls=VerbCommand)
+@cli_argument("net")
+@cli_argument("weights", required=False)
 @one_layer
 @evidence
-@click.option("--windows", type=int, metavar="N", help="Measure over N parts of the training too, one after the other.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of --order random.")
-@click.option("--solver", metavar="FILE", help="Where it keeps its snapshots, they are found.")
-@click.option("--solverstate", metavar="FILE", help="Of the snapshot WEIGHTS, for the measure update.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print a table as CSV: layers, or channels with scores.")
+@cli_flag(
+    "--windows", type=int, metavar="N", help="Measure over N parts of the training too, one after the other.",
+    topic="which layer and kernels",
+)  # fmt: skip
+@cli_flag("--csv", "as_csv", is_flag=True, help="Print a table as CSV: layers, or channels with scores.")
 @talk
 def rank(net: str, weights: str | None, as_csv: bool, **flags: Any) -> None:
     """The convolutions of a net by the entropy of their kernels' TPM, or with --layer its kernels with score and group.
 
     TPM says how purposefully a kernel moved during training; our reading is net displacement over path length.
+
+    \b
+    split-surgery rank base.prototxt base.caffemodel --snapshots 'snapshots/*.caffemodel'
     """
     from split_surgery.cli import print_runs
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import re
 import sys
 from collections.abc import Iterable, Sequence
 
-from split_surgery.cli.block_text import ASCII
 from split_surgery.errors import shortened
 
 _OBEYED = re.compile(
@@ -18,6 +16,9 @@ _OBEYED = re.compile(
     "|\r(?!\n)"  # it writes over the line; before a line feed it is the other half of an end of line
 )
 """What a layer's or a file's name may hold and a terminal would obey."""
+
+ASCII = str.maketrans("─┬├└┐┤┘█", "-++'.+'#")
+"""The characters of the drawings for a terminal that has only these."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a cell begins with that a spreadsheet would compute instead of show."""
@@ -55,6 +56,8 @@ def tell(text: str) -> None:
 
 def say_csv(rows: Iterable[Sequence[object]]) -> None:
     """Print rows for a spreadsheet. None is an empty cell; a text that would be a formula gets an apostrophe before it."""
+    import csv
+
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerows([_cell(value) for value in row] for row in rows)
 

@@ -10,7 +10,7 @@ import yaml
 
 from split_surgery.documents.source import PathLike
 from split_surgery.errors import TextPlace, UsageError, nearest, shown
-from split_surgery.splitting.options import RUN_WORDS, Settings, read_option, word_of
+from split_surgery.splitting.options import RUN_WORDS, Settings, declaration_of, read_option, word_of
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.workspace.yaml_file import YamlFile
 
@@ -56,6 +56,7 @@ def read_config(path: PathLike, verb: str | None = None) -> list[ConfigEntry]:
     if verb is not None and common.recipe not in (None, verb):
         raise UsageError(f"{common.places['recipe']}: this config is for the {common.recipe} split, not for {verb}")
     if not layers:
+        _check_recipe(common, common.recipe or verb)
         return [common]
     (key, node), *more = layers
     if more:
@@ -67,9 +68,29 @@ def read_config(path: PathLike, verb: str | None = None) -> list[ConfigEntry]:
         if not isinstance(item, yaml.MappingNode):
             raise UsageError(f"{document.place(item)}: must be a mapping, such as layer: conv1")
         entry = _entry(document, item, skip=(), refused=RUN_WORDS)
-        places = common.places | entry.places
-        found.append(ConfigEntry(entry.recipe or common.recipe, common.options | entry.options, places))
+        recipe = entry.recipe or common.recipe
+        _check_recipe(entry, recipe)
+        # What stands beside layers is for those of them whose recipe has it.
+        shared = {name: value for name, value in common.options.items() if _DECLARATIONS[name].belongs_to(recipe)}
+        found.append(ConfigEntry(recipe, shared | entry.options, common.places | entry.places))
+    for word, name in ((word_of(item), item.name) for item in fields(Settings) if item.name in common.options):
+        if not any(_DECLARATIONS[name].belongs_to(entry.recipe) for entry in found):
+            raise _other_recipe(common.places[word], word, name, "any of these layers")
     return found
+
+
+def _check_recipe(entry: ConfigEntry, recipe: str | None) -> None:
+    """Raises: UsageError, where an option is another recipe's."""
+    for item in fields(Settings):
+        if item.name in entry.options and not declaration_of(item).belongs_to(recipe):
+            raise _other_recipe(entry.places[word_of(item)], word_of(item), item.name, f"the {recipe} split")
+
+
+def _other_recipe(place: TextPlace, word: str, name: str, what: str) -> UsageError:
+    return UsageError(f"{place}: {word} is an option of {' and '.join(_DECLARATIONS[name].recipes)}, not of {what}")
+
+
+_DECLARATIONS = {item.name: declaration_of(item) for item in fields(Settings)}
 
 
 def _entry(document: YamlFile, node: yaml.MappingNode, skip: Sequence[str], refused: Sequence[str] = ()) -> ConfigEntry:

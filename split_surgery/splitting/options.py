@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from split_surgery.errors import OptionError, UsageError, nearest, shown
 from split_surgery.kernels.orders import ORDERS, Order
+from split_surgery.splitting.declared import Declaration, declared
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import EVEN_CENTERS, SKIPS, EvenCenter, SkipKind
 
@@ -16,76 +16,165 @@ if TYPE_CHECKING:
     from split_surgery.documents.source import PathLike  # which --help need not load
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _path(value: Any) -> PathLike | None:
-    return value if isinstance(value, (str, os.PathLike)) else None
-
-
-def _fast(value: Any) -> str | None:
-    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
-
-
-def _number(value: Any) -> float | None:
-    # YAML 1.1 takes 1e-3 for a string; a person does not.
-    try:
-        return float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _names(value: Any) -> tuple[str, ...] | None:
-    listed = [value] if isinstance(value, str) else value
-    fits = isinstance(listed, (list, tuple)) and all(isinstance(name, str) for name in listed)
-    return tuple(listed) if fits else None
-
-
-def _paths(value: Any) -> tuple[PathLike, ...] | None:
-    listed = [value] if isinstance(value, (str, os.PathLike)) else value
-    fits = isinstance(listed, (list, tuple)) and all(_path(path) is not None for path in listed)
-    return tuple(listed) if fits else None
-
-
-def _renamed(value: Any) -> tuple[tuple[str, str], ...] | None:
-    if isinstance(value, tuple):
-        return value
-    fits = isinstance(value, dict) and all(isinstance(text, str) for pair in value.items() for text in pair)
-    return tuple(value.items()) if fits else None
-
-
-def _option(default: Any, what: str, read: Callable[[Any], Any]) -> Any:
-    return field(default=default, metadata={"what": what, "read": read})
-
-
 @dataclass(frozen=True)
 class Settings:
-    """What decides a split, beside its inputs. Field names are the flags' words, `-` as `_`."""
+    """What decides a split, beside its inputs: the one declaration of every option.
 
-    layer: tuple[str, ...] = _option((), "a layer's name, or several", _names)
-    order: str = _option("tpm", "tpm, random or reverse", _text)
-    fast: str = _option("half", "half, a number or a percentage", _fast)
-    noise: float = _option(0.01, "a number", _number)
-    surround: float = _option(-0.2, "a number", _number)
-    center: float = _option(2.0, "a number", _number)
-    even_center: str | None = _option(None, "low, high or both", _text)
-    skip: str = _option("identity", "identity or average", _text)
-    seed: int = _option(0, "a whole number", _whole)
-    snapshots: str | None = _option(None, "a glob", _text)
-    window: str | None = _option(None, "FIRST:LAST in quotes", _text)
-    measure: str | None = _option(None, "a measure's name", _text)
-    scores: PathLike | None = _option(None, "a file's name", _path)
-    solver: PathLike | None = _option(None, "a file's name", _path)
-    solverstate: PathLike | None = _option(None, "a file's name", _path)
-    also: tuple[PathLike, ...] = _option((), "a list of files", _paths)
-    as_path: str | None = _option(None, "a directory's name", _text)
-    names: tuple[tuple[str, str], ...] = _option((), "a mapping from roles to suffixes", _renamed)
-    trust_field: tuple[str, ...] = _option((), "a list of field names", _names)
+    A field's name is the argument in the library; with `-` for `_` it is the flag and the key in a config (`as` for as_path).
+    """
+
+    layer: tuple[str, ...] = declared(
+        (),
+        "texts",
+        "a layer's name, or several",
+        "which layer and kernels",
+        "A convolution, or auto:K. Repeatable. [conv1_1]",
+        metavar="NAME",
+    )
+    trust_field: tuple[str, ...] = declared(
+        (),
+        "texts",
+        "a list of field names",
+        "which layer and kernels",
+        "A fork's field that is linear too. Repeatable.",
+        metavar="NAME",
+    )
+    order: str = declared(
+        "tpm",
+        "choice",
+        "tpm, random or reverse",
+        "which layer and kernels",
+        "Fast first; the last two are controls. [tpm]",
+        choices=ORDERS,
+    )
+    fast: str = declared(
+        "half",
+        "count",
+        "half, a number or a percentage",
+        "which layer and kernels",
+        "How many kernels are fast. [half]",
+        metavar="half|N|P%",
+    )
+    snapshots: str | None = declared(
+        None,
+        "text",
+        "a glob",
+        "which layer and kernels",
+        "What to measure TPM over. [WEIGHTS' own run]",
+        metavar="'GLOB'",
+        frozen=False,
+    )
+    window: str | None = declared(
+        None,
+        "text",
+        "FIRST:LAST in quotes",
+        "which layer and kernels",
+        "Only those of iterations A to B, included.",
+        metavar="A:B",
+        frozen=False,
+    )
+    measure: str | None = declared(
+        None,
+        "text",
+        "a measure's name",
+        "which layer and kernels",
+        "coherence, ratio, update, norm (NOT TPM), tpm.",
+        metavar="NAME",
+        frozen=False,
+    )
+    scores: PathLike | None = declared(
+        None,
+        "file",
+        "a file's name",
+        "which layer and kernels",
+        "Scores by channel, instead of measuring.",
+        metavar="FILE",
+        frozen=False,
+    )
+    noise: float = declared(
+        0.01, "number", "a number", "how new layers start", "Standard deviation of noise on 1x1s. [0.01]"
+    )
+    seed: int = declared(
+        0, "whole number", "a whole number", "how new layers start", "Seed of the noise and of order random. [0]"
+    )
+    surround: float = declared(
+        -0.2,
+        "number",
+        "a number",
+        "how new layers start",
+        "residual_pre starts as this times W. [-0.2]",
+        recipes=("residual",),
+    )
+    center: float = declared(
+        2.0,
+        "number",
+        "a number",
+        "how new layers start",
+        "and this times W is added at its centre. [2.0]",
+        recipes=("residual",),
+    )
+    skip: str = declared(
+        "identity",
+        "choice",
+        "identity or average",
+        "how new layers start",
+        "Past a stride: one pixel, or mean. [identity]",
+        choices=SKIPS,
+        recipes=("skip",),
+    )
+    even_center: str | None = declared(
+        None,
+        "choice",
+        "low, high or both",
+        "how new layers start",
+        "Where the centre of an even kernel is.",
+        choices=EVEN_CENTERS,
+        recipes=("residual", "skip"),
+    )
+    names: tuple[tuple[str, str], ...] = declared(
+        (),
+        "mapping",
+        "a mapping from roles to suffixes",
+        "how new layers start",
+        "Suffixes of the new layers, by role.",
+        flag=False,
+    )
+    solver: PathLike | None = declared(
+        None,
+        "file",
+        "a file's name",
+        "inputs and outputs",
+        "The solver that trains NET; written too, into DIR.",
+        metavar="FILE",
+        frozen=False,
+    )
+    solverstate: PathLike | None = declared(
+        None,
+        "file",
+        "a file's name",
+        "inputs and outputs",
+        "Carry its history over, to resume in mid-schedule.",
+        metavar="FILE",
+        frozen=False,
+    )
+    also: tuple[PathLike, ...] = declared(
+        (),
+        "files",
+        "a list of files",
+        "inputs and outputs",
+        "Edit this deploy or test prototxt too. Repeatable.",
+        metavar="FILE",
+        frozen=False,
+    )
+    as_path: str | None = declared(
+        None,
+        "text",
+        "a directory's name",
+        "inputs and outputs",
+        "DIR's name on the machine that trains.",
+        metavar="PATH",
+        frozen=False,
+    )
 
     @classmethod
     def made_of(cls, found: Mapping[str, Any], given: Mapping[str, Any]) -> Settings:
@@ -103,7 +192,13 @@ class Settings:
         return cls(**values)
 
 
-RUN_WORDS = ("solver", "solverstate", "also", "as_path")
+def declaration_of(item: Field[Any]) -> Declaration:
+    """The declaration of a field of Settings."""
+    found: Declaration = item.metadata["declaration"]
+    return found
+
+
+RUN_WORDS = tuple(item.name for item in fields(Settings) if declaration_of(item).topic == "inputs and outputs")
 """Options of a whole run, which a single layer of it cannot have."""
 
 
@@ -118,10 +213,9 @@ def read_option(item: Field[Any], value: Any, where: str) -> Any:
     Raises:
         UsageError: it is of another type.
     """
-    read = item.metadata["read"](value)
+    read = declaration_of(item).read(value)
     if read is None:
-        word = word_of(item)
-        raise UsageError(f"{where}{word} must be {item.metadata['what']}, not {shown(value)}")
+        raise UsageError(f"{where}{word_of(item)} must be {declaration_of(item).words}, not {shown(value)}")
     return read
 
 
@@ -163,6 +257,10 @@ class Options:
             raise OptionError("order", f"must be one of {', '.join(ORDERS)}", self.order)
         if self.even_center not in (None, *EVEN_CENTERS):
             raise OptionError("even-center", f"must be one of {', '.join(EVEN_CENTERS)}", self.even_center)
+        if self.even_center == "both" and RECIPES[self.recipe].has_skip:
+            raise OptionError(
+                "even-center", "the skip path takes its input from one pixel: low or high", self.even_center
+            )
         if self.skip not in SKIPS:
             raise OptionError("skip", f"must be one of {', '.join(SKIPS)}", self.skip)
         for name in ("noise", "surround", "center"):

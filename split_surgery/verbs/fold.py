@@ -21,6 +21,7 @@ from split_surgery.folding.search import LeftRegion, Search
 from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.split import need_output
 from split_surgery.verbs.warned import warned
 from split_surgery.workspace.destination import Destination, Status, plain
 from split_surgery.workspace.inputs import Inputs, open_inputs
@@ -120,7 +121,8 @@ class FoldReport(Notebook):
 
 @warned
 def fold(
-    net: PathLike, weights: PathLike | None, output: PathLike, *, all: bool = False, layer: str | tuple[str, ...] = (),
+    net: PathLike, weights: PathLike | None = None, output: PathLike | None = None, *,
+    all: bool = False, layer: str | tuple[str, ...] = (),
     also: tuple[PathLike, ...] = (), solver: PathLike | None = None, as_path: str | None = None, phase: str | None = None,
     allow_larger: bool = False, trust_field: tuple[str, ...] = (), force: bool = False, check: bool = False,
     diff: bool = False, progress: Progress = no_progress,
@@ -139,7 +141,7 @@ def fold(
     Raises:
         SurgeryError: with the exit code that the command line gives.
     """
-    destination = Destination(output, force, check, diff)
+    destination = Destination(need_output(output), force, check, diff)
     if phase not in (None, "test"):
         raise OptionError("phase", "must be test", phase)
     directory = destination.directory

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from inspect import Parameter
+from typing import Any
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import OptionError, UsageError
 from split_surgery.reporting.plan_tables import ShownPlan, listed
 from split_surgery.reporting.tables import Notebook, Table
 from split_surgery.splitting.config import ConfigEntry, read_config
-from split_surgery.splitting.options import RUN_WORDS, Settings
+from split_surgery.splitting.options import RUN_WORDS, Settings, declaration_of
 from split_surgery.splitting.plan import LayerPlan, Plan
 from split_surgery.splitting.plan_file import is_plan, read_plan
 from split_surgery.splitting.recipes import RECIPES
+from split_surgery.splitting.recipes.graph import Recipe
 from split_surgery.splitting.run import Job, work_out
 from split_surgery.splitting.split_layer import LayerSplit, Step
 from split_surgery.verbs.net_and_weights import net_and_weights
-from split_surgery.verbs.warned import warned
+from split_surgery.verbs.warned import as_arguments, warned
 from split_surgery.workspace.destination import Destination, Status, plain
 from split_surgery.workspace.inputs import open_inputs
 from split_surgery.workspace.names import HDF5_SUFFIX, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -95,89 +95,65 @@ class SplitReport(Notebook):
         return (*found, Table(f"{self.directory}: {self.status}", ("", ""), after))
 
 
-class SplitOptions(TypedDict, total=False):
-    """Options of the splitting verbs; the words and the defaults of the command line (see options.Settings).
+def split_verb(recipe: Recipe) -> Callable[..., SplitReport]:
+    """The function of the library that makes a recipe's split: its arguments are those that splitting/options.py declares."""
 
-    config: a YAML file of options, which those given here override.
-    as_path: the directory's name on the machine that trains. check, diff: look, and write nothing.
-    """
+    def verb(
+        net: PathLike, weights: PathLike | None = None, output: PathLike | None = None, **options: Any
+    ) -> SplitReport:
+        for name in options:
+            if name not in known:
+                raise TypeError(f"{recipe.name}() has no argument {name!r}")
+        return _split(recipe.name, net, weights, need_output(output), **options)
 
-    layer: str | tuple[str, ...]
-    order: str
-    fast: str
-    noise: float
-    seed: int
-    snapshots: str | None
-    window: str | None
-    measure: str | None
-    scores: PathLike | None
-    solver: PathLike | None
-    solverstate: PathLike | None
-    also: tuple[PathLike, ...]
-    trust_field: tuple[str, ...]
-    config: PathLike | None
-    as_path: str | None
-    force: bool
-    check: bool
-    diff: bool
-    progress: Progress
-
-
-class ResidualOptions(SplitOptions, total=False):
-    """residual_pre starts as surround * W, plus center * W at the spatial centre; even_center says which tap that is."""
-
-    surround: float
-    center: float
-    even_center: str | None
+    items = [
+        item for item in fields(Settings) if declaration_of(item).flag and declaration_of(item).belongs_to(recipe.name)
+    ]
+    inputs = [*inspect.signature(verb).parameters.values()][:3]
+    own = [Parameter(item.name, Parameter.KEYWORD_ONLY, default=item.default, annotation=item.type) for item in items]
+    run = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind) for name, default, kind in _OF_A_RUN
+    ]
+    known = {parameter.name for parameter in (*own, *run)} | {"names"}
+    lines = [f"        {item.name}: {as_arguments(declaration_of(item).help)}" for item in items] + [_RUN_HELP]
+    verb.__name__ = verb.__qualname__ = recipe.name
+    verb.__signature__ = inspect.Signature([*inputs, *own, *run], return_annotation="SplitReport")  # type: ignore[attr-defined]
+    verb.__doc__ = "\n".join([f"{recipe.summary}\n\n    {recipe.about}\n\n    Args:\n{_INPUT_HELP}", *lines, _RAISES])
+    return warned(verb)
 
 
-@warned
-def residual(
-    net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[ResidualOptions]
-) -> SplitReport:
-    """The residual split of one convolution, or of several alike, into the directory `output`.
+_OF_A_RUN: tuple[tuple[str, Any, str], ...] = (
+    ("config", None, "PathLike | None"), ("force", False, "bool"), ("check", False, "bool"), ("diff", False, "bool"),
+    ("progress", no_progress, "Progress"),
+)  # fmt: skip
+"""Arguments that every verb which splits has beside those of Settings: name, default, type."""
 
-    Args:
-        net: a prototxt, or the directory of an earlier split; then `weights` may be None: its newest snapshot.
+_INPUT_HELP = """\
+        net: A prototxt, or the directory of an earlier split; then `weights` may be None: its newest snapshot.
+        output: The directory that is written."""
 
+_RUN_HELP = """\
+        config: A YAML file of options, which those given here override.
+        force: Replace the files of a directory that holds something else. check, diff: Look, and write nothing."""
+
+_RAISES = """
     Raises:
-        SurgeryError: with the exit code that the command line gives.
+        SurgeryError: With the exit code that the command line gives.
     """
-    return _split("residual", net, weights, output, **options)
+
+residual, extension, skip = (split_verb(RECIPES[name]) for name in ("residual", "extension", "skip"))
 
 
-@warned
-def extension(
-    net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[SplitOptions]
-) -> SplitReport:
-    """The old extension/reorder split of one convolution into the directory `output`.
-
-    Raises:
-        SurgeryError: with the exit code that the command line gives.
-    """
-    return _split("extension", net, weights, output, **options)
-
-
-class SkipOptions(SplitOptions, total=False):
-    """skip says how a strided layer's input is handed on; even_center, where a kernel of even size takes it."""
-
-    skip: str
-    even_center: str | None
-
-
-@warned
-def skip(net: PathLike, weights: PathLike | None, output: PathLike, **options: Unpack[SkipOptions]) -> SplitReport:
-    """The skip ("identity") split of one convolution into the directory `output`.
-
-    Raises:
-        SurgeryError: with the exit code that the command line gives.
-    """
-    return _split("skip", net, weights, output, **options)
+def need_output(output: PathLike | None) -> PathLike:
+    """Raises: UsageError, where no directory was named."""
+    if output is None:
+        raise UsageError("output is missing: the directory to write")
+    return output
 
 
 @warned
 def apply(
-    config: PathLike, net: PathLike, weights: PathLike | None, output: PathLike, *,
+    config: PathLike, net: PathLike, weights: PathLike | None = None, output: PathLike | None = None, *,
     force: bool = False, check: bool = False, diff: bool = False, progress: Progress = no_progress, **options: Any,
 ) -> SplitReport:  # fmt: skip
     """Several splits in one run, as a config says; or those of an earlier split.yaml, of which nothing is ranked again.
@@ -189,7 +165,7 @@ def apply(
     Raises:
         SurgeryError: with the exit code that the command line gives.
     """
-    run = _Run(net, weights, Destination(output, force, check, diff), config, progress)
+    run = _Run(net, weights, Destination(need_output(output), force, check, diff), config, progress)
     if not is_plan(config):
         entries = read_config(config)
         settings = [Settings.made_of(entry.options, options) for entry in entries]

@@ -28,12 +28,12 @@ def warned(verb: Verb) -> Verb:
     def call(*arguments: Any, **options: Any) -> _Report:
         report = verb(*arguments, **options)
         for text in report.warnings:
-            warnings.warn(_as_arguments(text), SurgeryWarning, stacklevel=2)
+            warnings.warn(as_arguments(text), SurgeryWarning, stacklevel=2)
         return report
 
     return cast("Verb", call)
 
 
-def _as_arguments(text: str) -> str:
+def as_arguments(text: str) -> str:
     """`--also FILE` as `also=FILE`: a warning speaks of flags, and a library has arguments."""
     return _FLAG.sub(lambda match: match[1].replace("-", "_") + ("=" if match[0].endswith(" ") else ""), text)

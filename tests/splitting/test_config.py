@@ -104,7 +104,7 @@ def test_values_of_the_wrong_type_in_the_library(tmp_path, options):
     net, weights = write_tiny(tmp_path)
     with pytest.raises(SurgeryError, match="must be"):
         residual(net, weights, tmp_path / "out", **options)
-    with pytest.raises(TypeError, match="no option 'nosuch'"):
+    with pytest.raises(TypeError, match="has no argument 'nosuch'"):
         residual(net, weights, tmp_path / "out", nosuch=1)
 
 

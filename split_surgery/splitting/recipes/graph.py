@@ -69,10 +69,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The parts in the order they stand in the prototxt; the last makes the old top."""
+    """The parts in the order they stand in the prototxt; the last makes the old top.
+
+    Attributes:
+        summary: a line for the list of verbs. about: what a person who has not read the method needs to know of it.
+    """
 
     name: str
     parts: tuple[Part, ...]
+    summary: str = ""
+    about: str = ""
 
     @property
     def uses_centre(self) -> bool:
@@ -83,7 +89,7 @@ class Recipe:
         return any(part.kind is Kind.SKIP for part in self.parts)
 
 
-def halves(name: str, second_half: tuple[Part, ...]) -> Recipe:
+def halves(name: str, second_half: tuple[Part, ...], summary: str, about: str) -> Recipe:
     """A recipe that runs fast and slow kernels apart, sends the slow through `second_half`, and joins them again."""
     return Recipe(
         name,
@@ -94,4 +100,6 @@ def halves(name: str, second_half: tuple[Part, ...]) -> Recipe:
             Part("concat", Kind.CONCAT, ("split1", second_half[-1].role), Channels.ALL),
             Part("reorder", Kind.POINTWISE, ("concat",), Channels.ALL, Start.PERMUTATION),
         ),
+        summary,
+        about,
     )

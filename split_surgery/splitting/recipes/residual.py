@@ -9,4 +9,6 @@ RESIDUAL = halves(
         Part("split2_residual_post", Kind.POINTWISE, ("split2_residual_pre",), Channels.SLOW, Start.IDENTITY),
         Part("split2_residual_sum", Kind.SUM, ("split2", "split2_residual_post"), Channels.SLOW),
     ),
+    summary="The residual split: the slow kernels gain a path beside them.",
+    about="The slow kernels are summed with what a second, centre-boosted copy of them makes of the same input.",
 )

@@ -8,4 +8,6 @@ SKIP = halves(
         Part("split2_skip", Kind.SKIP, (INPUT,), Channels.SLOW, Start.EYE),
         Part("split2_skip_sum", Kind.SUM, ("split2", "split2_skip"), Channels.SLOW),
     ),
+    summary="The skip (identity) split: the slow kernels gain their own input.",
+    about="The slow kernels are summed with their own input, which passes by unchanged and does not learn.",
 )

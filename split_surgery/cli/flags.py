@@ -1,0 +1,56 @@
+"""How a verb of the command line takes its files and flags: made when it is called, and listed under headings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+INPUTS, RUN = "inputs and outputs", "run"
+"""Headings in --help beside the topics of the options of a split."""
+
+FILE = click.Path()
+"""A file's name: it is completed as one, and opened by the library, which says what is wrong with it."""
+
+
+class Flag(click.Option):
+    """A flag under a heading of --help."""
+
+    def __init__(self, *arguments: Any, topic: str = RUN, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.topic = topic
+
+
+class Later:
+    """Parameters that are made only when their verb is called: the list of verbs need not load what they are declared in."""
+
+    def __init__(self, make: Callable[[], Sequence[click.Parameter]]) -> None:
+        self.make = make
+
+    def __call__(self, command: Command) -> Command:
+        command.__dict__.setdefault("__click_params__", []).append(self)
+        return command
+
+
+def cli_flag(*names: str, **more: Any) -> Later:
+    """A flag of one verb; `topic` is its heading."""
+    return Later(lambda: [Flag(names, **more)])
+
+
+def cli_argument(name: str, **more: Any) -> Later:
+    """A file or a directory that a verb takes."""
+    return Later(lambda: [click.Argument([name], type=FILE, **more)])
+
+
+def options(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Several options as one decorator, in the order they are written."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
