@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint check bench caffe chromium docs golden
+.PHONY: demo test lint check bench caffe chromium docs site golden
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -29,8 +29,13 @@ check: lint test  ## ruff, mypy --strict, then the tests
 golden: $(STAMP)  ## write the golden derived nets anew, to be reviewed as a diff
 	$(BIN)/python -m tests.support.golden_cases
 
-docs: $(STAMP)  ## draw the pictures of docs/pictures.md again
+docs: $(STAMP)  ## what the pages show, made again: pictures, the reference, and what commands print
 	$(BIN)/python docs/draw.py
+	$(BIN)/python docs/make_reference.py
+	$(BIN)/python -m tests.support.doc_blocks
+
+site: $(STAMP)  ## the documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q
 
 bench: $(STAMP)  ## time and memory beside cp and pycaffe, in one run; of a 2.5 GB file; of forward passes
 	$(BIN)/python benchmarks/bench_split.py

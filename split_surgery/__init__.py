@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from split_surgery.verbs.split import apply, extension, residual, skip
     from split_surgery.verbs.verify import verify
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "SurgeryError",

@@ -48,7 +48,7 @@ def test_the_workflow_passes_and_catches_an_edit_by_hand(repository):
     commands = workflow_commands()
     assert len(commands) == 3
     for command in commands:
-        assert f"    {command}\n" in (ROOT / "docs" / "ci.md").read_text()
+        assert f"\n{command}\n" in (ROOT / "docs" / "ci.md").read_text()
         done = sh(command)
         assert done.returncode == 0, done.stdout + done.stderr
     assert "no weights were given" in sh(commands[0]).stderr
@@ -81,7 +81,7 @@ def test_the_pre_commit_hook_is_the_same_command(repository):
 
 def configured(repository):
     (repository / ".gitattributes").write_text((CI / "gitattributes").read_text())
-    lines = re.findall(r"^    (git config .*)$", (ROOT / "docs" / "ci.md").read_text(), re.MULTILINE)
+    lines = re.findall(r"^(git config .*)$", (ROOT / "docs" / "ci.md").read_text(), re.MULTILINE)
     assert len(lines) == 3
     return lines
 

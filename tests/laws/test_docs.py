@@ -1,7 +1,9 @@
-"""Figures in the documentation that follow from formulas, worked out again."""
+"""Figures and pictures in the documentation, worked out and drawn again. (Blocks of commands: test_doc_blocks.py.)"""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import math
 import re
 import subprocess
@@ -10,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from split_surgery import rank
 from split_surgery.kernels.tpm import MEASURES
+from split_surgery.splitting.options import Settings, word_of
+from split_surgery.splitting.recipes import RECIPES
 from split_surgery.verbs.rank import NetRankReport
 from tests.support.paths import EXAMPLE, ROOT
 
@@ -105,11 +110,6 @@ def test_the_tables_of_tpm_are_what_the_tool_gives():
     assert measures_table() in text
 
 
-if __name__ == "__main__":
-    print(measures_table())
-    print(tpm_table())
-
-
 SAME, SIMILAR = 1.0, 8.0
 """Root mean square differences of colours, of 255, drawn by one version of matplotlib and by two, which set letters and hatches
 elsewhere by some pixels (between 3.8 and 3.11 up to 6.6)."""
@@ -128,7 +128,7 @@ def difference(first: Path, second: Path) -> tuple[float, bool]:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """The pictures of docs/pictures.md, drawn by the commands in it."""
+    """The pictures of docs/, drawn by docs/draw.py."""
     pytest.importorskip("matplotlib")
     folder = tmp_path_factory.mktemp("drawn")
     subprocess.run([sys.executable, ROOT / "docs" / "draw.py", folder], check=True)
@@ -136,8 +136,8 @@ def drawn(tmp_path_factory):
 
 
 def test_the_pictures_are_drawn_by_the_commands_beside_them(drawn):
-    text = (ROOT / "docs" / "pictures.md").read_text()
-    shown = re.findall(r"\]\(pictures/([^)]+)\)", text)
+    texts = [path.read_text() for path in (ROOT / "docs").glob("*.md")]
+    shown = {name for text in texts for name in re.findall(r"\]\(pictures/([^)]+)\)", text)}
     assert sorted(shown) == sorted(path.name for path in drawn.iterdir())
     assert sorted(shown) == sorted(path.name for path in (ROOT / "docs" / "pictures").iterdir())
     for name in shown:
@@ -165,9 +165,54 @@ def test_a_picture_that_shows_something_else_is_told_apart(drawn, tmp_path):
     assert found["after.png"] > SIMILAR
 
 
-def test_the_accuracy_table_is_what_report_prints(command):
-    shown = re.search(
-        r"    split-surgery report \.\n\n```\n(.*?)```", (ROOT / "docs" / "pictures.md").read_text(), re.DOTALL
-    )
-    assert shown is not None
-    assert command("report", ".", cwd=EXAMPLE).stdout == shown[1]
+def test_the_page_of_commands_is_what_the_program_declares():
+    spec = importlib.util.spec_from_file_location("make_reference", ROOT / "docs" / "make_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text() == module.page(), "make docs"
+    for text in ("--even-center", "--noise FLOAT", "split-surgery plot net"):
+        assert text in module.page()
+
+
+def test_the_page_of_configs_has_every_key():
+    text = (ROOT / "docs" / "configs.md").read_text()
+    cells = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    keys = {key for cell in cells for key in re.findall(r"`([a-z-]+)`", cell)}
+    assert keys == {"recipe", "layers", *map(word_of, dataclasses.fields(Settings))}
+    for path in (ROOT / "configs").glob("*.yaml"):
+        found = yaml.safe_load(path.read_text())
+        assert set(found) <= keys, path
+
+
+def test_the_suffixes_in_the_page_of_configs_are_the_recipes():
+    text = (ROOT / "docs" / "configs.md").read_text()
+    roles = re.findall(r"`(\w+)`", text[text.index("Roles are") :])
+    assert set(roles) == {part.role for recipe in RECIPES.values() for part in recipe.parts}
+
+
+def test_no_package_page_has_a_link_to_a_file():
+    """The README as a package page shows it, by the substitutions in pyproject.toml."""
+    tomllib = pytest.importorskip("tomllib")
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["metadata"]["hooks"]
+    text = (ROOT / "README.md").read_text()
+    assert "](docs/" in text
+    for one in settings["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(one["pattern"], one["replacement"], text)
+    assert not re.search(r"\]\((?!https?:)", text)
+    assert "(`docs/getting-started.md` in the source distribution)" in text
+
+
+def test_the_changelog_has_this_version():
+    import split_surgery
+
+    text = (ROOT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## (\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)$", text, re.MULTILINE)
+    assert split_surgery.__version__ == versions[0][0]
+    assert [day for _, day in versions] == sorted((day for _, day in versions), reverse=True)
+
+
+if __name__ == "__main__":
+    print(measures_table())
+    print(tpm_table())

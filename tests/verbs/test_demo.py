@@ -12,6 +12,7 @@ from split_surgery.errors import UsageError
 from split_surgery.verbs.demo import DATA, demo
 from tests.support.paths import EXAMPLE
 from tests.support.run_command import run_here
+from tests.support.schemas import validator
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +48,16 @@ def test_the_demo(made, tmp_path):
     assert differences[0]["prob"] > 0.1, "the residual split changes what the net says"
     assert differences[1]["prob"] < 1e-5
     assert [split["plan"]["layers"][0]["measure"] for split in report["splits"]] == ["coherence"] * 2
-    shutil.copytree(tmp_path / "there" / "residual", tmp_path / "there" / "tried")
     again = demo(tmp_path / "there")
-    page = (tmp_path / "there" / "report.html").read_text()
-    assert "there/residual" in page
-    assert "tried" not in page, "the demo's own nets only"
     assert [split.status for split in (*again.splits, again.fold)] == ["unchanged"] * 3
     (tmp_path / "there" / "baseline" / "deploy.prototxt").write_text("other")
     with pytest.raises(UsageError, match="something else than the demo's baseline"):
         demo(tmp_path / "there")
+
+
+def test_its_json_is_what_the_schema_says(made):
+    pytest.importorskip("jsonschema")
+    validator("demo").validate(made[1])
 
 
 def test_a_directory_of_somebody_elses_is_refused(tmp_path):
@@ -63,6 +65,15 @@ def test_a_directory_of_somebody_elses_is_refused(tmp_path):
     with pytest.raises(UsageError, match="holds something else than the demo"):
         demo(tmp_path)
     assert (tmp_path / "report.html").read_text() == "mine"
+
+
+def test_the_demos_page_shows_its_own_nets(made, tmp_path):
+    shutil.copytree(made[0] / "there", tmp_path / "there")
+    shutil.copytree(tmp_path / "there" / "residual", tmp_path / "there" / "tried")
+    demo(tmp_path / "there")
+    page = (tmp_path / "there" / "report.html").read_text()
+    assert "there/residual" in page
+    assert "tried" not in page
 
 
 def test_the_demos_nets_are_the_examples():
