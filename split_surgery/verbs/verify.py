@@ -151,7 +151,7 @@ def verify(
 
     What is compared: whether Caffe would build the derived net (build_faults) and fill every layer (coverage); the text and the numbers
     of every layer outside the split ones (changes); each split layer with the block in its place, folded (split_blocks); the new
-    layers of an untrained directory with its split.yaml (against_plan); in an engine, the outputs of both nets (compare).
+    layers of a directory with its split.yaml (against_plan); in an engine, the outputs of both nets (compare).
 
     Args:
         net: a prototxt, or the directory of a split or a fold; then `weights` may be None: its newest snapshot.

@@ -95,7 +95,9 @@ def last_record(weights: Weights, layer: Layer) -> Record | None:
     """
     *_, record = (None, *weights.named(layer.name))
     if record is not None and record.type not in ("", layer.type):
-        raise FileError(f'layer "{layer.name}" is a {record.type} here and a {layer.type} in the prototxt', record.place)
+        raise FileError(
+            f'layer "{layer.name}" is a {record.type} here and a {layer.type} in the prototxt', record.place
+        )
     return record
 
 
