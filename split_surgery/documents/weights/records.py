@@ -85,7 +85,9 @@ def _is_shared(weights: Weights, name: str, index: int) -> bool:
     earlier = list(itertools.takewhile(lambda record: record.name != name, weights.layers))
     blob = next((record.blob(index) for record in weights.named(name)), None)
     others = [other for record in earlier for other in record.blobs if not other.fault]
-    return blob is not None and not blob.fault and any(same_shape(blob, o) and difference(blob, o) is None for o in others)
+    return (
+        blob is not None and not blob.fault and any(same_shape(blob, o) and difference(blob, o) is None for o in others)
+    )
 
 
 def left_out(record: Record, weights: Weights, other: Weights) -> bool:
