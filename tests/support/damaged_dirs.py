@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from split_surgery import apply, diff, extension, residual, skip, verify
-from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import SurgeryError
+from tests.support.caffe_proto import message_class
 from tests.support.nets import weights
 
 NET = """\
