@@ -92,7 +92,9 @@ def split_file(path: Path, folder: Path, folds: bool = True) -> list[str]:
     # What a run without --layer takes is what most users see; it is named only where the net's first convolution cannot be split.
     first = "conv1_1" if net.named("conv1_1") else net.convolutions()[0].name
     named = {} if first == found[0] else {"layer": found[0]}
-    own = [one.replace(path.name, "net.prototxt") for one in verify(path, model).problems]  # what Caffe would stop at in the file itself: some are broken, or a fork's
+    own = [
+        one.replace(path.name, "net.prototxt") for one in verify(path, model).problems
+    ]  # what Caffe would stop at in the file itself: some are broken, or a fork's
     for verb in VERBS:
         out = folder / verb.__name__
         try:
