@@ -8,7 +8,7 @@ import numpy as np
 
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
-from split_surgery.documents.net.parameters import blob_of, convolution_blobs, own_record
+from split_surgery.documents.net.parameters import blob_of, convolution_blobs, last_record
 from split_surgery.documents.net.splittable import check_linear
 from split_surgery.documents.prototxt import Scalar
 from split_surgery.documents.weights.blobs import Array, Weights
@@ -216,7 +216,7 @@ def _blobs(net: Net, weights: Weights, layer: Layer, count: int) -> list[Array]:
     Raises:
         FileError: it has not, or its record is another's.
     """
-    record = own_record(weights, layer)
+    record = last_record(weights, layer)
     if record is not None and len(record.blobs) > count:
         raise FileError(f'layer "{layer.name}" has {len(record.blobs)} blobs, and should have {count}', record.place)
     found = [blob_of(net, weights, layer, index) for index in range(count)]

@@ -136,6 +136,9 @@ class _Reader:
             isinstance(score, (int, float)) and not isinstance(score, bool) and abs(score) <= MOST for score in scores
         ):
             raise self.fail("scores holds something else than finite numbers", tree, "scores")
+        fast, slow = (self.channels(tree, key) for key in ("fast_channels", "slow_channels"))
+        if sorted((*fast, *slow)) != list(range(len(fast) + len(slow))):
+            raise self.fail("fast_channels and slow_channels are not all channels, each once", tree, "slow_channels")
         shared = [self.mapping(entry, "an entry of shared_with") for entry in self.get(tree, "shared_with", list, [])]
         tpm = tree.get("tpm")
         return LayerPlan(
@@ -145,8 +148,8 @@ class _Reader:
             self.get(tree, "measure", str),
             tpm if isinstance(tpm, bool) else None,
             tuple(self.strings(tree, "evidence")),
-            self.channels(tree, "fast_channels"),
-            self.channels(tree, "slow_channels"),
+            fast,
+            slow,
         )
 
     def member(self, tree: Mapping[str, Any], options: Options) -> Member:

@@ -97,8 +97,8 @@ def _target_layer(net: Net, weights: Weights, name: str, trusted: frozenset[str]
     for twin in twins[1:]:
         if check_splittable(twin, trusted) != geometry:
             twin.refuse(f"differs in geometry from the layer of the same name at {twins[0].place()}")
-    blobs = convolution_blobs(net, weights, twins[0], geometry)
-    return TargetLayer(twins, geometry, own_record(weights, twins[0]), blobs)
+    record = own_record(weights, twins[0])
+    return TargetLayer(twins, geometry, record, convolution_blobs(net, weights, twins[0], geometry))
 
 
 def _unequal(members: Sequence[TargetLayer]) -> list[Remark]:

@@ -19,6 +19,7 @@ from split_surgery.documents.weights.records import (
     BlobDifference,
     differences,
     differing_blobs,
+    left_out,
     meant,
     same_bytes,
     same_said,
@@ -325,6 +326,9 @@ def _records(old: Weights, new: Weights, progress: Progress) -> Iterator[LayerDi
     for done, ((name, twin), was, now) in enumerate(rows):
         progress("comparing", done, len(rows))
         if was is None or now is None:
+            alone, own, other = (now, new, old) if was is None else (was, old, new)
+            if alone is not None and left_out(alone, own, other):
+                continue
             blobs = _blobs(differences(was.blobs if was is not None else (), now.blobs if now is not None else ()))
             yield LayerDiff(name, twin, _type(was, now), _change(was, now), blobs=blobs)
         elif not same_bytes(was, now):

@@ -151,7 +151,7 @@ def verify(
 
     What is compared: whether Caffe would build the derived net (build_faults) and fill every layer (coverage); the text and the numbers
     of every layer outside the split ones (changes); each split layer with the block in its place, folded (split_blocks); the new
-    layers of an untrained directory with its split.yaml (against_plan); in an engine, the outputs of both nets (compare).
+    layers of a directory with its split.yaml (against_plan); in an engine, the outputs of both nets (compare).
 
     Args:
         net: a prototxt, or the directory of a split or a fold; then `weights` may be None: its newest snapshot.
@@ -204,11 +204,14 @@ def verify(
         for at, other in enumerate(others):
             # Beside the net that is trained: what the weights file has for that one, a test net may leave.
             found += [f"test net #{at}: {one}" for one in other.problems(max_drift, strict) if one not in found]
-        if not trained and not isinstance(derived, (tuple, list)):
-            found += [one for one in against_plan(files, given, derived, nets[1], models[1]) if one not in found]
+        remarks = given.remarks
+        if not isinstance(derived, (tuple, list)):
+            held = against_plan(files, given, derived, nets[1], None if trained else models[1])
+            found += [one for one in held.problems if one not in found]
+            remarks += held.remarks
         notes = list(dict.fromkeys(note for one in (proof, *others) for note in one.notes()))
         report = VerifyReport(
-            proof.coverage, proof.ignored, proof.blocks, proof.changed, trained, engine, (), tuple(found), given.remarks,
+            proof.coverage, proof.ignored, proof.blocks, proof.changed, trained, engine, (), tuple(found), remarks,
             notes=() if strict else tuple(notes),
         )  # fmt: skip
         if engine is None:

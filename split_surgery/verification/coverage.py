@@ -19,7 +19,7 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shape_rules import Shape, Unknown, parameter_shapes
 from split_surgery.documents.net.shapes import Given, Shaped, infer
 from split_surgery.documents.weights.blobs import Blob, Record, Weights, fits, same_shape
-from split_surgery.documents.weights.values import same_numbers
+from split_surgery.documents.weights.values import difference
 from split_surgery.errors import SurgeryError
 
 CoverageStatus = Literal["copied", "shared", "none", "unfilled", "mismatch", "unknown"]
@@ -197,7 +197,7 @@ def _tied(base: Net, derived: Net, weights: Weights, layer: Layer, blocks: Mappi
             ]
             present = [blob for blob in blobs if blob is not None]
             readable = not any(blob.fault for blob in present)
-            if len(present) == 2 and not (readable and same_shape(*present) and same_numbers(*present)):
+            if len(present) == 2 and not (readable and same_shape(*present) and difference(*present) is None):
                 return f'its parameter "{text}" is tied to that of "{other.name}", which holds other numbers'
     for old in base.named(mine)[:1]:
         for index in range(own_blobs(layer) or 0):

@@ -18,7 +18,7 @@ from split_surgery.documents.net.meaning import layer_meaning, net_meaning
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.weights.blobs import Record, Weights, same_shape
-from split_surgery.documents.weights.records import meant, same_record
+from split_surgery.documents.weights.records import left_out, meant, same_record
 from split_surgery.documents.weights.values import sums_of_squares
 from split_surgery.errors import FileError, NotFoldable, SurgeryError
 from split_surgery.folding.compose import fold_block, fold_group
@@ -238,11 +238,13 @@ def changes(
         if name in gone or not base.named(name):
             continue
         if name not in new:
-            yield Changed(name, "missing record")
+            if not left_out(record, base_weights, weights):
+                yield Changed(name, "missing record")
         elif _readable(record, new[name]) and not same_record(base_weights, weights, record, new[name]):
             yield Changed(name, "weights", _drift(record, new[name]))
-    for name in new:
-        if name not in old and name not in members and derived.named(name):
+    for name, record in new.items():
+        added = name not in old and name not in members and derived.named(name)
+        if added and not left_out(record, weights, base_weights):
             yield Changed(name, "added record")
 
 

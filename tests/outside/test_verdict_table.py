@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 
 import pytest
 
 from split_surgery import verify
 from split_surgery.errors import SurgeryError
+from tests.support import verdict_files, verdict_pairs
+from tests.support.damaged_dirs import RECIPES, Dir, baseline
+from tests.support.damages import DAMAGES
 from tests.support.paths import SUPPORT
+from tests.support.verdict_nets import NETS
 
 pytestmark = pytest.mark.caffe
-
-INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 4 dim: 8 dim: 8 } } }\n'
-CONV = 'layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 6 kernel_size: 3 } }\n'
-
-
-def layer(name: str, kind: str, rest: str = "", bottom: str = "conv") -> str:
-    return f'layer {{ name: "{name}" type: "{kind}" bottom: "{bottom}" top: "{name}" {rest} }}\n'
-
-
-NETS = {
-    "plain": INPUT + CONV + layer("ip", "InnerProduct", "inner_product_param { num_output: 5 }"),
-    "transposed": INPUT + CONV + layer("ip", "InnerProduct", "inner_product_param { num_output: 5 transpose: true }"),
-    "axis": INPUT + CONV + layer("ip", "InnerProduct", "inner_product_param { num_output: 5 axis: 2 bias_term: false }"),
-    "normalised": INPUT + CONV + layer("bn", "BatchNorm") + layer("sc", "Scale", "scale_param { bias_term: true }", "bn"),
-    "affine": INPUT + CONV + layer("sc", "Scale", "scale_param { axis: 1 num_axes: 2 }") + layer("bi", "Bias", bottom="sc"),
-    "prelu": INPUT + CONV + layer("pr", "PReLU") + layer("shared", "PReLU", "prelu_param { channel_shared: true }", "pr"),
-    "deconv": INPUT + CONV + layer("up", "Deconvolution", "convolution_param { num_output: 4 kernel_size: 2 stride: 2 }"),
-    "branches": INPUT + CONV + layer("b", "Convolution", "convolution_param { num_output: 6 kernel_size: 1 }")
-    + 'layer { name: "sum" type: "Eltwise" bottom: "conv" bottom: "b" top: "sum" }\n'
-    + layer("pool", "Pooling", "pooling_param { kernel_size: 2 stride: 2 }", "sum")
-    + layer("ip", "InnerProduct", "inner_product_param { num_output: 3 }", "pool"),
-    "reshaped": INPUT + CONV + layer("flat", "Flatten") + layer("ip", "InnerProduct", "inner_product_param { num_output: 3 }", "flat"),
-    "old": 'input: "data"\ninput_dim: 2\ninput_dim: 4\ninput_dim: 8\ninput_dim: 8\n' + CONV,
-}  # fmt: skip
 
 
 def test_verify_passes_exactly_what_caffe_loads_whole(caffe, tmp_path, record_property):
@@ -59,3 +40,56 @@ def test_verify_passes_exactly_what_caffe_loads_whole(caffe, tmp_path, record_pr
     assert matrix[False, True] == [], "failed, and Caffe takes it"
     assert len(rows) >= 200, counts
     assert len(matrix[True, True]) >= 40, counts
+
+
+FAMILIES = (
+    verdict_pairs.splits, verdict_pairs.exact_splits, verdict_pairs.folds, verdict_pairs.heads,
+    verdict_files.hdf5, verdict_files.v1, verdict_files.written_again,
+)  # fmt: skip
+
+
+def test_verify_passes_exactly_the_derived_nets_that_caffe_takes(caffe, tmp_path, record_property):
+    """Derived nets, folds, new heads, HDF5, V1 and files written again: loaded whole, and computing what verify says that they do."""
+    table = verdict_pairs.Table(caffe, tmp_path)
+    for family in FAMILIES:
+        family(table)
+    theirs = table.judged()
+    matrices: dict[str, dict[str, int]] = {}
+    wrong = []
+    for pair, taken in zip(table.pairs, theirs):
+        passed = pair.ours()
+        for name in (pair.family.partition(" ")[0], "all"):
+            counts = matrices.setdefault(
+                name, {f"verify {a}, Caffe {b}": 0 for a in (True, False) for b in (True, False)}
+            )
+            counts[f"verify {passed}, Caffe {taken}"] += 1
+        if passed != taken:
+            wrong.append((f"verify {passed}, Caffe {taken}", pair.family, pair.what, *pair.files))
+    for name, counts in matrices.items():
+        print(f"{name}: {counts}")
+    record_property("verdicts", matrices)
+    assert wrong == []
+    assert len(theirs) >= 500, matrices["all"]
+    assert theirs.count(True) >= 150, matrices["all"]
+
+
+def test_caffe_loads_every_damaged_directory_that_verify_passes(caffe, tmp_path):
+    """Of the damages in docs/verdicts.md: what passes untrained computes what the clean directory does, and what passes as trained is
+    loaded whole."""
+    files, table = baseline(tmp_path), verdict_pairs.Table(caffe, tmp_path)
+    codes = []
+    for recipe in RECIPES:
+        clean = files.split(recipe, tmp_path / recipe)
+        for damage in (*DAMAGES["net.caffemodel"], *DAMAGES["net.prototxt"]):
+            if recipe in (damage.only or RECIPES) and 0 in damage.codes[:2]:
+                out = tmp_path / f"{recipe}_{len(codes)}"
+                shutil.copytree(clean, out)
+                damage.act(Dir(out, files))
+                codes.append(damage.codes[:2])
+                pair = [(folder / "net.prototxt", folder / "net.caffemodel") for folder in (out, clean)]
+                # tests/verification/test_damages.py holds verify to these codes.
+                table.add(recipe, damage.name, pair[0], lambda: True, pair[1], equal=codes[-1][0] == 0)
+    judged = zip(table.pairs, table.judged())
+    assert [(pair.family, pair.what) for pair, taken in judged if not taken] == []
+    assert codes.count((0, 0)) >= 12
+    assert len(codes) >= 50

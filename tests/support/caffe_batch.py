@@ -5,31 +5,11 @@ weights, runs the net on inputs, and saves the blobs asked for.
 """
 
 import json
-import os
 import sys
-
-os.environ["GLOG_minloglevel"] = "2"  # noqa: SIM112 (glog spells it so)
-sys.path.pop(0)
 
 import caffe
 import numpy as np
-
-
-def fill(net):
-    draw = np.random.RandomState(0)
-    kinds = {name: layer.type for name, layer in zip(net._layer_names, net.layers)}
-    for name, blobs in net.params.items():
-        for index, blob in enumerate(blobs):
-            shape = blob.data.shape
-            numbers = draw.standard_normal(shape) * 0.1
-            if kinds[name] == "BatchNorm":  # mean, variance, and the factor that both are divided by
-                numbers = [numbers, 0.5 + draw.uniform(size=shape), np.full(shape, 2.0)][index]
-            elif index == 0 and len(shape) > 1:
-                numbers = numbers * 10 / np.sqrt(np.prod(shape[1:]))
-            elif index == 0:
-                numbers = numbers + 1  # Scale, PReLU
-            blob.data[...] = numbers
-
+from caffe_oracle import fill
 
 for task in json.load(sys.stdin):
     if "save" in task:

@@ -13,3 +13,11 @@ def in_caffe(caffe, tasks: list[dict[str, object]]) -> None:
     script = SUPPORT / "caffe_batch.py"
     done = subprocess.run([caffe[1], script], input=words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def asked(caffe, script: str, tasks: list[dict[str, object]]):
+    """The answers of one of the scripts beside this file to tasks."""
+    words = json.dumps(tasks, default=str)
+    done = subprocess.run([caffe[1], SUPPORT / script], input=words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])

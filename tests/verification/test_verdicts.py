@@ -8,6 +8,8 @@ import pytest
 from split_surgery import diff, extension, fold, residual, show, skip, verify
 from split_surgery.errors import FileError, Unsupported
 from tests.support.caffe_proto import message_class
+from tests.support.fixture_nets import siamese
+from tests.support.hdf5_files import write_h5
 from tests.support.linear_nets import INPUT, batch_norm, conv, model_of, relu, scale, write_net
 from tests.support.nets import CONV, DATA, TAIL, TINY, conv_arrays, read_weights, tiny_weights, weights, write_tiny
 
@@ -334,3 +336,70 @@ def test_our_own_fold_of_a_bottleneck_passes(tmp_path):
     report = verify(*base, tmp_path / "f")
     assert report.problems == ()
     assert [block.layer for block in report.blocks] == ["project"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("num_output: 6", "num_output: 6 num_output: 6", "conv1_1: gives num_output more than once"),
+        (
+            "num_output: 6",
+            "num_output: 6 } convolution_param { group: 1",
+            "conv1_1: gives convolution_param more than once",
+        ),
+        ('name: "tiny"', 'name: "tiny" name: "tiny"', "base.prototxt: gives name more than once"),
+        ('top: "ip"', 'top: "ip" param { } param { } param { }', "ip: says how 3 blobs are trained, and has 2"),
+        ('type: "ReLU"', 'type: "ReLU" param { lr_mult: 1 }', "relu1_1: says how 1 blobs are trained, and has 0"),
+    ],
+)
+def test_what_caffes_parser_refuses(tmp_path, old, new, said):
+    net, model = write_tiny(tmp_path, TINY.replace(old, new))
+    assert any(problem.startswith(said) for problem in verify(net, model).problems)
+
+
+@pytest.mark.parametrize("name", ["conv1_1_split1", "ip"])
+def test_of_several_records_the_last_counts(tmp_path, name):
+    net, model, out = split(tmp_path, noise=0)
+    files = out / "net.prototxt", out / "net.caffemodel"
+
+    def twice(layers, whole, first):
+        other = layers[name]
+        (again := whole.layer.add()).CopyFrom(other)
+        (other if first else again).blobs[0].data[0] += 1
+
+    before = files[1].read_bytes()
+    for first, problems in ((True, False), (False, True)):
+        files[1].write_bytes(before)
+        changed(files[1], lambda layers, whole, first=first: twice(layers, whole, first))
+        assert bool(verify(net, model, files, max_drift=0).problems) == problems
+
+
+def test_a_sharer_stored_as_doubles_holds_the_same_numbers(tmp_path):
+    net, model = siamese(tmp_path)
+    extension(net, model, tmp_path / "out")
+    files = tmp_path / "out" / "net.prototxt", tmp_path / "out" / "net.caffemodel"
+
+    def edit(layers, _net, more=0.0):
+        blob = layers["conv1_p_split1"].blobs[0]
+        numbers = list(blob.double_data or blob.data)
+        del blob.data[:]
+        blob.double_data[:] = [number + more for number in numbers]
+
+    changed(files[1], edit)
+    assert verify(net, model, files, trained=True).problems == ()
+    changed(files[1], lambda layers, whole: edit(layers, whole, 1.0))
+    assert any("which holds other numbers" in problem for problem in verify(net, model, files, trained=True).problems)
+
+
+def test_hdf5_leaves_out_what_is_shared(tmp_path):
+    """As Caffe saves it: the blobs of the layer that owns them only."""
+    net, model = siamese(tmp_path)
+    arrays = {name: dict(enumerate(found)) for name, (_, found) in read_weights(model.read_bytes()).items()}
+    stored = write_h5(tmp_path / "w.caffemodel.h5", {**arrays, "conv1_p": {}})
+    for pair in ((model, stored), (stored, model)):
+        assert diff(*pair).equal
+        assert verify(net, pair[0], (net, pair[1])).problems == ()
+    arrays["conv1"][0][0, 0, 0, 0] += 1
+    other = write_h5(tmp_path / "other.caffemodel.h5", {**arrays, "conv1_p": {}})
+    assert not diff(model, other).equal
+    assert verify(net, model, (net, other)).problems

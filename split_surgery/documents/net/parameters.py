@@ -87,8 +87,22 @@ def learnable(net: Net, weights: Weights, trained: Callable[[Layer], bool]) -> l
     return found
 
 
+def last_record(weights: Weights, layer: Layer) -> Record | None:
+    """The record whose blobs Caffe keeps for a layer: of several the last; or None.
+
+    Raises:
+        FileError: it is of another type.
+    """
+    *_, record = (None, *weights.named(layer.name))
+    if record is not None and record.type not in ("", layer.type):
+        raise FileError(
+            f'layer "{layer.name}" is a {record.type} here and a {layer.type} in the prototxt', record.place
+        )
+    return record
+
+
 def own_record(weights: Weights, layer: Layer) -> Record | None:
-    """The one record of a layer, or None.
+    """The one record of a layer, which can be replaced; or None.
 
     Raises:
         FileError: there are several, or it is of another type.
@@ -96,11 +110,7 @@ def own_record(weights: Weights, layer: Layer) -> Record | None:
     records = weights.named(layer.name)
     if len(records) > 1:
         raise FileError(f'has {len(records)} layers "{layer.name}"', FilePlace(weights.name))
-    if records and records[0].type not in ("", layer.type):
-        raise FileError(
-            f'layer "{layer.name}" is a {records[0].type} here and a {layer.type} in the prototxt', records[0].place
-        )
-    return records[0] if records else None
+    return last_record(weights, layer)
 
 
 def convolution_blobs(net: Net, weights: Weights, layer: Layer, geometry: Geometry) -> tuple[Blob, ...]:
@@ -109,7 +119,7 @@ def convolution_blobs(net: Net, weights: Weights, layer: Layer, geometry: Geomet
     Raises:
         FileError: one is missing, there are too many, or the shapes differ.
     """
-    record = own_record(weights, layer)
+    record = last_record(weights, layer)
     expected = 2 if geometry.bias_term else 1
     bias = "with" if geometry.bias_term else "without"
     if record is not None and len(record.blobs) > expected:

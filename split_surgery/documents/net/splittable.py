@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from split_surgery.documents.net.build_faults import given_twice
 from split_surgery.documents.net.layer import CONVOLUTION_FIELDS, Geometry, Layer
 from split_surgery.documents.prototxt import Field
 
@@ -22,9 +23,6 @@ LOOKALIKES = (
     "Convolution3D",
 )
 
-SINGULAR = ("name", "type", "convolution_param", "num_output", "bias_term", "group", "axis")
-"""Fields that Caffe's text parser takes once only (a second one makes it refuse the file)."""
-
 
 def check_splittable(layer: Layer, trusted: frozenset[str] = frozenset()) -> Geometry:
     """The geometry of a convolution that can be split.
@@ -41,10 +39,9 @@ def check_splittable(layer: Layer, trusted: frozenset[str] = frozenset()) -> Geo
         layer.refuse(f"has {kind}, and only a Convolution can be split{extra}")
     if not layer.name:
         layer.refuse("has no name, by which its weights could be found")
-    for message in (layer.message, *layer.message.messages("convolution_param")):
-        for name in SINGULAR:
-            if len(message.values(name)) > 1:
-                layer.refuse(f"gives {name} more than once, which Caffe refuses", message.values(name)[1])
+    twice = given_twice(layer.message.fields)
+    if twice is not None:
+        layer.refuse(f"gives {twice[0]} more than once, which Caffe refuses", twice[1])
     if len(layer.bottoms) != 1 or len(layer.tops) != 1:
         layer.refuse(f"has {len(layer.bottoms)} bottoms and {len(layer.tops)} tops; only one of each can be split")
     if layer.bottoms == layer.tops:

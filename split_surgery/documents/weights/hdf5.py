@@ -172,10 +172,11 @@ def index_dataset(path: str, inside: str, key: str, dataset: Any) -> Hdf5Blob:
         FileError: it is not a blob.
     """
     dtype = getattr(dataset, "dtype", np.dtype(object))
-    if not hasattr(dataset, "shape") or not str(key).isdecimal() or dtype.kind != "f" or dtype.itemsize not in (4, 8):
-        message = "is not a blob: a dataset of float or double, named by a number"
-        raise FileError(message, FilePlace(f"{path}:/{inside}"))
-    return Hdf5Blob(path, inside, tuple(dataset.shape), f"<f{dtype.itemsize}", int(key))
+    if not hasattr(dataset, "shape") or not str(key).isdecimal() or dtype.kind not in "fiu":
+        raise FileError("is not a blob: a dataset of numbers, named by a number", FilePlace(f"{path}:/{inside}"))
+    own = dtype.kind == "f" and dtype.itemsize in (2, 4, 8)
+    # What else is a number HDF5 makes a float of, since Caffe asks for floats.
+    return Hdf5Blob(path, inside, tuple(dataset.shape), f"<f{dtype.itemsize}" if own else "<f4", int(key))
 
 
 @dataclass(frozen=True)

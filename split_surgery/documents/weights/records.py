@@ -80,11 +80,27 @@ def differing_blobs(old: Weights, new: Weights, was: Record, now: Record) -> Ite
 
 
 def _is_shared(weights: Weights, name: str, index: int) -> bool:
-    """Whether a layer before that of the name has a blob with the same numbers: then HDF5 stores it there only."""
+    """Whether a layer before that of the name has a blob with the same numbers: then HDF5 stores it there only. (What cannot be read is
+    no other's.)"""
     earlier = list(itertools.takewhile(lambda record: record.name != name, weights.layers))
     blob = next((record.blob(index) for record in weights.named(name)), None)
-    others = [other for record in earlier for other in record.blobs]
-    return blob is not None and any(same_shape(blob, o) and difference(blob, o) is None for o in others)
+    others = [other for record in earlier for other in record.blobs if not other.fault]
+    return (
+        blob is not None and not blob.fault and any(same_shape(blob, o) and difference(blob, o) is None for o in others)
+    )
+
+
+def left_out(record: Record, weights: Weights, other: Weights) -> bool:
+    """Whether another file does without a record since it is HDF5, which stores the record's blobs with layers before it only.
+
+    Args:
+        weights: the file that has the record. other: the one that has none of that name, or one without blobs.
+
+    Raises:
+        FileError, Unsupported: the numbers of a blob cannot be read.
+    """
+    leaves_out = any(one.leaves_out_shared for one in other.layers) and not record.leaves_out_shared
+    return leaves_out and all(_is_shared(weights, record.name, blob.index) for blob in record.blobs)
 
 
 def differences(
