@@ -32,7 +32,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, advice in (
         ("needs real Caffe", "`make caffe` gets it (Linux x86-64), or name yours in SPLIT_SURGERY_CAFFE"),
         ("needs the corpus of real files beside the project", "they are in ../shared, which is not published"),
-        ("needs the whole corpus", "SPLIT_SURGERY_WHOLE_CORPUS=1 reads all of it, in some minutes, instead of a tenth"),
+        (
+            "needs the whole corpus",
+            "SPLIT_SURGERY_WHOLE_CORPUS=1 takes all of it, in some minutes, instead of a fixed part",
+        ),
         ("needs Chromium and playwright", "`make chromium` gets the one (with apt-get), the extra `dev` the other"),
         ("needs Python 2.7", "name one with numpy in SPLIT_SURGERY_PYTHON27"),
     ):

@@ -36,7 +36,8 @@ def permutation(fast: Sequence[int], slow: Sequence[int]) -> Wide:
 def centre_boosted(weight: Array, surround: float, center: float, even: str | None = None) -> Wide:
     """surround * W everywhere, plus center * W at the spatial centre ((k - 1) / 2 of each axis, k odd).
 
-    With -0.2 and 2 it is the edge-preserving start of residual_pre: 1.8 * W at the centre, negative around it.
+    With -0.2 and 2 it is the edge-preserving start of residual_pre, W being the slow kernels: 1.8 * W at the centre, negative around
+    it. It gets no noise, and its bias starts at zero.
 
     Args:
         weight: (n, c, kernel_h, kernel_w).

@@ -1,13 +1,14 @@
 """Deliberate faults in folding, each of which the laws must catch: a function of the package, by its name, made to do wrong.
 
-`plant("a fault's name")` puts it into this process; fold_laws.py does so before it runs the laws.
+`planted(fault)` puts it into this process for a while.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -160,12 +161,17 @@ FAULTS = (
 )  # fmt: skip
 
 
-def plant(what: str) -> None:
-    """Put a fault wherever the package knows the function by its name."""
-    fault = next(fault for fault in FAULTS if fault.what == what)
+@contextmanager
+def planted(fault: Fault) -> Iterator[None]:
+    """The fault wherever the package knows the function by its name; then the sound function again."""
     sound = vars(fault.home)[fault.name]
     faulty = fault.wrong(sound)
-    setattr(fault.home, fault.name, faulty)
-    for name, module in list(sys.modules.items()):
-        if name.startswith("split_surgery") and vars(module).get(fault.name) is sound:
-            setattr(module, fault.name, faulty)
+    loaded = [module for name, module in sys.modules.items() if name.startswith("split_surgery")]
+    homes = [fault.home, *(module for module in loaded if vars(module).get(fault.name) is sound)]
+    for home in homes:
+        setattr(home, fault.name, faulty)
+    try:
+        yield
+    finally:
+        for home in homes:
+            setattr(home, fault.name, sound)

@@ -1,13 +1,7 @@
-"""What folding must keep, each law on a small net. The tests run them, and so does every planted fault (fold_faults.py).
-
-`python -m tests.support.fold_laws [FAULT]` runs them all, with a fault planted, and prints which is broken first, as JSON: with the
-probe by which each fold proves itself, and without it, which shows what the laws alone catch.
-"""
+"""What folding must keep, each law on a small net. The tests run them, and so does every planted fault (fold_faults.py)."""
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 from pathlib import Path
 
@@ -15,7 +9,6 @@ import numpy as np
 
 import split_surgery.folding.collapse
 from split_surgery import extension, fold, residual, skip
-from tests.support.fold_faults import plant
 from tests.support.linear_nets import (
     FOR_OPENCV,
     INPUT,
@@ -211,13 +204,11 @@ def broken() -> str:
     return ""
 
 
-def main() -> None:
-    for what in sys.argv[1:]:
-        plant(what)
-    found = [broken()]
+def broken_without_probe() -> str:
+    """The same where a fold does not prove itself: what the laws alone catch."""
+    probe = split_surgery.folding.collapse.prove_fold
     split_surgery.folding.collapse.prove_fold = lambda *_: None
-    print(json.dumps([*found, broken()]))
-
-
-if __name__ == "__main__":
-    main()
+    try:
+        return broken()
+    finally:
+        split_surgery.folding.collapse.prove_fold = probe

@@ -48,7 +48,11 @@ def test_the_demo(made, tmp_path):
     assert differences[0]["prob"] > 0.1, "the residual split changes what the net says"
     assert differences[1]["prob"] < 1e-5
     assert [split["plan"]["layers"][0]["measure"] for split in report["splits"]] == ["coherence"] * 2
+    shutil.copytree(tmp_path / "there" / "residual", tmp_path / "there" / "tried")
     again = demo(tmp_path / "there")
+    page = (tmp_path / "there" / "report.html").read_text()
+    assert "there/residual" in page
+    assert "tried" not in page, "the demo's own nets only"
     assert [split.status for split in (*again.splits, again.fold)] == ["unchanged"] * 3
     (tmp_path / "there" / "baseline" / "deploy.prototxt").write_text("other")
     with pytest.raises(UsageError, match="something else than the demo's baseline"):
@@ -65,15 +69,6 @@ def test_a_directory_of_somebody_elses_is_refused(tmp_path):
     with pytest.raises(UsageError, match="holds something else than the demo"):
         demo(tmp_path)
     assert (tmp_path / "report.html").read_text() == "mine"
-
-
-def test_the_demos_page_shows_its_own_nets(made, tmp_path):
-    shutil.copytree(made[0] / "there", tmp_path / "there")
-    shutil.copytree(tmp_path / "there" / "residual", tmp_path / "there" / "tried")
-    demo(tmp_path / "there")
-    page = (tmp_path / "there" / "report.html").read_text()
-    assert "there/residual" in page
-    assert "tried" not in page
 
 
 def test_the_demos_nets_are_the_examples():
