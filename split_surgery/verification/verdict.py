@@ -38,8 +38,8 @@ class FileProof:
     trained: bool
 
     def problems(self, max_drift: float | None, strict: bool) -> list[str]:
-        """Why it fails: what Caffe would leave random or stop at (coverage other than copied, shared or none; build faults), what differs
-        outside the split layers, and too much drift.
+        """Why it fails: what Caffe would leave random or stop at (coverage other than copied, shared or none; faults),
+        what differs outside the split layers, and too much drift.
 
         Args:
             max_drift: largest relative weight change allowed; 0 demands equal bits. strict: whether what is inherited fails too.
