@@ -50,11 +50,14 @@ def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) 
     if report.status == "diff":
         say(report.diff, end="")
         return
-    say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
-    for one in report.splits:
-        layer_split(one, quiet, verbose)
-    if quiet:
+    done = f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}"
+    if quiet or report.status in ("same", "differs"):
+        say("; ".join([done, *map(_split_line, report.splits)]) if report.status in ("written", "unchanged") else done)
+        say(report.diff, end="")
         return
+    say(done)
+    for one in report.splits:
+        layer_split(one, verbose)
     before, after = report.parameters
     if after:
         say(f"parameters of the net: {before:,} -> {after:,}")
@@ -66,13 +69,16 @@ def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) 
             say(f'  where SOLVER is your solver with net: "{report.directory}/net.prototxt" (--solver FILE writes it)')
 
 
-def layer_split(report: LayerSplit, quiet: bool, verbose: bool) -> None:
+def _split_line(report: LayerSplit) -> str:
     plan = report.plan
     counts = f"{len(plan.fast)} fast + {len(plan.slow)} slow"
     alike = "".join(f", {member.layer} alike" for member in plan.members[1:])
-    say(f"{plan.options.recipe} split of {plan.layer}{alike}: {counts}, {report.evidence}")
-    if quiet:
-        return
+    return f"{plan.options.recipe} split of {plan.layer}{alike}: {counts}, {report.evidence}"
+
+
+def layer_split(report: LayerSplit, verbose: bool) -> None:
+    plan = report.plan
+    say(_split_line(report))
     say(table([("fast", channels(plan.fast, verbose)), ("slow", channels(plan.slow, verbose))]))
     if not report.new_layers:  # the prototxts alone were looked at
         return
@@ -155,14 +161,23 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
     if report.status == "diff":
         say(report.diff, end="")
         return
-    say(f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}")
+    done = f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}"
+    if report.status in ("same", "differs"):
+        say(done)
+        say(report.diff, end="")
+        return
     splits = sum(1 + region.nested for region in report.regions if region.split)
     others = sum(not region.split for region in report.regions)
     what = number_of(splits, "split") + (f", {number_of(others, 'other region')}" if others else "")
     layers = f"{report.layers[0]} -> {report.layers[1]}"
-    say(f"folded: {what if report.regions else 'nothing'}; layers {layers}, parameters {changed(*report.parameters)}")
+    folded = (
+        f"folded: {what if report.regions else 'nothing'}; layers {layers}, parameters {changed(*report.parameters)}"
+    )
     if quiet:
+        say(f"{done}; {folded}")
         return
+    say(done)
+    say(folded)
     say(f"of: {report.source[0]} with {report.source[1]}")
     if report.regions:
         rows = [("layer", "was", "parameters", "multiply-adds", "error of a weight, at most")]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import sharing
-from split_surgery.documents.net.split_blocks import made_by_splits
+from split_surgery.documents.net.split_blocks import made_by_splits, split_into
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.source import Progress
 from split_surgery.errors import SurgeryError, UsageError
@@ -57,6 +57,7 @@ def choose_layers(
     for name in names:
         match = AUTO.fullmatch(name)
         if match is None or inputs.net.named(name):
+            _check_convolution(inputs.net, name)
             found.append(name)
             continue
         chosen, said = _automatic(inputs, int(match[1] or 1), request, trusted, progress)
@@ -66,6 +67,21 @@ def choose_layers(
         if name in found[:at]:
             raise UsageError(f'layer "{name}" is chosen twice')
     return found, remarks
+
+
+def _check_convolution(net: Net, name: str) -> None:
+    """Raises: UsageError, where a layer that was named was split before, or is no convolution."""
+    layers = net.named(name)
+    if layers and all(layer.type != "Convolution" for layer in layers):
+        names = dict.fromkeys(layer.name for layer in net.convolutions())
+        raise UsageError(
+            f'layer "{name}" is of type {layers[0].type}, and only convolutions are split',
+            layers[0].place(),
+            hint=f"convolutions: {', '.join(names)}",
+        )
+    became = split_into(net, name) if not layers else ()
+    if became:
+        raise UsageError(f'layer "{name}" was split before', hint=f"it became {', '.join(became)}")
 
 
 def _automatic(
@@ -104,7 +120,7 @@ def _usual(
             return _automatic(inputs, 1, request, trusted, progress)
         except UsageError as error:
             raise UsageError(
-                f"{net.document.name} was split before; say which layer is next with --layer: {error.message}",
-                hint="candidates: " + ", ".join(candidates(net, trusted)),
+                f"{net.document.name} was split before, and {error.message}",
+                hint="say which layer is next with --layer: " + ", ".join(candidates(net, trusted)),
             ) from error
     return [names[0]], [Remark(f'no layer "{DEFAULT_LAYER}"; taking the first convolution, "{names[0]}"')]

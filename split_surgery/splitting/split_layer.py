@@ -26,6 +26,7 @@ from split_surgery.splitting.plan import LayerPlan, Member, check_geometry, chec
 from split_surgery.splitting.ranking.evidence import Evidence, Request
 from split_surgery.splitting.ranking.rank_target import rank_target, sentence
 from split_surgery.splitting.recipes import RECIPES
+from split_surgery.splitting.recipes.graph import Part
 from split_surgery.splitting.remarks import Remark
 from split_surgery.splitting.targets import Target, TargetLayer, find_target, twins_in
 from split_surgery.workspace.inputs import Inputs, NoWeights, StateFile
@@ -294,13 +295,19 @@ def _prove_net(net: Net, again: Net, plan: LayerPlan, meant: Sequence[tuple[Memb
         prove_text(again.layers[place : place + len(edits)], edits, layer)
 
 
+def _start(part: Part, noise: float) -> str:
+    """How a new layer starts, in words."""
+    words = part.start.value if part.start else ""
+    return words if noise else words.removesuffix(" + noise")
+
+
 def _new_layers(plan: LayerPlan, target: Target, blobs: Sequence[tuple[Array, ...]]) -> tuple[NewLayer, ...]:
     """What the layer that owns the parameters becomes, for the report."""
     edits = layer_edits(plan, plan.members[0], target.owner.layer, v1=False)
     return tuple(
         NewLayer(
             edit.name, str(edit.join.type) if edit.join else "Convolution", edit.bottoms, edit.top,
-            tuple(blob.shape for blob in numbers), part.start.value if part.start else "",
+            tuple(blob.shape for blob in numbers), _start(part, plan.options.noise),
         )
         for part, edit, numbers in zip(plan.recipe.parts, edits, blobs)
     )  # fmt: skip

@@ -102,7 +102,7 @@ class FoldReport(Notebook):
             "deploy": list(self.deploy) if self.deploy is not None else None,
             "differing": list(self.differing),
             "warnings": list(self.warnings),
-        } | ({"diff": self.diff} if self.status == "diff" else {})
+        } | ({"diff": self.diff} if self.diff or self.status == "diff" else {})
 
     def tables(self) -> tuple[Table, ...]:
         rows = tuple(
@@ -167,7 +167,7 @@ def fold(
         record = Output(FOLD_FILE, [_record(inputs, search.done, options)])
         outputs = outputs_of(edited, plain(as_path) if as_path else directory.given, record)
         regions, left = _report(inputs, edited, search.done), search.left(all)
-        status, differing = destination.finish(outputs, inputs.paths(), progress)
+        status, differing, changes = destination.finish(outputs, inputs.paths(), progress)
         before, after = (sum(b.count for record in i.weights.layers for b in record.blobs) for i in (inputs, edited))
         names = {collapsed.region.name for collapsed in search.done}
         deploy = next((name for name, text in inputs.named if _is_deploy(text.nets[0])), None)
@@ -177,7 +177,7 @@ def fold(
             files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(files.weights)),
             deploy=(deploy, inputs.weights_name) if deploy is not None else None,
             differing=differing, warnings=(*files.remarks, *_warnings(inputs, search.done)),
-            diff=diff_of(inputs, edited, outputs, names) if diff else "",
+            diff=diff_of(inputs, edited, outputs, names) if diff and not check else changes,
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.shapes import net_inputs
 from split_surgery.documents.source import PathLike, Progress, named, no_progress
-from split_surgery.errors import FileError, OptionError, UsageError, nearest
+from split_surgery.errors import FileError, FilePlace, OptionError, UsageError, nearest
 from split_surgery.kernels.tpm import entropy
 from split_surgery.reporting.diagram import Diagram
 from split_surgery.reporting.drawn_from_files import (
@@ -106,6 +106,9 @@ def loss(
             shown.append(one.net)
         else:
             warnings.append(f"{one.log.name}: says no values with their iterations, so there is no curve to draw")
+    silent = [log.name for log in found if not log.told]
+    if found and len(silent) == len(found):
+        raise FileError("no line of it is one that Caffe writes of a training", FilePlace(silent[0]), "give its log")
     if not drawn:
         raise FileError("there is no curve to draw: no value has an iteration (lines out of grep have none)")
     return _written("loss", curves(shown, drawn), output, suffix, [log.name for log in found], warnings)

@@ -73,7 +73,7 @@ class SplitReport(Notebook):
             "differing": list(self.differing),
             "warnings": list(self.warnings),
             "next_command": self.next_command,
-        } | ({"diff": self.diff} if self.status == "diff" else {})
+        } | ({"diff": self.diff} if self.diff or self.status == "diff" else {})
 
     def tables(self) -> tuple[Table, ...]:
         found = []
@@ -231,10 +231,10 @@ class _Run:
             inputs = open_inputs(
                 opened, given.net, given.weights, given.solver, given.also, settings.solverstate, given.lineage, hdf5
             )
-            show = self.destination.diff
+            show = self.destination.diff and not self.destination.check
             job = work_out(inputs, steps, directory=caffe_dir, plan=plan, diff=show, progress=self.progress)
             read = [path for path in (self.config, settings.scores) if path is not None]
-            status, differing = self.destination.finish(
+            status, differing, changes = self.destination.finish(
                 job.outputs, [*inputs.paths(), *read], self.progress, texts_only=given.weights is None
             )
         return SplitReport(
@@ -247,7 +247,7 @@ class _Run:
             next_command=next_command(job, caffe_dir),
             differing=differing,
             warnings=(*given.remarks, *job.warnings),
-            diff=job.diff,
+            diff=job.diff or changes,
         )
 
 

@@ -65,6 +65,8 @@ class VerifyReport(Notebook):
         """The outcome in a line: what passed, if it did."""
         if self.problems:
             return "FAILED"
+        if self.engine is not None and not self.outputs:
+            return "NOT PROVEN: the files are sound, but the engine gave no outputs"
         if not self.blocks:
             return (
                 "passed: "

@@ -18,10 +18,11 @@ Status = Literal["written", "unchanged", "differs", "same", "diff"]
 
 
 class Finished(NamedTuple):
-    """What became of the directory, and the names of the files that `--check` found to differ."""
+    """What became of the directory, the names of the files that `--check` found to differ, and in what, where that was asked."""
 
     status: Status
     differing: tuple[str, ...] = ()
+    diff: str = ""
 
 
 def plain(path: PathLike) -> str:
@@ -32,10 +33,10 @@ def plain(path: PathLike) -> str:
 
 @dataclass(frozen=True)
 class Destination:
-    """The directory that the user named, and whether to write, to compare or to show.
+    """The directory that the user named, and whether to write, to compare or to show; to compare and to show is to show the difference.
 
     Raises:
-        UsageError: it has no name; or it is to be compared and shown at once.
+        UsageError: it has no name.
     """
 
     output: PathLike
@@ -44,8 +45,6 @@ class Destination:
     diff: bool = False
 
     def __post_init__(self) -> None:
-        if self.check and self.diff:
-            raise UsageError("--check and --diff exclude each other")
         if not os.fspath(self.output):
             raise UsageError("the output directory has no name (an empty shell variable?)")
 
@@ -67,11 +66,12 @@ class Destination:
             FileError: it cannot be written.
         """
         directory = self.directory
-        if self.diff:
-            return Finished("diff")
         if self.check:
             differing = (*directory.differing(outputs), *_stale_files(directory, outputs, texts_only))
-            return Finished("differs" if differing else "same", differing)
+            diff = directory.changes(outputs, differing) if self.diff else ""
+            return Finished("differs" if differing else "same", differing, diff)
+        if self.diff:
+            return Finished("diff")
         return Finished(self._write(directory, outputs, inputs, progress))
 
     def _write(

@@ -6,20 +6,22 @@ Chunks are literal bytes, or ranges of a source that the kernel copies. Outputs 
 
 from __future__ import annotations
 
+import difflib
 import errno
 import io
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike, Progress, Source, no_progress, reading, same_file
+from split_surgery.documents.source import PathLike, Progress, Source, no_progress, read_file, reading, same_file
 from split_surgery.documents.spans import Chunk, Span
 from split_surgery.errors import Defect, FileError, FilePlace, UsageError
+from split_surgery.workspace.names import BINARY_FILES
 
 _BLOCK = 8 * 1024 * 1024
 """Bytes copied at a time where the kernel cannot: large enough for the disk, small enough for memory."""
@@ -146,6 +148,20 @@ class OutputDir:
     def differing(self, outputs: Sequence[Output]) -> list[str]:
         """Names of the outputs that are missing from the directory or hold something else."""
         return [output.name for output in outputs if not output.same_as(self.path / output.name)]
+
+    def changes(self, outputs: Sequence[Output], names: Collection[str]) -> str:
+        """What would become of these files of the directory, as a unified diff of texts; of others that they differ."""
+        made, parts = {output.name: output for output in outputs}, []
+        for name in names:
+            if name in BINARY_FILES:
+                parts.append(f"{name} differs (split-surgery diff tells in what)\n")
+                continue
+            old, new = self.path / name, made.get(name)
+            sides = (read_file(old) if os.path.isfile(old) else b"", b"".join(new.pieces()) if new is not None else b"")
+            there, would_be = (side.decode("utf-8", "replace").splitlines(keepends=True) for side in sides)
+            lines = difflib.unified_diff(there, would_be, str(old), f"{name} as it would be generated")
+            parts += [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines]
+        return "".join(parts)
 
     def refuse_inputs(self, outputs: Sequence[Output], inputs: Iterable[PathLike]) -> None:
         """Raises: UsageError, where writing would replace a file that is being read."""

@@ -55,7 +55,7 @@ def test_what_a_person_sees(tmp_path, program):
     assert done.stderr == HINT
     assert done.stdout == (GOLDEN / "residual.stdout").read_text()
     assert program("residual", net.name, weights.name, "-o", "derived1", "-q", cwd=tmp_path).stdout == (
-        "derived1: unchanged: it already holds exactly this\n"
+        "derived1: unchanged: it already holds exactly this; "
         "residual split of conv1_1: 3 fast + 3 slow, fast/slow by weight norm, NOT TPM\n"
     )
 
@@ -177,6 +177,22 @@ def test_check_exits_1(tmp_path, program):
     assert program("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 1
     assert program("residual", net, weights, "-o", tmp_path / "o").returncode == 0
     assert program("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 0
+
+
+def test_check_and_quiet_are_short(tmp_path, command):
+    net, weights = write_tiny(tmp_path)
+    arguments = ("residual", net, weights, "-o", tmp_path / "o", "--measure", "norm")
+    assert len(command(*arguments, "-q").stdout.splitlines()) == 1
+    assert (
+        command(*arguments, "--check").stdout == f"{tmp_path}/o: up to date: it holds exactly what would be generated\n"
+    )
+    (tmp_path / "o" / "net.prototxt").write_text("")
+    assert (
+        command(*arguments, "--check").stdout == f"{tmp_path}/o: DIFFERS from what would be generated: net.prototxt\n"
+    )
+    shown = command(*arguments, "--check", "--dry-run")
+    assert (shown.returncode, "+++ net.prototxt as it would be generated" in shown.stdout) == (1, True)
+    assert len(command("fold", net, weights, "-o", tmp_path / "f", "-q").stdout.splitlines()) == 1
 
 
 def test_plain_ascii_terminals(tmp_path, program):

@@ -23,7 +23,7 @@ from tests.support.nets import CONV, DATA, TAIL, TINY, conv_arrays, tiny_weights
             "pooling_param belongs to another layer type",
         ),
         (("  top", '  bottom: "label"\n  top'), Unsupported, "has 2 bottoms"),
-        (("Convolution", "Deconvolution"), Unsupported, "only a Convolution can be split"),
+        (("Convolution", "Deconvolution"), UsageError, "only convolutions are split"),
         (("kernel_size: 3", "kernel_size: [3, 3, 3]"), Unsupported, "only 2-D convolutions"),
         (("num_output: 6", ""), FileError, "num_output is missing"),
         (("num_output: 6", "num_output: six"), FileError, "num_output is not a whole number"),

@@ -34,7 +34,6 @@ def test_the_command(tmp_path, command):
     assert tree["deploy"] == ["net.prototxt", "net.caffemodel"]
     for wrong, code, message in (
         (("fold", net, "-o", "x"), 2, "WEIGHTS is missing"),
-        (("fold", net, weights, "-o", "x", "--check", "--diff"), 2, "exclude each other"),
         (("fold", weights, net, "-o", "x"), 3, "was the caffemodel given in its place?"),
         (("fold", "out", "-o", "out", "--force"), 2, "holds split.yaml of another run"),
     ):

@@ -63,7 +63,7 @@ def test_every_kind_in_every_format_twice_the_same(drawn_elsewhere, suffix, tmp_
         (["loss", "-o", "x.png"], 2, "no log was given"),
         (["loss", ".", "--avg", "0", "-o", "x.png"], 2, "--avg 0: must be at least 1"),
         (["loss", "nosuch", "-o", "x.png"], 3, "nosuch: No such file or directory"),
-        (["loss", "README.md", "-o", "x.png"], 3, "there is no curve to draw"),
+        (["loss", "README.md", "-o", "x.png"], 3, "no line of it is one that Caffe writes"),
         (["tpm", "train_val.prototxt", "-o", "x.png"], 2, "WEIGHTS is missing"),
         (["tpm", "derived1/split.yaml", "--layer", "nosuch", "-o", "x.png"], 2, 'does not split "nosuch"'),
         (["tpm", "derived1/split.yaml", "--fast", "3", "-o", "x.png"], 2, "its scores are frozen"),

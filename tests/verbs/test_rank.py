@@ -83,6 +83,8 @@ def test_snapshots_one_level_down_are_found(tmp_path):
     table = rank(*FASHION)
     assert table.measure == "coherence"
     assert "over 12 snapshots" in table.evidence, "the last of them holds the numbers of WEIGHTS"
+    assert "over 5 snapshots" in rank(*FASHION, window="250:1250").evidence
+    assert len(rank(*FASHION, windows=2).windows) == 2
     weights = apart(tmp_path)
     (weights.parent / "snapshots").mkdir()
     for step in (250, 500, 750):
@@ -92,6 +94,12 @@ def test_snapshots_one_level_down_are_found(tmp_path):
     (warning,) = report.warnings
     pattern = warning.split("'")[1]
     assert rank(FASHION[0], weights, snapshots=pattern).measure == "coherence", "the glob that is named works"
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(EXAMPLE / "snapshots" / "fashion_vgg_iter_250.caffemodel", alone)
+    shutil.copy(FASHION[0], alone)
+    (warning,) = rank(alone / FASHION[0].name, alone / "fashion_vgg_iter_250.caffemodel").warnings
+    assert warning.endswith("for TPM: --snapshots 'GLOB', or --solver FILE"), "a glob of one file would say nothing"
     last = weights.parent / "fashion_vgg_iter_1000.caffemodel"
     shutil.copy(EXAMPLE / "snapshots" / last.name, last)
     assert "over 4 snapshots" in rank(FASHION[0], last).evidence, "of one prefix, up to WEIGHTS"

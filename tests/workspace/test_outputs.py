@@ -109,8 +109,14 @@ def test_check_and_diff_write_nothing(tmp_path):
     (out / "net.caffemodel").write_bytes((out / "net.caffemodel").read_bytes()[:-1] + b"!")
     report = residual(net, weights, out, check=True)
     assert (report.status, report.differing, report.exit_code) == ("differs", ("net.caffemodel",), 1)
-    with pytest.raises(UsageError, match="exclude each other"):
-        residual(net, weights, out, check=True, diff=True)
+    (out / "net.prototxt").write_text((out / "net.prototxt").read_text().replace("pad: 1", "pad: 2", 1))
+    (out / "split.yaml").unlink()
+    both = residual(net, weights, out, check=True, diff=True)
+    assert (both.status, both.exit_code) == ("differs", 1)
+    assert "-    pad: 2\n+    pad: 1\n" in both.diff, "from what is there to what would be generated"
+    assert "net.caffemodel differs (split-surgery diff tells in what)\n" in both.diff
+    assert "+# How this directory was made." in both.diff
+    assert not (out / "split.yaml").exists(), "nothing is written"
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,14 @@ def made_by_splits(net: Net) -> set[str]:
     return found
 
 
+def split_into(net: Net, name: str) -> tuple[str, ...]:
+    """The layers that a layer which has gone became, where the block of a split may have had its name; else none."""
+    for flow in flows(net):
+        for region in Splits(flow, lambda _last, names: name if name in names else None).every():
+            return region.layers
+    return ()
+
+
 def _has_bias(layer: Layer) -> bool:
     try:
         return layer.geometry().bias_term

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def find_snapshots(
     """The snapshots to measure over, oldest first; explicit ones, else those of WEIGHTS' own run, else the solver's.
 
     Raises:
-        UsageError: a glob that matches nothing, a window that has no such ends, two snapshots of one iteration.
+        UsageError: a glob that matches nothing, two snapshots of one iteration.
     """
     if request.snapshots is not None:
         found = _explicit(request.snapshots)
@@ -41,20 +42,17 @@ def find_snapshots(
     for first, second in pairwise(found):
         if first.iteration == second.iteration:
             raise UsageError(f"{first.path} and {second.path} are both of iteration {first.iteration}")
-    if request.window is None:
-        return found
-    return _windowed(found, request.window)
+    return found
 
 
 def how_to_name_snapshots(weights: PathLike, solver_prefix: str | None, solver: PathLike) -> str:
     """What to give, so that kernels are ranked by TPM: the glob of snapshots that lie near, where there are some."""
-    near = dict.fromkeys(
-        str(snapshot.path.parent / f"{snapshot.prefix}_iter_*.caffemodel")
-        for folder in dict.fromkeys(Path(path).parent for path in (weights, solver))
-        for snapshot in _in_and_below(folder)
-    )
+    folders = dict.fromkeys(Path(path).parent for path in (weights, solver))
+    there = dict.fromkeys(snapshot for folder in folders for snapshot in _in_and_below(folder))
+    runs = Counter(str(one.path.parent / f"{one.prefix}_iter_*.caffemodel") for one in there)
+    near = [pattern for pattern, count in runs.items() if count > 1]  # one alone says nothing of training
     if near:
-        return "for TPM: " + " or ".join(f"--snapshots '{pattern}'" for pattern in list(near)[:3])
+        return "for TPM: " + " or ".join(f"--snapshots '{pattern}'" for pattern in near[:3])
     if solver_prefix:
         return f"the solver's snapshot_prefix, \"{solver_prefix}\", leads to none; for TPM: --snapshots 'GLOB'"
     return "for TPM: --snapshots 'GLOB', or --solver FILE"
@@ -129,7 +127,14 @@ def _one_format(found: list[Snapshot], hdf5: bool = False) -> list[Snapshot]:
     return [snapshot for snapshot in found if snapshot.hdf5 == hdf5 or snapshot.iteration not in wanted]
 
 
-def _windowed(found: list[Snapshot], window: str) -> list[Snapshot]:
+def windowed(found: list[Snapshot], window: str | None) -> list[Snapshot]:
+    """The snapshots of a window, `FIRST:LAST`, both included; None is no window.
+
+    Raises:
+        UsageError: it is none, or there is no snapshot at one of its ends.
+    """
+    if window is None:
+        return found
     match = re.fullmatch(r"(\d{1,18}):(\d{1,18})", window)
     if match is None or int(match[1]) >= int(match[2]):
         raise OptionError("window", "must be FIRST:LAST, two iterations, the first the smaller", window)

@@ -24,6 +24,7 @@ from split_surgery.splitting.ranking.find_snapshots import (
     find_snapshots,
     how_to_name_snapshots,
     snapshots_below,
+    windowed,
 )
 from split_surgery.splitting.remarks import Remark
 from split_surgery.splitting.targets import Target
@@ -43,9 +44,9 @@ def sentence(evidence: Evidence, order: Order, seed: int) -> str:
 def snapshots_of(inputs: Inputs, request: Request) -> list[Snapshot]:
     """The snapshots that a ranking rests on, oldest first."""
     found = find_snapshots(request, inputs.weights_path, *_solver_prefix(inputs))
-    if found or request.snapshots is not None or snapshot_of(inputs.weights_path) is not None:
-        return found
-    return _that_led_to(inputs, snapshots_below(inputs.weights_path))
+    if not found and request.snapshots is None and snapshot_of(inputs.weights_path) is None:
+        found = _that_led_to(inputs, snapshots_below(inputs.weights_path))
+    return windowed(found, request.window)
 
 
 def _solver_prefix(inputs: Inputs) -> tuple[str | None, str]:
