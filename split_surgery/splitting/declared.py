@@ -25,7 +25,6 @@ class Declaration:
         kind: what it takes. words: that in words, for errors. help: a line or two.
         metavar: the value in a usage line. choices: the values of a choice.
         recipes: those that it belongs to; empty for all.
-        frozen: whether split.yaml holds it, so that it cannot be changed when the plan is applied again.
         flag: whether the command line has it; else it stands in a config only.
     """
 
@@ -36,7 +35,6 @@ class Declaration:
     metavar: str = ""
     choices: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
-    frozen: bool = True
     flag: bool = True
 
     @property

@@ -62,7 +62,6 @@ class Settings:
         "which layer and kernels",
         "What to measure TPM over. [WEIGHTS' own run]",
         metavar="'GLOB'",
-        frozen=False,
     )
     window: str | None = declared(
         None,
@@ -71,7 +70,6 @@ class Settings:
         "which layer and kernels",
         "Only those of iterations A to B, included.",
         metavar="A:B",
-        frozen=False,
     )
     measure: str | None = declared(
         None,
@@ -80,7 +78,6 @@ class Settings:
         "which layer and kernels",
         "coherence, ratio, update, norm (NOT TPM), tpm.",
         metavar="NAME",
-        frozen=False,
     )
     scores: PathLike | None = declared(
         None,
@@ -89,7 +86,6 @@ class Settings:
         "which layer and kernels",
         "Scores by channel, instead of measuring.",
         metavar="FILE",
-        frozen=False,
     )
     noise: float = declared(
         0.01, "number", "a number", "how new layers start", "Standard deviation of noise on 1x1s. [0.01]"
@@ -146,7 +142,6 @@ class Settings:
         "inputs and outputs",
         "The solver that trains NET; written too, into DIR.",
         metavar="FILE",
-        frozen=False,
     )
     solverstate: PathLike | None = declared(
         None,
@@ -155,7 +150,6 @@ class Settings:
         "inputs and outputs",
         "Carry its history over, to resume in mid-schedule.",
         metavar="FILE",
-        frozen=False,
     )
     also: tuple[PathLike, ...] = declared(
         (),
@@ -164,7 +158,6 @@ class Settings:
         "inputs and outputs",
         "Edit this deploy or test prototxt too. Repeatable.",
         metavar="FILE",
-        frozen=False,
     )
     as_path: str | None = declared(
         None,
@@ -173,7 +166,6 @@ class Settings:
         "inputs and outputs",
         "DIR's name on the machine that trains.",
         metavar="PATH",
-        frozen=False,
     )
 
     @classmethod
@@ -236,13 +228,13 @@ class Options:
     skip: SkipKind
 
     @classmethod
-    def checked(cls, *values: Any) -> Options:
+    def checked(cls, **values: Any) -> Options:
         """Options of values whose types were read, and whose words are not yet known to be right.
 
         Raises:
             OptionError: a value that an option cannot have.
         """
-        return cls(*values)
+        return cls(**values)
 
     def suffixes(self) -> dict[str, str]:
         """What is put after a layer's name and `_`, by role of the new layer: the role, or what `names` says."""

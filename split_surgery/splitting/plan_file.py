@@ -119,17 +119,17 @@ class _Reader:
             raise self.fail(f"names must give a suffix to each of {', '.join(roles)}", tree, "names")
         unsaid = Settings()  # what the recipe has not, the plan does not say
         options = Options.checked(
-            recipe,
-            self.get(tree, "order", str),
-            str(self.get(tree, "fast", (str, int))),
-            self.number(tree, "noise"),
-            self.number(tree, "surround", unsaid.surround),
-            self.number(tree, "center", unsaid.center),
-            self.get(tree, "seed", int),
-            self.get(tree, "even_center", str) if "even_center" in tree else None,
-            tuple(self.strings(tree, "trust_field", [])),
-            tuple((role, suffix) for role, suffix in names.items() if suffix != role),
-            self.get(tree, "skip", str, unsaid.skip),
+            recipe=recipe,
+            order=self.get(tree, "order", str),
+            fast=str(self.get(tree, "fast", (str, int))),
+            noise=self.number(tree, "noise"),
+            surround=self.number(tree, "surround", unsaid.surround),
+            center=self.number(tree, "center", unsaid.center),
+            seed=self.get(tree, "seed", int),
+            even_center=self.get(tree, "even_center", str) if "even_center" in tree else None,
+            trust_field=tuple(self.strings(tree, "trust_field", [])),
+            names=tuple((role, suffix) for role, suffix in names.items() if suffix != role),
+            skip=self.get(tree, "skip", str, unsaid.skip),
         )
         scores = self.get(tree, "scores", list)
         if not all(

@@ -24,7 +24,7 @@ from split_surgery.splitting.history import Starts, carried_over, laid_beside, p
 from split_surgery.splitting.options import Options, Settings
 from split_surgery.splitting.plan import LayerPlan, Member, check_geometry, check_names_free, plan_layer
 from split_surgery.splitting.ranking.evidence import Evidence, Request
-from split_surgery.splitting.ranking.rank_target import rank_target, sentence
+from split_surgery.splitting.ranking.rank_target import SnapshotSearch, rank_target, sentence
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import Part
 from split_surgery.splitting.remarks import Remark
@@ -44,10 +44,10 @@ class Step:
     def options(self) -> Options:
         """Raises: UsageError, where a value is impossible."""
         settings = self.settings
-        noise, surround, center = (float(number) for number in (settings.noise, settings.surround, settings.center))
         return Options.checked(
-            self.recipe, settings.order, str(settings.fast), noise, surround, center, settings.seed, settings.even_center,
-            tuple(settings.trust_field), settings.names, settings.skip,
+            recipe=self.recipe, order=settings.order, fast=str(settings.fast), seed=settings.seed,
+            noise=float(settings.noise), surround=float(settings.surround), center=float(settings.center),
+            even_center=settings.even_center, trust_field=tuple(settings.trust_field), names=settings.names, skip=settings.skip,
         )  # fmt: skip
 
     def request(self) -> Request:
@@ -119,7 +119,7 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
     if step.frozen is not None:
         plan = _check_frozen(inputs, step.frozen, target)
     else:
-        evidence, said = rank_target(inputs, target, step.request(), progress)
+        evidence, said = rank_target(target, SnapshotSearch(inputs, step.request()), progress)
         remarks += said if options.order != "random" else []
         plan = plan_layer(
             inputs.net, [member.layer for member in target.members], options, _digests(target),

@@ -21,7 +21,7 @@ from split_surgery.reporting.tables import Notebook, Table, counted
 from split_surgery.splitting.choose_layers import AUTO, candidates, choose_layers
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.splitting.ranking.rank_layers import RankedLayer, rank_layers
-from split_surgery.splitting.ranking.rank_target import sentence, snapshots_of
+from split_surgery.splitting.ranking.rank_target import SnapshotSearch, sentence
 from split_surgery.splitting.remarks import Remark, remark_lines
 from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.verbs.warned import warned
@@ -227,7 +227,7 @@ def _windows(inputs: Inputs, request: Request, count: int | None) -> list[tuple[
         return []
     if request.scores is not None or request.measure in ("norm", "update"):
         raise UsageError("--windows is for measures over snapshots: coherence, ratio or tpm")
-    found = snapshots_of(inputs, request)
+    found = SnapshotSearch(inputs, request).snapshots
     most = (len(found) - 1) // 2  # coherence needs three, and neighbours share one
     if not 0 < count <= most:
         raise UsageError(

@@ -61,8 +61,7 @@ def _between(base: Flow, bottom: Value, top: Value) -> tuple[int, ...]:
             return ()  # it comes from elsewhere
         group.add(value.maker)
         waiting += base.reads[value.maker]
-    closed = bool(group) and base.closes(group, top.maker)
-    return tuple(sorted(group)) if closed and base.bottom_of(group, top.maker) == bottom else ()
+    return tuple(sorted(group)) if group and base.start_of(group, top.maker) == bottom else ()
 
 
 class _SameValues:

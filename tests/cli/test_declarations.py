@@ -16,7 +16,9 @@ from split_surgery.cli.group import VERBS as VERBS_LISTED
 from split_surgery.cli.group import cli
 from split_surgery.cli.man_page import man_page
 from split_surgery.errors import UsageError
+from split_surgery.kernels.tpm import MEASURES
 from split_surgery.splitting.options import Settings, declaration_of, word_of
+from split_surgery.splitting.ranking.evidence import BEST_REAL
 from split_surgery.splitting.recipes import RECIPES
 from tests.support.nets import write_tiny
 from tests.support.paths import EXAMPLE, PROGRAM
@@ -168,6 +170,12 @@ def test_what_is_completed(words, wanted):
     done = subprocess.run([PROGRAM], env=environment, capture_output=True, text=True, check=False)
     found = {line.partition(",")[2] for line in done.stdout.splitlines()}
     assert {name for name in found if name.startswith(typed[-1])} == wanted
+
+
+def test_the_measures_that_are_completed_are_all():
+    flag = flags_of(cli.get_command(click.Context(cli), "rank"))["measure"]
+    found = {item.value for item in flag.shell_complete(click.Context(cli), "")}
+    assert found == {*MEASURES, BEST_REAL}
 
 
 def test_files_are_completed_as_files():

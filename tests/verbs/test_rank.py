@@ -13,8 +13,10 @@ import pytest
 
 from split_surgery import rank, residual
 from split_surgery.documents import source
+from split_surgery.documents.weights.records import same_record
 from split_surgery.errors import FileError, UsageError
 from split_surgery.kernels.tpm import MEASURES
+from split_surgery.splitting.ranking import rank_target
 from split_surgery.splitting.remarks import Remark, remark_lines
 from tests.support.fixture_nets import siamese
 from tests.support.nets import CONV, DATA, conv_arrays, net_of, random_weights, tiny_weights, write_tiny
@@ -103,6 +105,14 @@ def test_snapshots_one_level_down_are_found(tmp_path):
     last = weights.parent / "fashion_vgg_iter_1000.caffemodel"
     shutil.copy(EXAMPLE / "snapshots" / last.name, last)
     assert "over 4 snapshots" in rank(FASHION[0], last).evidence, "of one prefix, up to WEIGHTS"
+
+
+def test_the_snapshots_are_looked_for_once(tmp_path, monkeypatch):
+    """Not for each layer: whether a snapshot holds the numbers of WEIGHTS takes reading every convolution."""
+    compared = []
+    monkeypatch.setattr(rank_target, "same_record", lambda *four: compared.append(four) or same_record(*four))
+    table = rank(*FASHION)
+    assert len(compared) == len(table.layers) == 5
 
 
 def test_a_solver_that_was_given_is_not_asked_for(tmp_path):

@@ -72,13 +72,12 @@ class Flow:
             raise NotFoldable("it reads " + (", ".join(f'"{value.blob}"' for value in sorted(read)) or "nothing"))
         return read.pop()
 
-    def closes(self, layers: Iterable[int], last: int) -> bool:
-        """Whether a group of layers is closed."""
+    def start_of(self, layers: Iterable[int], last: int) -> Value | None:
+        """The same, and None where the group is not closed."""
         try:
-            self.bottom_of(layers, last)
+            return self.bottom_of(layers, last)
         except NotFoldable:
-            return False
-        return True
+            return None
 
 
 def flows(net: Net) -> list[Flow]:

@@ -161,7 +161,7 @@ class Splits:
                 continue
             parts = [first, *units, last]
             members = frozenset({concat, *sums}).union(*(part.members for part in parts))
-            if closed and not self.flow.closes(members, last.at):
+            if closed and self.flow.start_of(members, last.at) is None:
                 continue
             names = [part.name for part in parts] + [self.flow.layers[at].name for at in (*sums, concat)]
             name = self.named(last.name, _old_names(names, self.flow.layers[last.at].tops[0]))

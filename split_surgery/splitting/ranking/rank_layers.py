@@ -10,7 +10,7 @@ import numpy as np
 from split_surgery.documents.source import Progress
 from split_surgery.kernels.tpm import MEASURES, entropy
 from split_surgery.splitting.ranking.evidence import Evidence, Request
-from split_surgery.splitting.ranking.rank_target import rank_target
+from split_surgery.splitting.ranking.rank_target import SnapshotSearch, rank_target
 from split_surgery.splitting.remarks import Remark
 from split_surgery.splitting.targets import find_target
 from split_surgery.workspace.inputs import Inputs
@@ -44,10 +44,11 @@ def rank_layers(
     """
     scored: list[tuple[str, int, int, Evidence]] = []
     remarks: list[Remark] = []
+    search = SnapshotSearch(inputs, request)
     for done, name in enumerate(names):
         progress("ranking layers", done, len(names))
         target, _ = find_target(inputs.net, inputs.weights, name, trusted)
-        evidence, said = rank_target(inputs, target, request, lambda *_: None)
+        evidence, said = rank_target(target, search, lambda *_: None)
         remarks += said
         weight = target.owner.blobs[0]
         scored.append((target.name, weight.shape[0], weight.count, evidence))

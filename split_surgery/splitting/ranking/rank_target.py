@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from split_surgery.documents.source import Progress
@@ -41,23 +42,33 @@ def sentence(evidence: Evidence, order: Order, seed: int) -> str:
     return f"fast/slow by {evidence.sentence()}{reverse}"
 
 
-def snapshots_of(inputs: Inputs, request: Request) -> list[Snapshot]:
-    """The snapshots that a ranking rests on, oldest first."""
-    found = find_snapshots(request, inputs.weights_path, *_solver_prefix(inputs))
-    if not found and request.snapshots is None and snapshot_of(inputs.weights_path) is None:
-        found = _that_led_to(inputs, snapshots_below(inputs.weights_path))
-    return windowed(found, request.window)
+@dataclass(frozen=True)
+class SnapshotSearch:
+    """The snapshots around a run, looked for once for all its layers, and only where they are needed."""
 
+    inputs: Inputs
+    request: Request
 
-def _solver_prefix(inputs: Inputs) -> tuple[str | None, str]:
-    """The snapshot_prefix of the solver, and the file that says it."""
-    solver = inputs.solver_document
-    prefix = snapshot_prefix(solver) if solver is not None else None
-    return prefix, (inputs.solver or inputs.main).document.name
+    @cached_property
+    def snapshots(self) -> list[Snapshot]:
+        """Those that a ranking rests on, oldest first."""
+        weights, request = self.inputs.weights_path, self.request
+        found = find_snapshots(request, weights, *self._solver_prefix)
+        if not found and request.snapshots is None and snapshot_of(weights) is None:
+            found = _that_led_to(self.inputs, snapshots_below(weights))
+        return windowed(found, request.window)
 
+    @cached_property
+    def advice(self) -> str:
+        """How to name others, where there are none."""
+        return how_to_name_snapshots(self.inputs.weights_path, *self._solver_prefix)
 
-def _advice(inputs: Inputs) -> str:
-    return how_to_name_snapshots(inputs.weights_path, *_solver_prefix(inputs))
+    @property
+    def _solver_prefix(self) -> tuple[str | None, str]:
+        """The snapshot_prefix of the solver, and the file that says it."""
+        solver = self.inputs.solver_document
+        prefix = snapshot_prefix(solver) if solver is not None else None
+        return prefix, (self.inputs.solver or self.inputs.main).document.name
 
 
 def _that_led_to(inputs: Inputs, below: Sequence[Snapshot]) -> list[Snapshot]:
@@ -71,15 +82,16 @@ def _that_led_to(inputs: Inputs, below: Sequence[Snapshot]) -> list[Snapshot]:
     return []
 
 
-def rank_target(inputs: Inputs, target: Target, request: Request, progress: Progress) -> tuple[Evidence, list[Remark]]:
+def rank_target(target: Target, search: SnapshotSearch, progress: Progress) -> tuple[Evidence, list[Remark]]:
     """Scores of the target's kernels, and remarks on what they rest on."""
+    inputs, request = search.inputs, search.request
     weight, remarks = target.owner.blobs[0], list[Remark]()
     if request.scores is not None:
         for word in ("snapshots", "window", "measure"):
             if getattr(request, word) is not None:
                 raise UsageError(f"--scores and --{word} exclude each other: scores are not measured")
         return score_layer(inputs.files, target.name, weight, inputs.weights_path, request, Trail(), progress), []
-    found = snapshots_of(inputs, request)
+    found = search.snapshots
     unknown = bool(found) and not knows(inputs.files, found, [target.saved_as])
     # Snapshots that were named and know no layer of the net at all are a mistake, which is told when they are read.
     if unknown and (request.snapshots is None or knows(inputs.files, found, inputs.convolutions)):
@@ -93,7 +105,7 @@ def rank_target(inputs: Inputs, target: Target, request: Request, progress: Prog
         inputs.files, target.saved_as, weight, inputs.weights_path, request, Trail(found, state), progress
     )
     if evidence.tpm is False and request.measure is None and not unknown:  # a stand-in that nobody asked for
-        remarks.append(Remark(f"no snapshots were found, so kernels are ranked by weight norm; {_advice(inputs)}"))
+        remarks.append(Remark(f"no snapshots were found, so kernels are ranked by weight norm; {search.advice}"))
     return evidence, [*remarks, *degenerate(evidence, target.name)]
 
 
