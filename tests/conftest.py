@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.support.fork_server import fork_server
 from tests.support.paths import EXAMPLE, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools
 from tests.support.run_command import run_here, run_program
 
@@ -63,6 +66,19 @@ def page(tmp_path_factory):
     assert (found.file, found.status, found.pictures) == (str(path), "written", ())
     assert report(EXAMPLE, path, input_shape={"data": (64, 1, 28, 28)}).status == "unchanged"
     return path
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """A directory for the PATH with a `split-surgery` that starts at once."""
+    pytest.importorskip("matplotlib")  # which the server loads
+    if not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        fork_server(Path(scratch)) as folder,
+    ):  # a short path: it holds a socket
+        yield folder
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ HINT = (
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
-def test_every_verb_has_help(program, verb):
-    done = program(verb, "--help")
+def test_every_verb_has_help(command, verb):
+    done = command(verb, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: split-surgery " + verb)
 
@@ -60,99 +60,108 @@ def test_what_a_person_sees(tmp_path, program):
     )
 
 
-def test_the_default_layer_is_named_on_stderr(tmp_path, program):
+def test_the_default_layer_is_named_on_stderr(tmp_path, command):
     net, weights = write_tiny(tmp_path, TINY.replace("conv1_1", "conv9_9"))
     weights.write_bytes(weights.read_bytes().replace(b"conv1_1", b"conv9_9"))
-    done = program("residual", net, weights, "-o", tmp_path / "o")
+    done = command("residual", net, weights, "-o", tmp_path / "o")
     assert done.stderr == 'split-surgery: no layer "conv1_1"; taking the first convolution, "conv9_9"\n' + HINT
 
 
-def test_json_is_all_of_stdout(tmp_path, program):
+def test_json_is_all_of_stdout(tmp_path, command):
     net, weights = write_tiny(tmp_path)
     for arguments in (
         ["residual", net, weights, "-o", tmp_path / "o"],
         ["rank", net, weights],
         ["verify", net, weights, tmp_path / "o"],
     ):
-        assert isinstance(json.loads(program(*arguments, "--json").stdout), dict)
+        assert isinstance(json.loads(command(*arguments, "--json").stdout), dict)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["residual", "base.prototxt", "base.caffemodel"], 2, "Missing option '-o'"),
-        (
-            ["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--order", "best"],
-            2,
-            "Invalid value for '--order'",
-        ),
-        (["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--layer", "conv1_2"], 2, "nearest: conv1_1"),
-        (
-            ["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--fast", "400"],
-            2,
-            "--fast 400 is more than the layer's 6 kernels",
-        ),
-        (
-            ["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--noise", "nan"],
-            2,
-            "--noise nan: must be a finite number",
-        ),
-        (
-            ["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--noise", "-1"],
-            2,
-            "a standard deviation is not negative",
-        ),
-        (["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--seed", "-1"], 2, "--seed -1"),
-        (
-            ["residual", "base.prototxt", "base.caffemodel", "-o", "base.prototxt"],
-            3,
-            "base.prototxt: is not a directory",
-        ),
-        (
-            ["residual", "nosuch.prototxt", "base.caffemodel", "-o", "o"],
-            3,
-            "nosuch.prototxt: No such file or directory",
-        ),
-        (["verify", "base.prototxt"], 3, "is not the directory of a split"),
-        (
-            ["verify", "base.prototxt", "base.caffemodel", "x", "--derived", "a", "b"],
-            2,
-            "give either the directory DERIVED or --derived",
-        ),
-        (
-            ["verify", "base.prototxt", "base.caffemodel", "nosuch"],
-            3,
-            "nosuch: is not the directory of a split or a fold",
-        ),
-        (
-            ["verify", "base.prototxt", "base.caffemodel", ".", "--trained"],
-            3,
-            "is not the directory of a split or a fold",
-        ),
-        (["verify", "base.prototxt", "base.caffemodel", ".", "--input-shape", "data:1,3,8,8"], 2, "name an --engine"),
-        (["verify", "base.prototxt", "base.caffemodel", ".", "--max-drift", "-1"], 2, "--max-drift -1"),
-        (["verify", "base.prototxt", "base.caffemodel", ".", "--input-shape", "data"], 2, "must be BLOB:N,C,H,W"),
-        (
-            ["verify", "base.prototxt", "base.caffemodel", ".", "--seed", "99999999999"],
-            2,
-            "must be a number from 0 to 2**32 - 1",
-        ),
-        (["residual", "n" * 300, "base.caffemodel", "-o", "o"], 3, "File name too long"),
-        (["verify", "base.prototxt", "base.caffemodel", "n" * 300], 3, "is not the directory of a split or a fold"),
-        (
-            ["rank", "base.prototxt", "base.caffemodel", "--fast", "9" * 5000],
-            2,
-            "neither half, a number nor a percentage",
-        ),
-    ],
-)
-def test_exit_codes_and_messages(tmp_path, program, arguments, code, message):
+REFUSED = [
+    (["residual", "base.prototxt", "base.caffemodel"], 2, "Missing option '-o'"),
+    (
+        ["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--order", "best"],
+        2,
+        "Invalid value for '--order'",
+    ),
+    (["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--layer", "conv1_2"], 2, "nearest: conv1_1"),
+    (
+        ["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--fast", "400"],
+        2,
+        "--fast 400 is more than the layer's 6 kernels",
+    ),
+    (
+        ["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--noise", "nan"],
+        2,
+        "--noise nan: must be a finite number",
+    ),
+    (
+        ["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--noise", "-1"],
+        2,
+        "a standard deviation is not negative",
+    ),
+    (["residual", "base.prototxt", "base.caffemodel", "-o", "o", "--seed", "-1"], 2, "--seed -1"),
+    (
+        ["residual", "base.prototxt", "base.caffemodel", "-o", "base.prototxt"],
+        3,
+        "base.prototxt: is not a directory",
+    ),
+    (
+        ["residual", "nosuch.prototxt", "base.caffemodel", "-o", "o"],
+        3,
+        "nosuch.prototxt: No such file or directory",
+    ),
+    (["verify", "base.prototxt"], 3, "is not the directory of a split"),
+    (
+        ["verify", "base.prototxt", "base.caffemodel", "x", "--derived", "a", "b"],
+        2,
+        "give either the directory DERIVED or --derived",
+    ),
+    (
+        ["verify", "base.prototxt", "base.caffemodel", "nosuch"],
+        3,
+        "nosuch: is not the directory of a split or a fold",
+    ),
+    (
+        ["verify", "base.prototxt", "base.caffemodel", ".", "--trained"],
+        3,
+        "is not the directory of a split or a fold",
+    ),
+    (["verify", "base.prototxt", "base.caffemodel", ".", "--input-shape", "data:1,3,8,8"], 2, "name an --engine"),
+    (["verify", "base.prototxt", "base.caffemodel", ".", "--max-drift", "-1"], 2, "--max-drift -1"),
+    (["verify", "base.prototxt", "base.caffemodel", ".", "--input-shape", "data"], 2, "must be BLOB:N,C,H,W"),
+    (
+        ["verify", "base.prototxt", "base.caffemodel", ".", "--seed", "99999999999"],
+        2,
+        "must be a number from 0 to 2**32 - 1",
+    ),
+    (["residual", "n" * 300, "base.caffemodel", "-o", "o"], 3, "File name too long"),
+    (["verify", "base.prototxt", "base.caffemodel", "n" * 300], 3, "is not the directory of a split or a fold"),
+    (
+        ["rank", "base.prototxt", "base.caffemodel", "--fast", "9" * 5000],
+        2,
+        "neither half, a number nor a percentage",
+    ),
+]
+"""What is asked for, the exit code and a part of the message."""
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), REFUSED)
+def test_exit_codes_and_messages(tmp_path, command, arguments, code, message):
     write_tiny(tmp_path)
-    done = program(*arguments, cwd=tmp_path)
+    done = command(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base.caffemodel", "base.prototxt"]
+
+
+@pytest.mark.parametrize("arguments", [case[0] for case in REFUSED[::8]])
+def test_the_installed_command_says_what_main_says(tmp_path, program, command, arguments):
+    """So that other tests may run `main` in their own process, which takes no second to start."""
+    write_tiny(tmp_path)
+    installed, here = (run(*arguments, cwd=tmp_path) for run in (program, command))
+    assert (installed.returncode, installed.stdout, installed.stderr) == (here.returncode, here.stdout, here.stderr)
 
 
 def test_a_defect_is_exit_4_and_says_so(tmp_path):
@@ -172,11 +181,11 @@ def test_a_defect_is_exit_4_and_says_so(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_check_exits_1(tmp_path, program):
+def test_check_exits_1(tmp_path, command):
     net, weights = write_tiny(tmp_path)
-    assert program("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 1
-    assert program("residual", net, weights, "-o", tmp_path / "o").returncode == 0
-    assert program("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 0
+    assert command("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 1
+    assert command("residual", net, weights, "-o", tmp_path / "o").returncode == 0
+    assert command("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 0
 
 
 def test_check_and_quiet_are_short(tmp_path, command):
@@ -295,10 +304,10 @@ def test_a_progress_bar_appears_on_a_terminal_only(tmp_path):
     assert quiet.stderr == b""
 
 
-def test_names_of_any_bytes(tmp_path, program):
+def test_names_of_any_bytes(tmp_path, command):
     net, weights = write_tiny(tmp_path, TINY.replace("conv1_1", "conv é/1"))
     weights.write_bytes(weights.read_bytes().replace(b"conv1_1", "conv é/1".encode()[:7]))
-    done = program("residual", net, weights, "-o", tmp_path / "o", "--layer", "conv é/1")
+    done = command("residual", net, weights, "-o", tmp_path / "o", "--layer", "conv é/1")
     assert (done.returncode, done.stdout) == (3, "")
     assert 'has no layer "conv é/1"' in done.stderr
 

@@ -6,8 +6,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -17,18 +15,17 @@ from tests.support.nets import write_tiny
 from tests.support.paths import ROOT
 
 CI = ROOT / "examples" / "ci"
-BIN = Path(sys.executable).parent
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
+def repository(tmp_path, monkeypatch, programs):
     """A git repository with nets/base.* and nets/derived1."""
     nets = tmp_path / "nets"
     nets.mkdir()
     net, weights = write_tiny(nets)
     residual(net, weights, nets / "derived1")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     for name, value in (("GIT_CONFIG_GLOBAL", os.devnull), ("GIT_CONFIG_SYSTEM", os.devnull), ("GIT_PAGER", "cat")):
         monkeypatch.setenv(name, value)
     sh("git init -q . && git config user.name a && git config user.email a@b")

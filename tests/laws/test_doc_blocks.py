@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -24,7 +21,6 @@ from tests.support.doc_blocks import (
     with_outputs,
 )  # fmt: skip
 from tests.support.doc_exceptions import NOT_RUN
-from tests.support.fork_server import fork_server
 from tests.support.paths import ROOT
 
 PAGES = {path.name: path for path in pages()}
@@ -33,22 +29,9 @@ RUN_HERE = [name for name, blocks in BLOCKS.items() if list(runnable(blocks, Fal
 WITH_CAFFE = [name for name, blocks in BLOCKS.items() if any(block.needs_caffe for block in blocks)]
 
 
-@pytest.fixture(scope="session")
-def programs():
-    """A directory with a `split-surgery` that starts at once."""
-    pytest.importorskip("cv2")
-    pytest.importorskip("matplotlib")
-    if not hasattr(os, "fork"):
-        pytest.skip("pages are run by bash and fork, which this system has not")
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        fork_server(Path(scratch)) as folder,
-    ):  # a short path: it holds a socket
-        yield folder
-
-
 @pytest.mark.parametrize("name", RUN_HERE)
 def test_the_blocks_of_a_page_run_and_print_what_is_shown(name, programs, tmp_path):
+    pytest.importorskip("cv2")
     blocks = list(runnable(BLOCKS[name], False, NOT_RUN))
     printed = run_page(blocks, tmp_path, programs)
     for block in blocks:
@@ -60,6 +43,7 @@ def test_the_blocks_of_a_page_run_and_print_what_is_shown(name, programs, tmp_pa
 @pytest.mark.caffe
 @pytest.mark.parametrize("name", WITH_CAFFE)
 def test_the_blocks_of_a_page_run_with_real_caffe(name, programs, tmp_path, caffe):
+    pytest.importorskip("cv2")
     run_page(list(runnable(BLOCKS[name], True, NOT_RUN)), tmp_path, programs, {"OPENBLAS_NUM_THREADS": "1"})
 
 

@@ -18,12 +18,13 @@ from split_surgery.errors import SurgeryError
 from split_surgery.reporting.diagram import diagram_of
 from tests.support.caffe_proto import message_class
 from tests.support.corpus import corpus_shares
-from tests.support.corpus_splits import split_file
+from tests.support.corpus_splits import VERBS, split_file
 from tests.support.paths import CORPUS, SHARED
 from tests.support.protobuf_oracle import Mixed, agrees
 
 FOLDED = 12
-"""Of so many files of a folder one is folded again here; `python -m tests.support.corpus_splits` folds them all."""
+"""Of so many files of a folder one is folded again here, and each is split in one of two ways; `python -m tests.support.corpus_splits`
+splits each in both ways and folds them all."""
 
 
 @pytest.mark.corpus
@@ -32,7 +33,7 @@ def test_real_nets_are_split_or_refused(files, tmp_path):
     for number, path in enumerate(files):
         place = tmp_path / str(number)
         place.mkdir()
-        split_file(path, place, folds=number % FOLDED == 0)
+        split_file(path, place, VERBS[number % len(VERBS)], folds=number % FOLDED == 0)
 
 
 @pytest.mark.corpus

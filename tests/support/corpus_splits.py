@@ -9,7 +9,9 @@ import re
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from split_surgery import extension, fold, residual, verify
 from split_surgery.documents.net.net import Net
@@ -73,10 +75,11 @@ def random_model(net: Net, names: list[str]) -> bytes:
     return weights(records, v1=net.layers[0].v1)
 
 
-def split_file(path: Path, folder: Path, folds: bool = True) -> list[str]:
+def split_file(path: Path, folder: Path, *verbs: Callable[..., Any], folds: bool = True) -> list[str]:
     """What became of one file: done, refused with the reason. Anything else is an assertion.
 
     Args:
+        verbs: how it is split.
         folds: whether each split is folded again.
     """
     data = path.read_bytes()
@@ -94,7 +97,7 @@ def split_file(path: Path, folder: Path, folds: bool = True) -> list[str]:
     named = {} if first == found[0] else {"layer": found[0]}
     # What Caffe would stop at in the file itself: some are broken, or a fork's.
     own = [one.replace(path.name, "net.prototxt") for one in verify(path, model).problems]
-    for verb in VERBS:
+    for verb in verbs:
         out = folder / verb.__name__
         try:
             done = verb(path, model, out, **named, noise=0, as_path="derived")
@@ -142,7 +145,7 @@ def main(root: Path) -> None:
     for path in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".md"):
         with tempfile.TemporaryDirectory() as folder:
             try:
-                counts.update(split_file(path, Path(folder)))
+                counts.update(split_file(path, Path(folder), *VERBS))
             except Exception as error:
                 counts["FAILED"] += 1
                 print(f"FAILED {path}: {type(error).__name__}: {error}")

@@ -23,37 +23,24 @@ KINDS = {
 }
 
 
-DRAW = """
-import sys
-from split_surgery.cli.main import main
-*words, folder = sys.argv[1:]
-for suffix in ("png", "svg", "pdf"):
-    sys.argv[1:] = [*words, "-o", f"{folder}/0.{suffix}"]
-    try:
-        main()
-    except SystemExit as done:
-        assert not done.code, done.code
-"""
+DRAWINGS = [
+    pytest.param(kind, suffix, marks=[pytest.mark.whole_corpus] if (row + column) % len(MAGIC) else [])
+    for row, kind in enumerate(KINDS)
+    for column, suffix in enumerate(MAGIC)
+]
+"""Each kind in one format in every run, in all of them where the whole corpus is read."""
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def drawn_elsewhere(request, tmp_path_factory):
-    """A kind, and the folder in which another process, whose hashes are seeded otherwise, has drawn it in every format."""
-    folder = tmp_path_factory.mktemp(request.param)
-    words = ["plot", request.param, *KINDS[request.param]]
-    subprocess.run([sys.executable, "-c", DRAW, *words, folder], cwd=EXAMPLE, check=True)
-    return request.param, folder
-
-
-@pytest.mark.parametrize("suffix", MAGIC)
-def test_every_kind_in_every_format_twice_the_same(drawn_elsewhere, suffix, tmp_path, command):
-    kind, folder = drawn_elsewhere
-    file = tmp_path / f"1.{suffix}"
-    done = command("plot", kind, *KINDS[kind], "-o", file, cwd=EXAMPLE)
-    assert done.returncode == 0, done.stderr
-    assert str(file) in done.stdout
-    assert file.read_bytes().startswith(MAGIC[suffix])
-    assert file.read_bytes() == (folder / f"0.{suffix}").read_bytes()
+@pytest.mark.parametrize(("kind", "suffix"), DRAWINGS)
+def test_another_process_draws_the_same_bytes(kind, suffix, tmp_path, program, command):
+    """Its hashes are seeded otherwise."""
+    files = [tmp_path / f"{at}.{suffix}" for at in range(2)]
+    for run, file in zip((program, command), files):
+        done = run("plot", kind, *KINDS[kind], "-o", file, cwd=EXAMPLE)
+        assert done.returncode == 0, done.stderr
+        assert str(file) in done.stdout
+    assert files[0].read_bytes().startswith(MAGIC[suffix])
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 @pytest.mark.parametrize(
