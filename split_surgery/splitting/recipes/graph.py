@@ -5,9 +5,8 @@ The same value feeds the text writer, the weights writer, the diagram and the te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 INPUT = ""
 """The bottom of the layer being split, where a part names its bottoms."""
@@ -51,8 +50,7 @@ class Start(Enum):
     EYE = "identity of the input channels"
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """One new layer.
 
     Attributes:
@@ -67,8 +65,7 @@ class Part:
     start: Start | None = None
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """The parts in the order they stand in the prototxt; the last makes the old top.
 
     Attributes:
