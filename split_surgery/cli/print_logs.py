@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from split_surgery.cli.print_runs import table
+from split_surgery.verbs.printed.runs import table
 from split_surgery.cli.terminal import say, say_csv
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
     \b
     split-surgery fold derived1 -o folded1/
     """
-    from split_surgery.cli import print_runs
+    from split_surgery.verbs.printed import runs as print_runs
 
     def work(progress: Bar) -> FoldReport:
         return split_surgery.fold(net, weights, output, progress=progress, **given_flags(flags))
@@ -105,7 +105,7 @@ def verify(net: str, weights: str | None, derived: str | None, files: tuple[str,
     split-surgery verify DIR            a split against the baseline it was made from, found by split.yaml
     split-surgery verify NET WEIGHTS    does this weights file fit this prototxt?
     """
-    from split_surgery.cli import print_runs
+    from split_surgery.verbs.printed import runs as print_runs
 
     def work(progress: Bar) -> VerifyReport:
         baseline, directory = weights, derived
@@ -135,7 +135,7 @@ def show(file: str, **flags: Any) -> None:
 
     The same lines for the same meaning: `git config diff.caffe.textconv "split-surgery show"` lets git compare by them.
     """
-    from split_surgery.cli import print_files
+    from split_surgery.verbs.printed import files as print_files
 
     def work(progress: Bar) -> ShowReport:
         return split_surgery.show(file, input_shape=dict(map(shape_of, flags["input_shape"])), progress=progress)
@@ -152,7 +152,7 @@ def diff(a: str, b: str, **flags: Any) -> None:
 
     Exit code 0: nothing differs but layout, spelling and format; 1: something does.
     """
-    from split_surgery.cli import print_files
+    from split_surgery.verbs.printed import files as print_files
 
     def work(progress: Bar) -> DiffReport:
         return split_surgery.diff(a, b, progress=progress)

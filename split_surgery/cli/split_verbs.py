@@ -84,7 +84,7 @@ def rank(net: str, weights: str | None, as_csv: bool, **flags: Any) -> None:
     \b
     split-surgery rank base.prototxt base.caffemodel --snapshots 'snapshots/*.caffemodel'
     """
-    from split_surgery.cli import print_runs
+    from split_surgery.verbs.printed import runs as print_runs
 
     report: RankReport | NetRankReport = with_progress(
         lambda progress: split_surgery.rank(net, weights, progress=progress, **given_flags(flags)), flags
@@ -96,7 +96,7 @@ def rank(net: str, weights: str | None, as_csv: bool, **flags: Any) -> None:
 
 def show_split(verb: str, flags: dict[str, Any], *arguments: str | None) -> None:
     """Run a splitting verb of the library, and print its report."""
-    from split_surgery.cli import print_runs
+    from split_surgery.verbs.printed import runs as print_runs
 
     def work(progress: Bar) -> SplitReport:
         report: SplitReport = getattr(split_surgery, verb)(*arguments, progress=progress, **given_flags(flags))

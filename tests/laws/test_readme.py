@@ -63,7 +63,7 @@ def commands(command: click.Command, name: str = "") -> Iterator[tuple[str, clic
 
 def test_the_diagrams_in_the_docs_are_drawn_by_the_tool(tmp_path):
     from split_surgery import residual
-    from split_surgery.cli.block_text import draw
+    from split_surgery.verbs.printed.block_text import draw
 
     page = (ROOT / "docs" / "method.md").read_text()
     for verb in (residual, extension):

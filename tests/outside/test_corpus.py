@@ -9,7 +9,7 @@ import pytest
 from google.protobuf import text_format
 
 from split_surgery import diff, show
-from split_surgery.cli import print_files
+from split_surgery.verbs.printed import files as print_files
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import costs

@@ -58,9 +58,9 @@ def main(address: str) -> NoReturn:
     import yaml  # noqa: F401
 
     matplotlib.use("agg")
-    import split_surgery.cli.print_files
+    import split_surgery.verbs.printed.files
     import split_surgery.cli.print_logs
-    import split_surgery.cli.print_runs
+    import split_surgery.verbs.printed.runs
     import split_surgery.reporting.pages.content
     import split_surgery.reporting.pictures.blocks
     import split_surgery.reporting.pictures.curves

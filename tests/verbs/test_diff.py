@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from split_surgery import diff, extension, residual
-from split_surgery.cli import print_files
+from split_surgery.verbs.printed import files as print_files
 from split_surgery.errors import UsageError
 from tests.support.caffe_proto import message_class
 from tests.support.fixture_nets import fixture

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from split_surgery import diff, residual, show
-from split_surgery.cli import print_files
+from split_surgery.verbs.printed import files as print_files
 from split_surgery.documents.prototxt import Document, Message, Scalar
 from split_surgery.errors import FileError, SurgeryError, UsageError
 from tests.support.fixture_nets import fixture

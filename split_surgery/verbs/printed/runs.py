@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from split_surgery.cli.block_text import draw
+from split_surgery.verbs.printed.block_text import draw
 from split_surgery.cli.terminal import say, say_csv
 
 if TYPE_CHECKING:
