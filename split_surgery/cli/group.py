@@ -14,9 +14,10 @@ import click
 from click.core import ParameterSource
 
 import split_surgery
+from split_surgery.cli.colour import COLOUR
 from split_surgery.cli.flags import INPUTS, RUN, Later
 from split_surgery.cli.progress import Bar
-from split_surgery.cli.terminal import complain, say
+from split_surgery.cli.terminal import complain, say, say_lines
 from split_surgery.splitting.recipes import RECIPES
 
 Stage = Literal["split", "prove", "look", "more"]
@@ -142,6 +143,7 @@ A verb:      split-surgery help residual"""
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=EPILOG,
 )
+@click.option("--color", **COLOUR, help="Colour; of itself only a terminal gets it.")
 @click.version_option(split_surgery.__version__, prog_name="split-surgery")
 def cli() -> None:
     """Surgery on trained Caffe networks: split a convolution into fast and slow kernels, and prove what that did."""
@@ -163,14 +165,14 @@ def with_progress(work: Callable[[Bar], Any], flags: dict[str, Any]) -> Any:
         bar.close()
 
 
-def show_report(report: Any, flags: dict[str, Any], printer: Callable[[Any, bool, bool], None]) -> None:
+def show_report(report: Any, flags: dict[str, Any]) -> None:
     """What was found out before an error, on the terminal."""
     if report is not None and not flags["as_json"]:
-        printer(report, flags["quiet"], flags["verbose"])
+        say_lines(report.lines(flags["quiet"], flags["verbose"]))
 
 
-def finish(report: Any, flags: dict[str, Any], printer: Callable[[Any, bool, bool], None]) -> NoReturn:
-    """Print a report and exit with its code."""
+def finish(report: Any, flags: dict[str, Any], printer: Callable[[Any], None] | None = None) -> NoReturn:
+    """Print a report and exit with its code. printer: prints it in another form than its own lines."""
     for warning in getattr(report, "warnings", ()):
         complain(warning)
     try:
@@ -179,8 +181,10 @@ def finish(report: Any, flags: dict[str, Any], printer: Callable[[Any, bool, boo
 
             text = json.dumps(json_ready(report.to_dict()), indent=2, allow_nan=False)
             say(text.replace("\x7f", "\\u007f"))  # the one control character that JSON in ASCII leaves as it is
+        elif printer is not None:
+            printer(report)
         else:
-            printer(report, flags["quiet"], flags["verbose"])
+            say_lines(report.lines(flags["quiet"], flags["verbose"]))
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:

@@ -71,9 +71,8 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     if flags["input_shape"]:
         given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
     found: LogReport = with_progress(lambda progress: split_surgery.report(logs, progress=progress, **given), flags)
-    finish(
-        found, flags, print_logs.report_markdown if as_markdown else print_logs.as_csv if as_csv else print_logs.report
-    )
+    printer = print_logs.report_markdown if as_markdown else print_logs.as_csv if as_csv else print_logs.report
+    finish(found, flags, lambda one: printer(one, flags["quiet"], flags["verbose"]))
 
 
 @cli.group()
@@ -158,10 +157,9 @@ def net(net: str, output: str, **flags: Any) -> None:
 
 def show_picture(kind: str, flags: dict[str, Any], *arguments: Any) -> None:
     """Draw a picture of a kind, and say where it is."""
-    from split_surgery.cli import print_logs
 
     def work(progress: Bar) -> PlotReport:
         report: PlotReport = getattr(split_surgery.plot, kind)(*arguments, progress=progress, **given_flags(flags))
         return report
 
-    finish(with_progress(work, flags), flags, print_logs.plot)
+    finish(with_progress(work, flags), flags)

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from split_surgery.cli.colour import set_colour
 from split_surgery.cli.group import cli
 from split_surgery.cli.terminal import complain, tell
 from split_surgery.errors import SurgeryError, SurgeryWarning
@@ -27,11 +28,12 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may hold any bytes
+    set_colour("auto")
     warnings.simplefilter("ignore", SurgeryWarning)  # the printers say them
     try:
         cli.main(standalone_mode=False)
     except SurgeryError as error:
-        complain(str(error))
+        complain(str(error), "bad")
         if error.exit_code == 4:
             complain("this is a defect of split-surgery; nothing was written")
         sys.exit(error.exit_code)

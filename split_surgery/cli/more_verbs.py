@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 @talk
 def demo(directory: str, **flags: Any) -> None:
     """Both splits of a small real net that comes with the package, proven, folded again, and run through OpenCV."""
-    from split_surgery.verbs.printed import runs as print_runs
 
     def work(progress: Bar) -> DemoReport:
         return split_surgery.demo(directory, progress=progress)
 
-    finish(with_progress(work, flags), flags, print_runs.demo)
+    finish(with_progress(work, flags), flags)
 
 
 @cli.command(cls=VerbCommand)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from split_surgery.cli.colour import COLOUR
 from split_surgery.cli.flags import FILE, INPUTS, Flag, Later, cli_flag, options
 from split_surgery.errors import OptionError
 
@@ -60,6 +61,7 @@ talk = options(
     cli_flag("--json", "as_json", is_flag=True, help="Print the report as JSON."),
     cli_flag("-q", "--quiet", "quiet", is_flag=True, help="Print the result line only."),
     cli_flag("-v", "--verbose", "verbose", is_flag=True, help="Print everything."),
+    cli_flag("--color", hidden=True, **COLOUR),
 )
 
 EVIDENCE = ("trust_field", "order", "fast", "snapshots", "window", "measure", "scores")

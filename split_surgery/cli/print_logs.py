@@ -9,7 +9,6 @@ from split_surgery.reporting.tables import in_columns as table
 
 if TYPE_CHECKING:
     from split_surgery.reporting.logs.log_report import LogReport
-    from split_surgery.verbs.plot import PlotReport
 
 FIELDS = "net start start_iteration drop final best best_iteration iterations seconds end runs odd output parent source".split()
 """Columns of the CSV."""
@@ -43,7 +42,3 @@ def as_csv(found: LogReport, quiet: bool, verbose: bool) -> None:
     rows = ((group.name, row.to_dict()) for group in found.groups for row in group.rows)
     say_csv([("group", *FIELDS)])
     say_csv((group, *(values[name] for name in FIELDS)) for group, values in rows)
-
-
-def plot(found: PlotReport, quiet: bool, verbose: bool) -> None:
-    say(f"{found.file}: {found.about}" if not quiet else found.file)

@@ -61,12 +61,11 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
     \b
     split-surgery fold derived1 -o folded1/
     """
-    from split_surgery.verbs.printed import runs as print_runs
 
     def work(progress: Bar) -> FoldReport:
         return split_surgery.fold(net, weights, output, progress=progress, **given_flags(flags))
 
-    finish(with_progress(work, flags), flags, print_runs.fold)
+    finish(with_progress(work, flags), flags)
 
 
 @cli.command(cls=VerbCommand)
@@ -105,7 +104,6 @@ def verify(net: str, weights: str | None, derived: str | None, files: tuple[str,
     split-surgery verify DIR            a split against the baseline it was made from, found by split.yaml
     split-surgery verify NET WEIGHTS    does this weights file fit this prototxt?
     """
-    from split_surgery.verbs.printed import runs as print_runs
 
     def work(progress: Bar) -> VerifyReport:
         baseline, directory = weights, derived
@@ -121,9 +119,9 @@ def verify(net: str, weights: str | None, derived: str | None, files: tuple[str,
     try:
         report = with_progress(work, flags)
     except SurgeryError as error:
-        show_report(error.report, flags, print_runs.verify)
+        show_report(error.report, flags)
         raise
-    finish(report, flags, print_runs.verify)
+    finish(report, flags)
 
 
 @cli.command(cls=VerbCommand)
@@ -135,12 +133,11 @@ def show(file: str, **flags: Any) -> None:
 
     The same lines for the same meaning: `git config diff.caffe.textconv "split-surgery show"` lets git compare by them.
     """
-    from split_surgery.verbs.printed import files as print_files
 
     def work(progress: Bar) -> ShowReport:
         return split_surgery.show(file, input_shape=dict(map(shape_of, flags["input_shape"])), progress=progress)
 
-    finish(with_progress(work, flags), flags, print_files.show)
+    finish(with_progress(work, flags), flags)
 
 
 @cli.command(cls=VerbCommand)
@@ -152,9 +149,8 @@ def diff(a: str, b: str, **flags: Any) -> None:
 
     Exit code 0: nothing differs but layout, spelling and format; 1: something does.
     """
-    from split_surgery.verbs.printed import files as print_files
 
     def work(progress: Bar) -> DiffReport:
         return split_surgery.diff(a, b, progress=progress)
 
-    finish(with_progress(work, flags), flags, print_files.diff)
+    finish(with_progress(work, flags), flags)

@@ -84,22 +84,21 @@ def rank(net: str, weights: str | None, as_csv: bool, **flags: Any) -> None:
     \b
     split-surgery rank base.prototxt base.caffemodel --snapshots 'snapshots/*.caffemodel'
     """
-    from split_surgery.verbs.printed import runs as print_runs
-
     report: RankReport | NetRankReport = with_progress(
         lambda progress: split_surgery.rank(net, weights, progress=progress, **given_flags(flags)), flags
     )
     if as_csv:
-        finish(report, flags, print_runs.rank_csv)
-    finish(report, flags, print_runs.rank if flags["layer"] else print_runs.rank_net)
+        from split_surgery.cli.print_csv import rank_csv
+
+        finish(report, flags, rank_csv)
+    finish(report, flags)
 
 
 def show_split(verb: str, flags: dict[str, Any], *arguments: str | None) -> None:
     """Run a splitting verb of the library, and print its report."""
-    from split_surgery.verbs.printed import runs as print_runs
 
     def work(progress: Bar) -> SplitReport:
         report: SplitReport = getattr(split_surgery, verb)(*arguments, progress=progress, **given_flags(flags))
         return report
 
-    finish(with_progress(work, flags), flags, print_runs.split)
+    finish(with_progress(work, flags), flags)

@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 
+from split_surgery.cli.colour import painted
 from split_surgery.errors import harmless, shortened
 
 ASCII = str.maketrans("─┬├└┐┤┘█", "-++'.+'#")
@@ -18,26 +19,33 @@ STDERR_LIMIT = 4000
 """Characters of one message on stderr."""
 
 
-def say(text: str = "", end: str = "\n") -> None:
+def say_lines(lines: Iterable[str]) -> None:
+    """Print the lines of a report, those that have a tone in colour where there is any."""
+    for line in lines:
+        say(line, tone=getattr(line, "tone", ""))
+
+
+def say(text: str = "", end: str = "\n", tone: str = "") -> None:
     """Print to stdout, the drawings in ASCII where its encoding knows no more."""
     text = harmless(text)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = text.translate(ASCII)
-    print(text, end=end)
+    print(painted(text, tone, sys.stdout) if tone else text, end=end)
 
 
-def complain(message: str) -> None:
-    """A message on stderr, if there is one."""
-    tell(f"split-surgery: {shortened(message, STDERR_LIMIT)}")
+def complain(message: str, tone: str = "") -> None:
+    """A message on stderr, if there is one; of an error `tone` is "bad"."""
+    tell(f"split-surgery: {shortened(message, STDERR_LIMIT)}", tone)
 
 
-def tell(text: str) -> None:
-    """A text on stderr, if there is one, as a line or several."""
+def tell(text: str, tone: str = "") -> None:
+    """A text on stderr, if there is one, as a line or several; the first one in the colour of its tone."""
     if sys.stderr is not None:
+        first, *rest = harmless(text).split("\n", 1)
         with contextlib.suppress(OSError):
-            print(harmless(text), file=sys.stderr, flush=True)
+            print("\n".join([painted(first, tone, sys.stderr), *rest]), file=sys.stderr, flush=True)
 
 
 def say_csv(rows: Iterable[Sequence[object]]) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Protocol
+
+from split_surgery.errors import harmless
 
 NUMBER = re.compile(r"[+-]?\d[\d.,]*(e[+-]?\d+)?%?( at [\d,]+)?|\d+:\d\d:\d\d")
 """What stands on the right of its column."""
 
 _ALIGNED = re.compile(r"[\d.,x/e+-]+")
-"""What a terminal sets to the right."""
+"""What stands on the right of its column in a text, where signs of arithmetic may stand between numbers."""
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -51,19 +54,6 @@ class Table:
         return "\n".join(lines)
 
 
-def in_columns(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
-    """Rows in columns; what looks like a number is set to the right."""
-    rows = [[str(cell).replace("\n", "\ufffd") for cell in row] for row in rows]  # a name is no reason for a new line
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if _ALIGNED.fullmatch(cell) else cell.ljust(width) for cell, width in zip(row, widths)
-        ]
-        lines.append((indent + "  ".join(cells)).rstrip())
-    return "\n".join(lines)
-
-
 def _cell(text: str) -> str:
     kind = "n" if NUMBER.fullmatch(text) else "digest" if DIGEST.fullmatch(text) else ""
     return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
@@ -90,6 +80,44 @@ class Notebook:
     def _repr_html_(self: Tabled) -> str:
         remarks = [f"<p>{escape(text)}</p>" for text in getattr(self, "warnings", ())]
         return "\n".join([*(table.html() for table in self.tables()), *remarks])
+
+
+class Printed:
+    """Gives what has `lines()` the text that the terminal shows: `print(report)`."""
+
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        """What is shown, line by line; a table is one of several lines. quiet, verbose: as -q and -v."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return "\n".join(map(harmless, self.lines()))
+
+
+def in_columns(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
+    """Rows as text in columns; what looks like a number is set to the right."""
+    rows = [[str(cell).replace("\n", "\ufffd") for cell in row] for row in rows]  # a name is no reason for a new line
+    widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = []
+        for cell, most in zip(row, widths):
+            blank = " " * (most - width(cell))
+            cells.append(blank + cell if _ALIGNED.fullmatch(cell) else cell + blank)
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
+
+
+def width(text: str) -> int:
+    """Columns that a text takes on a terminal: wide characters take two, and those that join the one before take none."""
+    if text.isascii():
+        return len(text)
+    return sum(_width(char) for char in text)
+
+
+def _width(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
 
 
 def numbered(value: float | None, digits: int = 6) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import numpy.typing as npt
 
 from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
 from split_surgery.errors import FileError, UsageError
-from split_surgery.reporting.tables import Notebook, Table
+from split_surgery.reporting.tables import Notebook, Printed, Table
 from split_surgery.verbs.fold import FoldReport, fold
+from split_surgery.verbs.printed import runs
 from split_surgery.verbs.report import report
 from split_surgery.verbs.split import SplitReport, extension, residual
 from split_surgery.verbs.verify import VerifyReport, verify
@@ -55,7 +57,7 @@ class DemoRow:
 
 
 @dataclass(frozen=True)
-class DemoReport(Notebook):
+class DemoReport(Printed, Notebook):
     """What the demo made and measured; `page` is the report that it wrote, "" where there is no matplotlib."""
 
     directory: str
@@ -69,6 +71,9 @@ class DemoReport(Notebook):
     @property
     def exit_code(self) -> int:
         return max((proof.exit_code for proof in self.proofs), default=0)
+
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        return runs.demo(self, quiet, verbose)
 
     def to_dict(self) -> dict[str, Any]:
         return {

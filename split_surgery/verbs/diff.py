@@ -27,7 +27,8 @@ from split_surgery.documents.weights.records import (
 from split_surgery.documents.weights.solverstate import Solverstate
 from split_surgery.documents.weights.values import Difference
 from split_surgery.errors import UsageError
-from split_surgery.reporting.tables import Notebook, Table
+from split_surgery.reporting.tables import Notebook, Printed, Table
+from split_surgery.verbs.printed import files
 from split_surgery.workspace.any_file import (
     DIRECTORY,
     NET,
@@ -99,7 +100,7 @@ class DiffPart:
 
 
 @dataclass(frozen=True)
-class DiffReport(Notebook):
+class DiffReport(Printed, Notebook):
     """What differs between two files.
 
     Attributes:
@@ -120,6 +121,9 @@ class DiffReport(Notebook):
     @property
     def exit_code(self) -> int:
         return 0 if self.equal else 1
+
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        return files.diff(self, quiet, verbose)
 
     def to_dict(self) -> dict[str, Any]:
         return {"equal": self.equal} | dataclasses.asdict(self)

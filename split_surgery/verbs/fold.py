@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from split_surgery.folding.collapse import Collapsed
 from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
 from split_surgery.folding.linear import Trust, without_factor
 from split_surgery.folding.search import LeftRegion, Search
-from split_surgery.reporting.tables import Notebook, Table, counted
+from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.printed import runs
 from split_surgery.verbs.split import need_output
 from split_surgery.verbs.warned import warned
 from split_surgery.workspace.destination import Destination, Status, plain
@@ -60,7 +61,7 @@ class FoldedRegion:
 
 
 @dataclass(frozen=True)
-class FoldReport(Notebook):
+class FoldReport(Printed, Notebook):
     """What `fold` did, or would do.
 
     Attributes:
@@ -88,6 +89,9 @@ class FoldReport(Notebook):
     @property
     def exit_code(self) -> int:
         return 1 if self.status == "differs" else 0
+
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        return runs.fold(self, quiet, verbose)
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +28,7 @@ from split_surgery.reporting.logs.log_files import read_all
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import arranged
 from split_surgery.reporting.pictures import need_matplotlib
+from split_surgery.reporting.tables import Printed
 from split_surgery.splitting.plan_file import is_plan, read_plan
 from split_surgery.splitting.targets import DEFAULT_LAYER
 from split_surgery.verbs.rank import NetRankReport, RankReport, rank
@@ -47,7 +48,7 @@ PictureKind = Literal["loss", "tpm", "kernels", "net"]
 
 
 @dataclass(frozen=True)
-class PlotReport:
+class PlotReport(Printed):
     """A picture.
 
     Attributes:
@@ -64,6 +65,9 @@ class PlotReport:
     @property
     def exit_code(self) -> int:
         return 0
+
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        yield self.file if quiet else f"{self.file}: {self.about}"
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "file": self.file, "about": self.about, "warnings": list(self.warnings)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,13 +17,14 @@ from split_surgery.errors import OptionError, UsageError
 from split_surgery.kernels.orders import ORDERS, Order
 from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking
 from split_surgery.kernels.tpm import MEASURES
-from split_surgery.reporting.tables import Notebook, Table, counted
+from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.splitting.choose_layers import AUTO, candidates, choose_layers
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.splitting.ranking.rank_layers import RankedLayer, rank_layers
 from split_surgery.splitting.ranking.rank_target import SnapshotSearch, sentence
 from split_surgery.splitting.remarks import Remark, remark_lines
 from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.printed import runs
 from split_surgery.verbs.warned import warned
 from split_surgery.workspace.inputs import Inputs, open_inputs
 from split_surgery.workspace.open_files import OpenFiles
@@ -60,7 +61,7 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class _Ranking(Notebook):
+class _Ranking(Printed, Notebook):
     """What both rankings have: what they rest on, and the same over parts of the training, where they were asked for.
 
     Attributes:
@@ -90,6 +91,9 @@ class NetRankReport(_Ranking):
     net: str
     layers: tuple[LayerRow, ...]
 
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        return runs.rank_net(self, quiet, verbose)
+
     def tables(self) -> tuple[Table, ...]:
         columns = ("layer", "num_output", "weights", "mean", "entropy")
         rows = (
@@ -114,6 +118,9 @@ class RankReport(_Ranking):
     order: Order
     mean: float
     kernels: tuple[RankedKernel, ...]
+
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        return runs.rank(self, quiet, verbose)
 
     def tables(self) -> tuple[Table, ...]:
         title = f"{self.layer}: {self.evidence}; mean {self.mean:.4f}, entropy {self.entropy:.4f}"

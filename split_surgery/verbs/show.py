@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Blob, Record, Weights
 from split_surgery.documents.weights.values import Summary, summary
 from split_surgery.errors import UsageError, nearest
-from split_surgery.reporting.tables import Notebook, Table, counted
+from split_surgery.reporting.tables import Notebook, Printed, Table, counted
+from split_surgery.verbs.printed import files
 from split_surgery.verbs.warned import warned
 from split_surgery.workspace.any_file import DIRECTORY, FileKind, Opened, open_any, own_fields, records_of, state_fields
 from split_surgery.workspace.open_files import OpenFiles
@@ -93,7 +94,7 @@ class ShownNet:
 
 
 @dataclass(frozen=True)
-class ShowReport(Notebook):
+class ShowReport(Printed, Notebook):
     """What a file says and holds.
 
     Attributes:
@@ -111,6 +112,9 @@ class ShowReport(Notebook):
     @property
     def exit_code(self) -> int:
         return 0
+
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        return files.show(self, quiet, verbose)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

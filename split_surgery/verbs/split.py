@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from inspect import Parameter
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import OptionError, UsageError
 from split_surgery.reporting.plan_tables import ShownPlan, listed
-from split_surgery.reporting.tables import Notebook, Table
+from split_surgery.reporting.tables import Notebook, Printed, Table
 from split_surgery.splitting.config import ConfigEntry, read_config
 from split_surgery.splitting.options import RUN_WORDS, Settings, declaration_of
 from split_surgery.splitting.plan import LayerPlan, Plan
@@ -22,6 +22,7 @@ from split_surgery.splitting.recipes.graph import Recipe
 from split_surgery.splitting.run import Job, work_out
 from split_surgery.splitting.split_layer import LayerSplit, Step
 from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.printed import runs
 from split_surgery.verbs.warned import as_arguments, warned
 from split_surgery.workspace.destination import Destination, Status, plain
 from split_surgery.workspace.inputs import open_inputs
@@ -30,7 +31,7 @@ from split_surgery.workspace.open_files import OpenFiles
 
 
 @dataclass(frozen=True)
-class SplitReport(Notebook):
+class SplitReport(Printed, Notebook):
     """What a splitting verb did, or would do.
 
     Attributes:
@@ -60,6 +61,9 @@ class SplitReport(Notebook):
     @property
     def exit_code(self) -> int:
         return 1 if self.status == "differs" else 0
+
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        return runs.split(self, quiet, verbose)
 
     def to_dict(self) -> dict[str, Any]:
         before, after = self.parameters

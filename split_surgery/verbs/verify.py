@@ -16,9 +16,10 @@ from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError, UsageError
 from split_surgery.reporting.lineage import derived_in
-from split_surgery.reporting.tables import Notebook, Table, counted
+from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.verbs.against_plan import against_plan
 from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.printed import runs
 from split_surgery.verbs.warned import warned
 from split_surgery.verification.coverage import LayerCoverage
 from split_surgery.verification.engines import ENGINES, run_of
@@ -33,7 +34,7 @@ from split_surgery.workspace.run_dir import run_dir
 
 
 @dataclass(frozen=True)
-class VerifyReport(Notebook):
+class VerifyReport(Printed, Notebook):
     """What verify found.
 
     Attributes:
@@ -80,6 +81,9 @@ class VerifyReport(Notebook):
             return f"passed: the files are sound, and the block equals the layer{'' if exact else ' up to rounding'}"
         largest = max(block.drift for block in self.blocks)
         return f"passed: the files are sound; this split changes the outputs by design (largest relative weight change {largest:.3g})"
+
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        return runs.verify(self, quiet, verbose)
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -54,7 +54,7 @@ def test_flags_keys_and_arguments_are_those_declared(recipe):
             assert f"\\-\\-{word_of(item)}".replace("-", "\\-").replace("\\\\-", "\\-") in page
     shared = {"config", "force", "check", "diff", "progress", "net", "weights", "output"}
     assert set(arguments) - wanted == shared
-    assert set(flags) - wanted - shared == {"as_json", "quiet", "verbose"}
+    assert set(flags) - wanted - shared == {"as_json", "quiet", "verbose", "color"}
 
 
 def test_apply_has_every_flag():

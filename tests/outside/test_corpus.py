@@ -9,7 +9,6 @@ import pytest
 from google.protobuf import text_format
 
 from split_surgery import diff, show
-from split_surgery.verbs.printed import files as print_files
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import costs
@@ -75,7 +74,7 @@ def test_no_file_of_the_corpus_fails_otherwise_than_with_a_sentence(capsys):
             report = show(path)
         except SurgeryError:
             continue
-        print_files.show(report, False, False)
+        print(report)
         shown += str(SHARED) not in capsys.readouterr().out
     assert shown > 80
 
@@ -87,7 +86,7 @@ def test_every_file_of_the_corpus_equals_itself(capsys):
         try:
             assert diff(path, path).equal
             compared += 1
-            print_files.diff(diff(before or path, path), False, True)
+            print(*diff(before or path, path).lines(verbose=True), sep="\n")
             before = path
         except SurgeryError as error:
             assert str(error)  # two kinds, or one of the files that are refused

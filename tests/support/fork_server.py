@@ -58,14 +58,14 @@ def main(address: str) -> NoReturn:
     import yaml  # noqa: F401
 
     matplotlib.use("agg")
-    import split_surgery.verbs.printed.files
     import split_surgery.cli.print_logs
-    import split_surgery.verbs.printed.runs
     import split_surgery.reporting.pages.content
     import split_surgery.reporting.pictures.blocks
     import split_surgery.reporting.pictures.curves
     import split_surgery.verbs.diff
     import split_surgery.verbs.fold
+    import split_surgery.verbs.printed.files
+    import split_surgery.verbs.printed.runs
     import split_surgery.verbs.verify  # noqa: F401
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forked ones

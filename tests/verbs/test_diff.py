@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from split_surgery import diff, extension, residual
-from split_surgery.verbs.printed import files as print_files
 from split_surgery.errors import UsageError
 from tests.support.caffe_proto import message_class
 from tests.support.fixture_nets import fixture
@@ -22,7 +21,7 @@ from tests.support.respelling import RESPELLED, respelled
 
 
 def lines(capsys, a, b, verbose=False) -> list[str]:
-    print_files.diff(diff(a, b), False, verbose)
+    print("\n".join(diff(a, b).lines(verbose=verbose)))
     return capsys.readouterr().out.splitlines()
 
 

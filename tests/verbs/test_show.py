@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from split_surgery import diff, residual, show
-from split_surgery.verbs.printed import files as print_files
 from split_surgery.documents.prototxt import Document, Message, Scalar
 from split_surgery.errors import FileError, SurgeryError, UsageError
 from tests.support.fixture_nets import fixture
@@ -23,7 +22,7 @@ from tests.support.respelling import RESPELLED, respelled
 
 
 def listed(path, capsys) -> list[str]:
-    print_files.show(show(path), False, False)
+    print("\n".join(show(path).lines()))
     return capsys.readouterr().out.splitlines()
 
 
@@ -244,7 +243,7 @@ def test_damaged_files_fail_with_a_sentence_or_are_shown(tmp_path, data, at, put
     file.write_bytes(data[:at] + put + (b"" if cut else data[at + skipped :]))
     try:
         report = show(file)
-        print_files.show(report, False, False)
+        print("\n".join(report.lines()))
         assert diff(file, file).equal
     except SurgeryError as error:
         assert error.exit_code == 3

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from split_surgery.cli.terminal import say
+from split_surgery.verbs.printed.tones import toned
 
 if TYPE_CHECKING:
     from split_surgery.verbs.diff import BlobChange, DiffPart, DiffReport, FieldChange, LayerDiff
@@ -25,47 +25,47 @@ def word(name: str) -> str:
     return '"' + "".join(escaped.get(char, char) for char in shown) + '"'
 
 
-def show(report: ShowReport, quiet: bool, verbose: bool) -> None:
+def show(report: ShowReport, quiet: bool, verbose: bool) -> Iterator[str]:
     """A line or a few for each layer, and nothing that depends on where the file is or on what stands before a layer."""
     if not quiet:
-        fields(report.fields, "")
+        yield from fields(report.fields, "")
         for net in report.nets:
-            show_net(net)
+            yield from show_net(net)
         for shown in report.history:
-            say(f"history {blob(shown)}")
+            yield f"history {blob(shown)}"
     for net in report.nets:
-        say((f"{net.title} " if net.title else "") + total_line(net.total))
+        yield (f"{net.title} " if net.title else "") + total_line(net.total)
     if quiet and not report.nets:
-        fields(report.fields, "")
+        yield from fields(report.fields, "")
 
 
-def fields(found: Mapping[str, str], indent: str) -> None:
+def fields(found: Mapping[str, str], indent: str) -> Iterator[str]:
     for path, text in found.items():
-        say(f"{indent}{path}: {text}")
+        yield f"{indent}{path}: {text}"
 
 
-def show_net(net: ShownNet) -> None:
+def show_net(net: ShownNet) -> Iterator[str]:
     if net.title:
-        say(f"{net.title}:")
-    fields(net.fields, "")
+        yield f"{net.title}:"
+    yield from fields(net.fields, "")
     for layer in net.layers:
-        show_layer(layer)
+        yield from show_layer(layer)
     if net.total.phase:
-        say("sizes, and costs per image:")
+        yield "sizes, and costs per image:"
         for layer in net.layers:
             if layer.in_net:
-                say(f"  {word(layer.name)}: {cost(layer)}")
+                yield f"  {word(layer.name)}: {cost(layer)}"
 
 
-def show_layer(layer: ShownLayer) -> None:
-    say(head(layer))
+def show_layer(layer: ShownLayer) -> Iterator[str]:
+    yield head(layer)
     for rule in layer.rules:
-        say(f"  {rule}")
+        yield f"  {rule}"
     if layer.geometry:
-        say("  " + ", ".join(f"{name} {text}" for name, text in layer.geometry.items()))
-    fields(layer.fields, "  ")
+        yield "  " + ", ".join(f"{name} {text}" for name, text in layer.geometry.items())
+    yield from fields(layer.fields, "  ")
     for shown in layer.blobs:
-        say(f"  blob {blob(shown)}")
+        yield f"  blob {blob(shown)}"
 
 
 def head(layer: ShownLayer) -> str:
@@ -117,16 +117,16 @@ def layer_count(count: int) -> str:
     return f"{count} layer" + "s" * (count != 1)
 
 
-def diff(report: DiffReport, quiet: bool, verbose: bool) -> None:
+def diff(report: DiffReport, quiet: bool, verbose: bool) -> Iterator[str]:
     """A line for each thing that differs: + added, - removed, ~ changed, > moved."""
     if not quiet:
         for sign, titles in (("-", report.removed), ("+", report.added)):
             for title in titles:
-                say(f"{sign} {title}")
+                yield toned(f"{sign} {title}", "added" if sign == "+" else "removed")
         for part in report.parts:
-            diff_part(part, alone=report.kind not in ("directory", "solver"), verbose=verbose)
+            yield from diff_part(part, alone=report.kind not in ("directory", "solver"), verbose=verbose)
     if report.equal:
-        say("equal")
+        yield toned("equal", "good")
         return
     counts = {name: len(getattr(report, name)) for name in ("added", "removed")}
     found = [f"{count} {'part' if count == 1 else 'parts'} {name}" for name, count in counts.items() if count]
@@ -140,35 +140,37 @@ def diff(report: DiffReport, quiet: bool, verbose: bool) -> None:
     found += [f"{layer_count(moved)} moved"] if moved else []
     others = sum(len(part.fields) + len(part.history) for part in report.parts)
     found += [f"{others} other change" + "s" * (others != 1)] if others else []
-    say("different: " + ", ".join(found))
+    yield toned("different: " + ", ".join(found), "bad")
 
 
-def diff_part(part: DiffPart, alone: bool, verbose: bool) -> None:
+def diff_part(part: DiffPart, alone: bool, verbose: bool) -> Iterator[str]:
     if not alone:
-        say(f"{part.title}:")
+        yield toned(f"{part.title}:", "heading")
     for change in part.fields:
-        say(f"~ {field_change(change)}")
+        yield f"~ {field_change(change)}"
     for layer in part.layers:
-        diff_layer(layer, verbose)
+        yield from diff_layer(layer, verbose)
     for changed in part.history:
-        say(f"~ history {blob_change(changed)}")
+        yield f"~ history {blob_change(changed)}"
 
 
-def diff_layer(layer: LayerDiff, verbose: bool) -> None:
+def diff_layer(layer: LayerDiff, verbose: bool) -> Iterator[str]:
     name = f"layer {word(layer.name)}" + (f" #{layer.twin}" if layer.twin > 1 else "")
     name += f" ({word(layer.type)})" if layer.type else ""
     if layer.moved:
-        say(f"> {name} moved")
+        yield toned(f"> {name} moved", "place")
     if layer.change != "changed":
         ends = {change.path: change.old or change.new for change in layer.fields}
         wires = [text for text in (ends.get("bottom"), "->", ends.get("top")) if text]
-        say(f"{'+' if layer.change == 'added' else '-'} {name} {' '.join(wires) if len(wires) > 1 else ''}".rstrip())
+        sign = "+" if layer.change == "added" else "-"
+        text = f"{sign} {name} {' '.join(wires) if len(wires) > 1 else ''}".rstrip()
+        yield toned(text, "added" if layer.change == "added" else "removed")
     elif layer.fields or layer.blobs:
-        say(f"~ {name}")
+        yield toned(f"~ {name}", "heading")
     for change in layer.fields if verbose or layer.change == "changed" else ():
-        say(f"    {field_change(change)}")
+        yield f"    {field_change(change)}"
     for changed in layer.blobs if verbose or layer.change == "changed" else ():
-        say(f"    blob {blob_change(changed)}")
+        yield f"    blob {blob_change(changed)}"
 
 
 def field_change(change: FieldChange) -> str:

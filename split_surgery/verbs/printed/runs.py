@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from split_surgery.reporting.tables import in_columns
 from split_surgery.verbs.printed.block_text import draw
-from split_surgery.cli.terminal import say, say_csv
-from split_surgery.reporting.tables import in_columns as table
+from split_surgery.verbs.printed.tones import diff_lines, toned
 
 if TYPE_CHECKING:
     from split_surgery.splitting.split_layer import LayerSplit
@@ -32,27 +32,27 @@ STATES = {
 """What a status means; the files that differ follow it."""
 
 
-def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) -> None:
+def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) -> Iterator[str]:
     if report.status == "diff":
-        say(report.diff, end="")
+        yield from diff_lines(report.diff)
         return
     done = f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}"
     if quiet or report.status in ("same", "differs"):
-        say("; ".join([done, *map(_split_line, report.splits)]) if report.status in ("written", "unchanged") else done)
-        say(report.diff, end="")
+        yield "; ".join([done, *map(_split_line, report.splits)]) if report.status in ("written", "unchanged") else done
+        yield from diff_lines(report.diff)
         return
-    say(done)
+    yield done
     for one in report.splits:
-        layer_split(one, verbose)
+        yield from layer_split(one, verbose)
     before, after = report.parameters
     if after:
-        say(f"parameters of the net: {before:,} -> {after:,}")
+        yield f"parameters of the net: {before:,} -> {after:,}"
     if any(one.plan.changes_outputs for one in report.splits):
-        say("this split changes the outputs by design: split-surgery verify says by how much")
+        yield "this split changes the outputs by design: split-surgery verify says by how much"
     if advise and report.status in ("written", "unchanged"):
-        say(f"next: {report.next_command}")
+        yield f"next: {report.next_command}"
         if " SOLVER " in report.next_command:
-            say(f'  where SOLVER is your solver with net: "{report.directory}/net.prototxt" (--solver FILE writes it)')
+            yield f'  where SOLVER is your solver with net: "{report.directory}/net.prototxt" (--solver FILE writes it)'
 
 
 def _split_line(report: LayerSplit) -> str:
@@ -62,20 +62,20 @@ def _split_line(report: LayerSplit) -> str:
     return f"{plan.options.recipe} split of {plan.layer}{alike}: {counts}, {report.evidence}"
 
 
-def layer_split(report: LayerSplit, verbose: bool) -> None:
+def layer_split(report: LayerSplit, verbose: bool) -> Iterator[str]:
     plan = report.plan
-    say(_split_line(report))
-    say(table([("fast", channels(plan.fast, verbose)), ("slow", channels(plan.slow, verbose))]))
+    yield _split_line(report)
+    yield in_columns([("fast", channels(plan.fast, verbose)), ("slow", channels(plan.slow, verbose))])
     if not report.new_layers:  # the prototxts alone were looked at
         return
-    say()
-    say(draw(report.new_layers, plan.layer, report.new_layers[0].bottoms[0]))
-    say()
+    yield ""
+    yield draw(report.new_layers, plan.layer, report.new_layers[0].bottoms[0])
+    yield ""
     rows = [("new layer", "type", "weight", "bias", "starts as")]
     rows += [(new.name, new.type, *_shapes(new.shapes), new.start) for new in report.new_layers]
-    say(table(rows))
-    say()
-    say(f"parameters of {plan.layer}: {report.before:,} -> {report.after:,}")
+    yield in_columns(rows)
+    yield ""
+    yield f"parameters of {plan.layer}: {report.before:,} -> {report.after:,}"
 
 
 def _shapes(shapes: tuple[tuple[int, ...], ...]) -> tuple[str, str]:
@@ -92,65 +92,54 @@ BAR = 24
 """Width of the bar of the largest score."""
 
 
-def rank(report: RankReport, quiet: bool, verbose: bool) -> None:
-    say(f"{report.layer}: {len(report.kernels)} kernels, {report.evidence}")
+def rank(report: RankReport, quiet: bool, verbose: bool) -> Iterator[str]:
+    yield f"{report.layer}: {len(report.kernels)} kernels, {report.evidence}"
     if quiet:
         return
     if verbose and report.about:
-        say(f"{report.measure}: {report.about}")
-    say(f"mean {report.mean:.6g}, entropy {report.entropy:.4f} (of at most {math.log(10):.4f})")
+        yield f"{report.measure}: {report.about}"
+    yield f"mean {report.mean:.6g}, entropy {report.entropy:.4f} (of at most {math.log(10):.4f})"
     top = max(kernel.score for kernel in report.kernels) or 1.0
     rows = [("channel", "score", "group", "")]
     rows += [(str(k.channel), f"{k.score:.9g}", k.group, "█" * round(BAR * k.score / top)) for k in report.kernels]
-    say(table(rows))
+    yield in_columns(rows)
     if report.windows:
-        say()
-        say("over the training, and the share of the fast kernels that are fast there too:")
+        yield ""
+        yield "over the training, and the share of the fast kernels that are fast there too:"
         head = ("window", "snapshots", "mean", "entropy", "fast too")
         name = report.layer
-        say(table([head, *((f"{w.first} to {w.last}", str(w.snapshots), f"{w.mean[name]:.4f}", f"{w.entropy[name]:.4f}",
+        yield (in_columns([head, *((f"{w.first} to {w.last}", str(w.snapshots), f"{w.mean[name]:.4f}", f"{w.entropy[name]:.4f}",
                             f"{w.kept[name]:.2f}") for w in report.windows)]))  # fmt: skip
 
 
-def rank_net(report: NetRankReport, quiet: bool, verbose: bool) -> None:
-    say(f"{report.net}: {report.evidence}; mean entropy {report.entropy:.4f} (of at most {math.log(10):.4f})")
+def rank_net(report: NetRankReport, quiet: bool, verbose: bool) -> Iterator[str]:
+    yield f"{report.net}: {report.evidence}; mean entropy {report.entropy:.4f} (of at most {math.log(10):.4f})"
     if quiet:
         return
     if verbose and report.about:
-        say(f"{report.measure}: {report.about}")
+        yield f"{report.measure}: {report.about}"
     rows = [("layer", "num_output", "weights", "mean", "entropy")]
     rows += [(r.layer, str(r.num_output), str(r.weights), f"{r.mean:.4f}", f"{r.entropy:.4f}") for r in report.layers]
-    say(table(rows))
+    yield in_columns(rows)
     if report.windows:
-        say()
-        say("entropy over the training, and the share of the fast kernels that are fast there too:")
+        yield ""
+        yield "entropy over the training, and the share of the fast kernels that are fast there too:"
         head = ("layer", *(f"{w.first} to {w.last}" for w in report.windows))
         body = [
             (r.layer, *(f"{w.entropy[r.layer]:.4f} {w.kept[r.layer]:.2f}" for w in report.windows))
             for r in report.layers
         ]
-        say(table([head, *body]))
+        yield in_columns([head, *body])
 
 
-def rank_csv(report: RankReport | NetRankReport, quiet: bool, verbose: bool) -> None:
-    """As a spreadsheet reads it; `--scores` reads the kernels of a layer back."""
-    kernels = getattr(report, "kernels", None)
-    if kernels is not None:
-        say_csv([("layer", "channel", "score", "group")])
-        say_csv((report.layer, k.channel, float(k.score), k.group) for k in kernels)  # type: ignore[union-attr]
-    else:
-        say_csv([("layer", "num_output", "weights", "mean", "entropy")])
-        say_csv((r.layer, r.num_output, r.weights, float(r.mean), float(r.entropy)) for r in report.layers)  # type: ignore[union-attr]
-
-
-def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
+def fold(report: FoldReport, quiet: bool, verbose: bool) -> Iterator[str]:
     if report.status == "diff":
-        say(report.diff, end="")
+        yield from diff_lines(report.diff)
         return
     done = f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}"
     if report.status in ("same", "differs"):
-        say(done)
-        say(report.diff, end="")
+        yield done
+        yield from diff_lines(report.diff)
         return
     splits = sum(1 + region.nested for region in report.regions if region.split)
     others = sum(not region.split for region in report.regions)
@@ -160,31 +149,31 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> None:
         f"folded: {what if report.regions else 'nothing'}; layers {layers}, parameters {changed(*report.parameters)}"
     )
     if quiet:
-        say(f"{done}; {folded}")
+        yield f"{done}; {folded}"
         return
-    say(done)
-    say(folded)
-    say(f"of: {report.source[0]} with {report.source[1]}")
+    yield done
+    yield folded
+    yield f"of: {report.source[0]} with {report.source[1]}"
     if report.regions:
         rows = [("layer", "was", "parameters", "multiply-adds", "error of a weight, at most")]
         for region in report.regions:
             counts = (changed(*region.parameters), changed(*region.multiply_adds))
             rows.append((region.layer, f"{len(region.layers)} layers", *counts, rounding(region)))
-        say(table(rows))
+        yield in_columns(rows)
     for region in report.regions if verbose else ():
-        say(f"{region.layer} was {', '.join(region.layers)}")
+        yield f"{region.layer} was {', '.join(region.layers)}"
     for left in report.left:
         what = f"the split of {left.layer}" if left.split else channels_of(left.layers, verbose)
-        say(f"left: {what}: {left.reason}")
+        yield f"left: {what}: {left.reason}"
     if not report.regions and not report.left:
-        say(
+        yield (
             "there is nothing to fold in it"
             + ("" if report.all else "; --all folds BatchNorm, Scale and other linear layers, too")
         )
     if report.deploy is not None:
-        say(f"deploy: {report.directory}/{report.deploy[0]} with {report.directory}/{report.deploy[1]}")
+        yield f"deploy: {report.directory}/{report.deploy[0]} with {report.directory}/{report.deploy[1]}"
     else:
-        say(
+        yield (
             f"{report.directory}/net.prototxt has data or loss layers: fold the deploy net alike, --also deploy.prototxt"
         )
 
@@ -210,18 +199,18 @@ def _told(output: EngineOutput) -> str:
     return f"{output.difference:.3g}" + (", saturated: it hides what is before it" if output.saturated else "")
 
 
-def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
+def verify(report: VerifyReport, quiet: bool, verbose: bool) -> Iterator[str]:
     if not quiet:
         filled = sum(row.blobs for row in report.coverage if row.status == "copied")
         layers = sum(row.status == "copied" for row in report.coverage)
-        say(f"coverage: {filled} blobs of {layers} layers are copied from the weights file")
+        yield f"coverage: {filled} blobs of {layers} layers are copied from the weights file"
         if report.ignored:
-            say("  ignored, the net has no such layer: " + channels_of(report.ignored, verbose))
+            yield "  ignored, the net has no such layer: " + channels_of(report.ignored, verbose)
         for row in report.coverage:
             fine = row.status in ("copied", "none")
             if verbose or not fine:
                 status = row.status if fine else row.status.upper()
-                say(f"  {status} {row.layer} ({row.type}) {row.detail}".rstrip())
+                yield f"  {status} {row.layer} ({row.type}) {row.detail}".rstrip()
         for block in report.blocks:
             if block.fault:
                 continue
@@ -233,25 +222,25 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> None:
             if block.sound and not block.exact:
                 same += ", as rounding may"
             what = "stands for" if block.folded else "folded from"
-            say(f"{block.layer}: {what} {len(block.members)} layers, {same}")
+            yield f"{block.layer}: {what} {len(block.members)} layers, {same}"
         outside = [change for change in report.changed if change.part == "weights" and change.drift is not None]
         for change in outside if report.trained else []:
-            say(f"{change.layer}: relative weight change {change.drift:.4g}")
+            yield f"{change.layer}: relative weight change {change.drift:.4g}"
         if not report.blocks:
-            say("no layer of the baseline was split or folded")
+            yield "no layer of the baseline was split or folded"
         if report.outputs:
-            say(f"engine {report.engine} on {report.inputs}:")
-            say("  the largest difference relative to the largest value, and what rounding explains")
+            yield f"engine {report.engine} on {report.inputs}:"
+            yield "  the largest difference relative to the largest value, and what rounding explains"
             rows = [("blob", "values", "difference", "rounding")]
             rows += [(o.blob, str(o.size), _told(o), f"{o.tolerance:.3g}") for o in report.outputs]
-            say(table(rows))
+            yield in_columns(rows)
             if not all(block.sound for block in report.blocks):
-                say("  for information: the block does not equal the layer, so the outputs need not agree")
+                yield "  for information: the block does not equal the layer, so the outputs need not agree"
         for note in report.notes:
-            say(f"note: {note}")
+            yield f"note: {note}"
     for problem in report.problems:
-        say(f"PROBLEM {problem}")
-    say(report.verdict)
+        yield toned(f"PROBLEM {problem}", "bad")
+    yield toned(report.verdict, "bad" if report.exit_code else "good")
 
 
 def channels_of(names: Sequence[str], whole: bool) -> str:
@@ -259,26 +248,26 @@ def channels_of(names: Sequence[str], whole: bool) -> str:
     return ", ".join(shown) + (f", ... ({len(names)})" if len(shown) < len(names) else "")
 
 
-def demo(report: DemoReport, quiet: bool, verbose: bool) -> None:
+def demo(report: DemoReport, quiet: bool, verbose: bool) -> Iterator[str]:
     if not quiet:
         for index, one in enumerate(report.splits):
-            split(one, False, verbose, advise=False)
-            say()
-            say("verify, through OpenCV too:")
-            verify(report.proofs[index], False, verbose)
-            say()
-        fold(report.fold, False, verbose)
-        say()
-        say("verify, the trained net and what it was folded into:")
-        verify(report.proofs[-1], False, verbose)
-        say()
+            yield from split(one, False, verbose, advise=False)
+            yield ""
+            yield "verify, through OpenCV too:"
+            yield from verify(report.proofs[index], False, verbose)
+            yield ""
+        yield from fold(report.fold, False, verbose)
+        yield ""
+        yield "verify, the trained net and what it was folded into:"
+        yield from verify(report.proofs[-1], False, verbose)
+        yield ""
     rows = [("net", "accuracy", "correct", "")]
     rows += [(row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in report.rows]
-    say(table(rows, ""))
+    yield in_columns(rows, "")
     error = (report.rows[0].accuracy * (1 - report.rows[0].accuracy) / report.rows[0].images) ** 0.5
-    say(
+    yield (
         f"(standard error of an accuracy on {report.rows[0].images} images: {error:.3f}; smaller differences show nothing)"
     )
-    say(f"the files are in {report.directory}")
+    yield f"the files are in {report.directory}"
     if report.page:
-        say(f"all of it in pictures, for a browser: {report.page}")
+        yield f"all of it in pictures, for a browser: {report.page}"
