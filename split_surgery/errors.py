@@ -88,6 +88,22 @@ class FilePlace(NamedTuple):
 Place = Union[TextPlace, BytePlace, FilePlace]
 
 
+_FLAG = re.compile(r"""`[^`]*`|"[^"]*"|--([a-z][a-z-]*)(?: (?=['"]|[A-Z]{3}|-?\d|[^\s:]+:\ ))?""")
+"""A flag and what begins its value; what stands in quotes is a name out of a file, or a command to run."""
+
+
+def as_arguments(text: str) -> str:
+    """`--also FILE` as `also=FILE`: what is said speaks of flags, and a library has arguments."""
+    return _FLAG.sub(_argument, text)
+
+
+def _argument(found: re.Match[str]) -> str:
+    if found[1] is None:
+        return found[0]
+    name = "as_path" if found[1] == "as" else found[1].replace("-", "_")
+    return name + ("=" if found[0].endswith(" ") else "")
+
+
 class SurgeryError(Exception):
     """Root of every error that split-surgery raises on purpose.
 
@@ -107,8 +123,13 @@ class SurgeryError(Exception):
         self.place = place
         self.hint = shortened(hint)
         self.report: object = None
+        self.to_library = False  # until a verb of the library lets it out
 
     def __str__(self) -> str:
+        return as_arguments(self.with_flags()) if self.to_library else self.with_flags()
+
+    def with_flags(self) -> str:
+        """Place, message and hint, with flags as the command line has them."""
         where = " ".join(shortened(f"{self.place}: ").splitlines()) if self.place is not None else ""
         return where + self.message + (f"\n  {self.hint}" if self.hint else "")
 

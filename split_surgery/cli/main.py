@@ -33,7 +33,7 @@ def main() -> NoReturn:
     try:
         cli.main(standalone_mode=False)
     except SurgeryError as error:
-        complain(str(error), "bad")
+        complain(error.with_flags(), "bad")
         if error.exit_code == 4:
             complain("this is a defect of split-surgery; nothing was written")
         sys.exit(error.exit_code)

@@ -17,11 +17,11 @@ from split_surgery.documents.source import PathLike, Progress, no_progress, read
 from split_surgery.errors import FileError, UsageError
 from split_surgery.reporting.tables import Notebook, Printed, Table
 from split_surgery.verbs.fold import FoldReport, fold
+from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.printed import runs
 from split_surgery.verbs.report import report
 from split_surgery.verbs.split import SplitReport, extension, residual
 from split_surgery.verbs.verify import VerifyReport, verify
-from split_surgery.verbs.warned import warned
 from split_surgery.verification.engines.opencv import run
 from split_surgery.verification.engines.prepare import prepare
 from split_surgery.workspace.open_files import OpenFiles
@@ -91,7 +91,7 @@ class DemoReport(Printed, Notebook):
         return (Table("", ("net", "accuracy", "correct", ""), rows),)
 
 
-@warned
+@in_library_words
 def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_progress) -> DemoReport:
     """Split the demo's net both ways under `output`, verify, fold it after training, measure accuracy on 500 test images, and write a
     report on all that.

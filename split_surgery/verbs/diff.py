@@ -28,6 +28,7 @@ from split_surgery.documents.weights.solverstate import Solverstate
 from split_surgery.documents.weights.values import Difference
 from split_surgery.errors import UsageError
 from split_surgery.reporting.tables import Notebook, Printed, Table
+from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.printed import files
 from split_surgery.workspace.any_file import (
     DIRECTORY,
@@ -143,6 +144,7 @@ class DiffReport(Printed, Notebook):
         return (Table("equal" if self.equal else "different", ("in", "what", "change"), tuple(rows)),)
 
 
+@in_library_words
 def diff(a: PathLike, b: PathLike, *, progress: Progress = no_progress) -> DiffReport:
     """What differs between two nets, solvers, weights files, solver states or directories of splits, from `a` to `b`.
 

@@ -20,10 +20,10 @@ from split_surgery.folding.linear import Trust, without_factor
 from split_surgery.folding.search import LeftRegion, Search
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.splitting.plan_file import read_plan
+from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.verbs.printed import runs
 from split_surgery.verbs.split import need_output
-from split_surgery.verbs.warned import warned
 from split_surgery.workspace.destination import Destination, Status, plain
 from split_surgery.workspace.inputs import Inputs, open_inputs
 from split_surgery.workspace.manifest import manifest_of
@@ -123,7 +123,7 @@ class FoldReport(Printed, Notebook):
         return tuple(found)
 
 
-@warned
+@in_library_words
 def fold(
     net: PathLike, weights: PathLike | None = None, output: PathLike | None = None, *,
     all: bool = False, layer: str | tuple[str, ...] = (),

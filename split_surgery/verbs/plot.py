@@ -31,8 +31,8 @@ from split_surgery.reporting.pictures import need_matplotlib
 from split_surgery.reporting.tables import Printed
 from split_surgery.splitting.plan_file import is_plan, read_plan
 from split_surgery.splitting.targets import DEFAULT_LAYER
+from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.rank import NetRankReport, RankReport, rank
-from split_surgery.verbs.warned import warned
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.output_dir import Output, OutputDir
 
@@ -76,7 +76,7 @@ class PlotReport(Printed):
         return self.picture._repr_html_() if self.picture is not None else ""
 
 
-@warned
+@in_library_words
 def loss(
     logs: PathLike | Sequence[PathLike], output: PathLike | None = None, *, avg: int = 5, test_output: str | None = None,
     progress: Progress = no_progress,
@@ -118,7 +118,7 @@ def loss(
     return _written("loss", curves(shown, drawn), output, suffix, [log.name for log in found], warnings)
 
 
-@warned
+@in_library_words
 def tpm(
     net: PathLike, weights: PathLike | None = None, output: PathLike | None = None, *, layer: str | Sequence[str] = (),
     progress: Progress = no_progress, **evidence: Any,
@@ -172,7 +172,7 @@ def _scores(report: RankReport) -> RankedScores:
     return RankedScores(report.layer, words, tuple((k.channel, k.score, k.group == "fast") for k in report.kernels))
 
 
-@warned
+@in_library_words
 def kernels(
     weights: PathLike, layer: str, output: PathLike | None = None, *, compare: bool = False, bgr: bool = False,
     progress: Progress = no_progress,
@@ -201,7 +201,7 @@ def kernels(
     return _written("kernels", picture, output, suffix, [weights])
 
 
-@warned
+@in_library_words
 def net(
     net: PathLike, output: PathLike | None = None, *, around: str | Sequence[str] = (), phase: str = "test",
     base: PathLike | None = None, weights: PathLike | None = None, input_shape: Mapping[str, tuple[int, ...]] | None = None,

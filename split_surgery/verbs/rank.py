@@ -23,9 +23,9 @@ from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.splitting.ranking.rank_layers import RankedLayer, rank_layers
 from split_surgery.splitting.ranking.rank_target import SnapshotSearch, sentence
 from split_surgery.splitting.remarks import Remark, remark_lines
+from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.verbs.printed import runs
-from split_surgery.verbs.warned import warned
 from split_surgery.workspace.inputs import Inputs, open_inputs
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.snapshots import Snapshot
@@ -132,7 +132,7 @@ ANY_COUNT = 10**9
 """More kernels than any layer has: no number of fast ones is too many."""
 
 
-@warned
+@in_library_words
 def rank(
     net: PathLike, weights: PathLike | None = None, *, layer: str | None = None,
     order: Order = "tpm", fast: str = "half", seed: int = 0,

@@ -16,7 +16,7 @@ from split_surgery.reporting.logs.log_files import STDIN, read_all
 from split_surgery.reporting.logs.log_report import Group, LogReport
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import Training, arranged
-from split_surgery.verbs.warned import warned
+from split_surgery.verbs.library_words import in_library_words
 
 if TYPE_CHECKING:
     from split_surgery.reporting.lineage import Derived
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Groups = Union[str, Sequence[str], Mapping[str, PathLike]]
 
 
-@warned
+@in_library_words
 def report(
     logs: PathLike | Sequence[PathLike] = (), output: PathLike | None = None, *, group: Groups = (),
     test_output: str | None = None, avg: int = 5, engine: str | None = None,

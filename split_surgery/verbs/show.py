@@ -21,8 +21,8 @@ from split_surgery.documents.weights.blobs import Blob, Record, Weights
 from split_surgery.documents.weights.values import Summary, summary
 from split_surgery.errors import UsageError, nearest
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
+from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.printed import files
-from split_surgery.verbs.warned import warned
 from split_surgery.workspace.any_file import DIRECTORY, FileKind, Opened, open_any, own_fields, records_of, state_fields
 from split_surgery.workspace.open_files import OpenFiles
 
@@ -132,7 +132,7 @@ def _cells(layer: ShownLayer) -> tuple[str, ...]:
     return (layer.name, layer.type, *ends, shape, counted(layer.parameters), counted(layer.multiply_adds))
 
 
-@warned
+@in_library_words
 def show(
     file: PathLike, *, input_shape: Mapping[str, tuple[int, ...]] | None = None, progress: Progress = no_progress
 ) -> ShowReport:

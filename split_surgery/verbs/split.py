@@ -10,7 +10,7 @@ from inspect import Parameter
 from typing import Any
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import OptionError, UsageError
+from split_surgery.errors import OptionError, UsageError, as_arguments
 from split_surgery.reporting.plan_tables import ShownPlan, listed
 from split_surgery.reporting.tables import Notebook, Printed, Table
 from split_surgery.splitting.config import ConfigEntry, read_config
@@ -21,9 +21,9 @@ from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import Recipe
 from split_surgery.splitting.run import Job, work_out
 from split_surgery.splitting.split_layer import LayerSplit, Step
+from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.verbs.printed import runs
-from split_surgery.verbs.warned import as_arguments, warned
 from split_surgery.workspace.destination import Destination, Status, plain
 from split_surgery.workspace.inputs import open_inputs
 from split_surgery.workspace.names import HDF5_SUFFIX, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
@@ -123,7 +123,7 @@ def split_verb(recipe: Recipe) -> Callable[..., SplitReport]:
     verb.__name__ = verb.__qualname__ = recipe.name
     verb.__signature__ = inspect.Signature([*inputs, *own, *run], return_annotation="SplitReport")  # type: ignore[attr-defined]
     verb.__doc__ = "\n".join([f"{recipe.summary}\n\n    {recipe.about}\n\n    Args:\n{_INPUT_HELP}", *lines, _RAISES])
-    return warned(verb)
+    return in_library_words(verb)
 
 
 _OF_A_RUN: tuple[tuple[str, Any, str], ...] = (
@@ -155,7 +155,7 @@ def need_output(output: PathLike | None) -> PathLike:
     return output
 
 
-@warned
+@in_library_words
 def apply(
     config: PathLike, net: PathLike, weights: PathLike | None = None, output: PathLike | None = None, *,
     force: bool = False, check: bool = False, diff: bool = False, progress: Progress = no_progress, **options: Any,

@@ -18,9 +18,9 @@ from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError
 from split_surgery.reporting.lineage import derived_in
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.verbs.against_plan import against_plan
+from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.verbs.printed import runs
-from split_surgery.verbs.warned import warned
 from split_surgery.verification.coverage import LayerCoverage
 from split_surgery.verification.engines import ENGINES, run_of
 from split_surgery.verification.engines.compare import EngineOutput, compare
@@ -145,7 +145,7 @@ def _block(block: Block) -> str:
     return f"{what}, " + ("equal bit for bit" if block.exact else f"relative weight change {block.drift:.4g}")
 
 
-@warned
+@in_library_words
 def verify(
     net: PathLike, weights: PathLike | None = None, derived: PathLike | tuple[PathLike, PathLike] | None = None, *,
     trained: bool = False,

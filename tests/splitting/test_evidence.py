@@ -91,7 +91,7 @@ def test_snapshots_that_do_not_serve(run):
         rank_one(net, folder / "base.caffemodel", snapshots=str(folder / "no*"))
     with pytest.raises(UsageError, match="no measure of training fits the number of snapshots, 1"):
         rank_one(net, folder / "base.caffemodel", snapshots=str(snapshot(folder, 10)))
-    with pytest.raises(FileError, match="--measure coherence needs 3 snapshots, and 2 were found"):
+    with pytest.raises(FileError, match="measure coherence needs 3 snapshots, and 2 were found"):
         rank_one(net, snapshot(folder, 20), measure="coherence")
     with pytest.raises(UsageError, match="must be one of tpm, coherence, ratio, update, norm"):
         rank_one(net, snapshot(folder, 20), measure="speed")

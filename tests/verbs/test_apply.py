@@ -165,7 +165,7 @@ def test_plans_refuse_other_files(tmp_path):
     weights.write_bytes(bytes(data))
     with pytest.raises(FileError, match='record of layer "conv1_1" is not the one'):
         apply(plan, net, weights, tmp_path / "other")
-    with pytest.raises(UsageError, match="is a plan, of which --noise cannot be changed"):
+    with pytest.raises(UsageError, match="is a plan, of which noise cannot be changed"):
         apply(plan, net, weights, tmp_path / "other", noise=0.1)
     assert not (tmp_path / "other").exists()
 
@@ -206,9 +206,9 @@ def test_damaged_plans_are_named(tmp_path):
         ("recipe: residual\nlayer: nosuch\n", 'no layer "nosuch"'),
         (
             "recipe: residual\nlayers:\n  - {layer: conv1_1}\n  - {layer: conv1_2, order: tmp}\n",
-            "c.yaml:4:22: --order tmp: must be one of",
+            "c.yaml:4:22: order=tmp: must be one of",
         ),
-        ("recipe: residual\nnoise: -1\nlayer: conv1_1\n", "c.yaml:2:1: --noise -1.0: a standard deviation"),
+        ("recipe: residual\nnoise: -1\nlayer: conv1_1\n", "c.yaml:2:1: noise=-1.0: a standard deviation"),
         ("recipe: skip\nnames: {split9: a}\nlayer: conv1_1\n", "c.yaml:2:1: names: the skip split"),
     ],
 )

@@ -196,8 +196,8 @@ def test_every_measure_says_what_it_is(command):
 
 def test_what_would_be_ignored_is_refused(tmp_path, command):
     for options, message in (
-        ({"windows": 2, "measure": "norm"}, "--windows is for measures over snapshots"),
-        ({"window": "250:1000", "measure": "norm"}, "--window is for measures over snapshots"),
+        ({"windows": 2, "measure": "norm"}, "windows is for measures over snapshots"),
+        ({"window": "250:1000", "measure": "norm"}, "window is for measures over snapshots"),
     ):
         with pytest.raises(UsageError, match=message):
             rank(*FASHION, snapshots=SNAPSHOTS, **options)

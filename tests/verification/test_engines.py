@@ -245,7 +245,7 @@ def test_inputs_that_do_not_fit(tmp_path, make, error, message):
 
 def test_inputs_need_an_engine_and_the_right_names(tmp_path):
     net, weights = write_tiny(tmp_path)
-    with pytest.raises(UsageError, match="--input is for a run"):
+    with pytest.raises(UsageError, match="input is for a run"):
         verify(net, weights, (net, weights), input=tmp_path / "in.npy")
     np.savez(tmp_path / "in.npz", date=np.zeros((3, 8, 8)))
     with pytest.raises(UsageError, match="holds date, and the net reads data"):

@@ -56,7 +56,7 @@ def test_again_is_unchanged_and_another_split_is_refused(tmp_path):
     stamps = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     assert residual(net, weights, out).status == "unchanged"
     assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == stamps
-    with pytest.raises(UsageError, match="(?s)is not empty, and holds something else .*--force"):
+    with pytest.raises(UsageError, match="(?s)is not empty, and holds something else .*force"):
         residual(net, weights, out, fast="2")
     assert files(out) == before
 

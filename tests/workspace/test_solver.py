@@ -87,7 +87,7 @@ def test_a_solver_with_two_nets_needs_both(tmp_path):
     net, weights = write_tiny(tmp_path)
     (tmp_path / "test.prototxt").write_text(TINY)
     (tmp_path / "s.prototxt").write_text('train_net: "base.prototxt"\ntest_net: "test.prototxt"\n')
-    with pytest.raises(UsageError, match="(?s)test.prototxt.*which is not NET.*--also FILE"):
+    with pytest.raises(UsageError, match="(?s)test.prototxt.*which is not NET.*also=FILE"):
         residual(net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt")
     residual(
         net, weights, tmp_path / "out", solver=tmp_path / "s.prototxt", also=(tmp_path / "test.prototxt",), as_path="d"

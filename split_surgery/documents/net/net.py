@@ -222,7 +222,7 @@ def _net_message(document: Document) -> Message:
     if paths:
         raise UsageError(
             f'{document.name} is a solver that only names its net, "{paths[0]}"',
-            hint=f"give the net, and the solver beside it: split-surgery ... {paths[0]} WEIGHTS --solver {document.name}",
+            hint=f"give the net, and the solver beside it: `split-surgery ... {paths[0]} WEIGHTS --solver {document.name}`",
         )
     if inner:
         raise UsageError(f"{document.name} is a solver with test nets only", hint="give the net that is trained")
