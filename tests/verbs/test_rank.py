@@ -202,7 +202,7 @@ def test_what_would_be_ignored_is_refused(tmp_path, command):
         with pytest.raises(UsageError, match=message):
             rank(*FASHION, snapshots=SNAPSHOTS, **options)
     (tmp_path / "s.json").write_text(json.dumps([1.0] * 32))
-    with pytest.raises(UsageError, match="--scores and --measure exclude each other"):
+    with pytest.raises(UsageError, match="scores and measure exclude each other"):
         rank(*FASHION, scores=tmp_path / "s.json", measure="norm", layer="conv1_1")
     done = command("rank", *FASHION, "--layer", "conv1_1", "--layer", "conv1_2")
     assert done.returncode == 2
