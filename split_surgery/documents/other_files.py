@@ -30,6 +30,8 @@ _STARTS = [
     (rb"PK(?:\x03\x04|\x05\x06)", "a zip archive (a file of PyTorch's or NumPy's is one too)", _UNPACK + "unzip"),
     (rb".{257}ustar", "a tar archive", _UNPACK + "tar xf"),
     (rb"\x89HDF\r\n\x1a\n", "HDF5: weights or a solver state, not a text", "give the prototxt here"),
+    (rb"(?:#[^\n]*\n|\s)*format: \d+\s", "a plan (split.yaml or fold.yaml), not a net",
+     "give the net.prototxt beside it, or the directory; split-surgery apply makes a directory again by its split.yaml"),
     (rb"%PDF-", "a PDF", "give the file that it is about"),
     (rb"\xff\xfe|\xfe\xff", "text in UTF-16", "save it as UTF-8"),
 ]  # fmt: skip

@@ -18,7 +18,15 @@ from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import FilePlace, NotFoldable
-from split_surgery.folding.linear import Trust, by_channel, check_understood, coefficients, convolution, inner_product
+from split_surgery.folding.linear import (
+    Trust,
+    by_channel,
+    check_dropout,
+    check_understood,
+    coefficients,
+    convolution,
+    inner_product,
+)
 from split_surgery.kernels.linear_maps import (
     ChannelMap,
     LinearMap,
@@ -187,6 +195,9 @@ class _Walk(Generic[_Key]):
             own, over = convolution(self.net, self.weights, layer), IMAGE
         elif layer.type == "InnerProduct":
             own, over = inner_product(self.net, self.weights, layer), VECTOR
+        elif layer.type == "Dropout":
+            check_dropout(layer, self.trust)
+            return before
         else:
             return self._by_channel(layer, before)
         if before is None:

@@ -22,6 +22,7 @@ UNDERSTOOD = {
     "BatchNorm": ("batch_norm_param", ("use_global_stats", "moving_average_fraction", "eps")),
     "Scale": ("scale_param", ("axis", "num_axes", "filler", "bias_term", "bias_filler")),
     "Bias": ("bias_param", ("axis", "num_axes", "filler")),
+    "Dropout": ("dropout_param", ("dropout_ratio",)),
     "InnerProduct": ("inner_product_param", ("num_output", "bias_term", "weight_filler", "bias_filler", "axis", "transpose")),
 }  # fmt: skip
 """Linear layer types beside Convolution: their parameters, and the fields of those that are understood (Caffe 1.0)."""
@@ -42,7 +43,8 @@ class Trust:
     Attributes:
         fields: names of fork fields that leave a layer linear (`--trust-field`).
         most: how many numbers a joined kernel may have; None for any. (Kernels laid side by side may be thousands of times larger.)
-        statistics: whether a BatchNorm that does not say so takes its stored statistics, as Caffe does in the TEST phase.
+        statistics: whether a BatchNorm that does not say so takes its stored statistics, and a Dropout hands on what it reads, as Caffe
+            does in the TEST phase.
     """
 
     fields: frozenset[str] = frozenset()
@@ -73,7 +75,7 @@ def check_understood(layer: Layer, trust: Trust) -> None:
     for name, only in (("axis", 1), ("concat_dim", 1), ("num_axes", 1)):
         if _integer(layer, name, only) != only:
             layer.leave(f"{name} is not {only}: it does not work channel by channel")
-    if layer.type in ("Scale", "Bias", "BatchNorm", "InnerProduct") and len(layer.bottoms) != 1:
+    if layer.type in ("Scale", "Bias", "BatchNorm", "Dropout", "InnerProduct") and len(layer.bottoms) != 1:
         layer.leave(f"has {len(layer.bottoms)} bottoms")
     if layer.type == "Eltwise" and (_text(layer, "operation") or "SUM") not in ("SUM", "1"):
         layer.leave("is not a sum")
@@ -149,6 +151,12 @@ def by_channel(net: Net, weights: Weights, layer: Layer, trust: Trust) -> tuple[
     if not np.isfinite(scale).all():
         layer.leave("its statistics give no finite scale (a negative variance, or one of 0 without eps)")
     return scale, -mean * share * scale
+
+
+def check_dropout(layer: Layer, trust: Trust) -> None:
+    """Raises: NotFoldable, where a Dropout may be there to train with."""
+    if not trust.statistics:
+        layer.leave("leaves numbers out while it trains, as this net may be (--phase test folds it as tested)")
 
 
 def without_factor(net: Net, weights: Weights, layer: Layer) -> bool:

@@ -98,6 +98,8 @@ def _run(layer: Layer, read: list[_Bounded], blobs: Blobs) -> _Bounded:
         factors = [float(np.float32(number or 0.0)) for number in said] or [1.0] * len(read)
         parts = [(factor * image, abs(factor) * size) for factor, (image, size) in zip(factors, read)]
         return sum(a for a, _ in parts), sum(b for _, b in parts)  # type: ignore[return-value]  # not empty
+    if layer.type == "Dropout":
+        return read[0]
     (image, size), first, second = read[0], blobs(layer, 0), blobs(layer, 1)
     assert first is not None  # it was folded
     if layer.type == "Convolution":

@@ -190,7 +190,8 @@ class Search:
         if len(set(layers)) < len(group):  # layers without blobs may have one name, or none
             return None
         whole = next((region for region in splits if set(region.layers) == set(layers)), None)
-        return whole or Region(layers, flow.layers[last].name, anchor[0].name, anchor[1], split=False)
+        nested = sum(1 + region.nested for region in splits if set(region.layers) < set(layers))
+        return whole or Region(layers, flow.layers[last].name, anchor[0].name, anchor[1], split=False, nested=nested)
 
     def _untie(self) -> None:
         """Leave regions whose parameters are tied by name to others that do not become the same."""

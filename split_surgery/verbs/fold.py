@@ -40,7 +40,8 @@ class FoldedRegion:
     """Layers that one layer stands for now.
 
     Attributes:
-        layer: its name. split: whether it was the block of a split, and nested: how many splits were inside. layers: what it was.
+        layer: its name. split: whether it was the block of a split, and nested: how many other splits were inside. layers: what it
+            was.
         parameters: before and after. multiply_adds: of one image before and after, None where sizes are not known.
         error: bound on the rounding of any one number of the layer (absolute); 0 where values were only moved.
         largest: the largest absolute value of its weights.
@@ -69,7 +70,8 @@ class FoldReport(Printed, Notebook):
         left: what was looked at and not folded.
         parameters: numbers in the whole weights file before and after. layers: of the prototxt.
         source: the prototxt and the weights that were folded, as they were named or found.
-        deploy: the files to be deployed, a prototxt and the weights; None where every net has data or loss layers.
+        deploy: the files to be deployed, a prototxt and the weights; None where every net has data or loss layers. hints: what in them
+            some toolchains stop at (docs/deploy.md), and what to do.
     """
 
     status: Status
@@ -82,6 +84,7 @@ class FoldReport(Printed, Notebook):
     files: tuple[str, ...]
     source: tuple[str, str]
     deploy: tuple[str, str] | None
+    hints: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     diff: str = ""
@@ -104,6 +107,7 @@ class FoldReport(Printed, Notebook):
             "layers": {"before": self.layers[0], "after": self.layers[1]},
             "files": list(self.files),
             "deploy": list(self.deploy) if self.deploy is not None else None,
+            "hints": list(self.hints),
             "differing": list(self.differing),
             "warnings": list(self.warnings),
         } | ({"diff": self.diff} if self.diff or self.status == "diff" else {})
@@ -180,6 +184,7 @@ def fold(
             parameters=(before, after), layers=(len(inputs.net.layers), len(edited.net.layers)),
             files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(files.weights)),
             deploy=(deploy, inputs.weights_name) if deploy is not None else None,
+            hints=_hints(edited, deploy) if deploy is not None else (),
             differing=differing, warnings=(*files.remarks, *_warnings(inputs, search.done)),
             diff=diff_of(inputs, edited, outputs, names) if diff and not check else changes,
         )  # fmt: skip
@@ -200,6 +205,24 @@ def _warnings(inputs: Inputs, done: Sequence[Collapsed]) -> list[str]:
         "weights grow by 1 / sqrt(eps); NVIDIA's fork stores statistics so (store_blobs_in_old_format): if they are meant, set blob 2 "
         "to 1 and fold again"
     ]
+
+
+def _hints(edited: Inputs, deploy: str) -> tuple[str, ...]:
+    """What in the files to be deployed some toolchains stop at."""
+    net = next(text.nets[0] for name, text in edited.named if name == deploy)
+    found = []
+    if any(layer.v1 for layer in net.layers):
+        found.append(
+            "its layers are in the V1 format: Caffe's upgrade_net_proto_text and upgrade_net_proto_binary make new ones"
+        )
+    if any(getattr(blob, "legacy", False) for record in edited.weights.layers for blob in record.blobs):
+        found.append("its blobs have no `shape`: load and save the weights once in pycaffe")
+    dropouts = [layer.name for layer in net.layers if layer.type == "Dropout"]
+    if dropouts:
+        found.append(
+            f"{', '.join(dropouts)}: Dropout does nothing there; --all --phase test folds it into a layer beside it"
+        )
+    return tuple(found)
 
 
 def _is_deploy(net: Net) -> bool:

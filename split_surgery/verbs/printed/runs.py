@@ -11,6 +11,7 @@ from split_surgery.verbs.printed.block_text import draw
 from split_surgery.verbs.printed.tones import diff_lines, toned
 
 if TYPE_CHECKING:
+    from split_surgery.folding.search import LeftRegion
     from split_surgery.splitting.split_layer import LayerSplit
     from split_surgery.verbs.demo import DemoReport
     from split_surgery.verbs.fold import FoldedRegion, FoldReport
@@ -141,7 +142,7 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> Iterator[str]:
         yield done
         yield from diff_lines(report.diff)
         return
-    splits = sum(1 + region.nested for region in report.regions if region.split)
+    splits = sum(region.split + region.nested for region in report.regions)
     others = sum(not region.split for region in report.regions)
     what = number_of(splits, "split") + (f", {number_of(others, 'other region')}" if others else "")
     layers = f"{report.layers[0]} -> {report.layers[1]}"
@@ -149,7 +150,8 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> Iterator[str]:
         f"folded: {what if report.regions else 'nothing'}; layers {layers}, parameters {changed(*report.parameters)}"
     )
     if quiet:
-        yield f"{done}; {folded}"
+        why = "" if report.regions else f"; {_nothing(report)}"
+        yield f"{done}; {folded}{why}"
         return
     yield done
     yield folded
@@ -162,20 +164,30 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> Iterator[str]:
         yield in_columns(rows)
     for region in report.regions if verbose else ():
         yield f"{region.layer} was {', '.join(region.layers)}"
-    for left in report.left:
-        what = f"the split of {left.layer}" if left.split else channels_of(left.layers, verbose)
-        yield f"left: {what}: {left.reason}"
+    yield from (_left_line(left, verbose) for left in report.left)
     if not report.regions and not report.left:
-        yield (
-            "there is nothing to fold in it"
-            + ("" if report.all else "; --all folds BatchNorm, Scale and other linear layers, too")
-        )
+        yield _nothing(report)
     if report.deploy is not None:
         yield f"deploy: {report.directory}/{report.deploy[0]} with {report.directory}/{report.deploy[1]}"
+        yield from (f"  some toolchains stop at it: {hint}" for hint in report.hints)
     else:
         yield (
             f"{report.directory}/net.prototxt has data or loss layers: fold the deploy net alike, --also deploy.prototxt"
         )
+
+
+def _left_line(left: LeftRegion, verbose: bool) -> str:
+    what = f"the split of {left.layer}" if left.split else channels_of(left.layers, verbose)
+    return f"left: {what}: {left.reason}"
+
+
+def _nothing(report: FoldReport) -> str:
+    """Why nothing was folded."""
+    if report.left:
+        more = len(report.left) - 1
+        return _left_line(report.left[0], verbose=False) + (f" (and {more} more)" if more else "")
+    more_by_all = "" if report.all else "; --all folds BatchNorm, Scale and other linear layers, too"
+    return f"there is nothing to fold in it{more_by_all}"
 
 
 def number_of(count: int, what: str) -> str:
