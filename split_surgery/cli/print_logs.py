@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from split_surgery.cli.print_runs import table
 from split_surgery.cli.terminal import say, say_csv
+from split_surgery.reporting.tables import in_columns as table
 
 if TYPE_CHECKING:
     from split_surgery.reporting.logs.log_report import LogReport

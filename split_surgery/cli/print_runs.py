@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from split_surgery.cli.block_text import draw
 from split_surgery.cli.terminal import say, say_csv
+from split_surgery.reporting.tables import in_columns as table
 
 if TYPE_CHECKING:
     from split_surgery.splitting.split_layer import LayerSplit
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from split_surgery.verbs.verify import VerifyReport
     from split_surgery.verification.engines.compare import EngineOutput
 
-_NUMBER = re.compile(r"[\d.,x/e+-]+")
 _SHOWN = 24
 """Channels listed before a list is cut short."""
 
@@ -31,19 +30,6 @@ STATES = {
     "differs": "DIFFERS from what would be generated: ",
 }
 """What a status means; the files that differ follow it."""
-
-
-def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
-    """Rows in columns; what looks like a number is set to the right."""
-    rows = [[str(cell).replace("\n", "\ufffd") for cell in row] for row in rows]  # a name is no reason for a new line
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if _NUMBER.fullmatch(cell) else cell.ljust(width) for cell, width in zip(row, widths)
-        ]
-        lines.append((indent + "  ".join(cells)).rstrip())
-    return "\n".join(lines)
 
 
 def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from split_surgery.cli.terminal import harmless
+from split_surgery.errors import harmless
 
 PATIENCE = 1.0
 """Seconds before a bar appears."""

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Iterable, Sequence
 
-from split_surgery.errors import shortened
-
-_OBEYED = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # C0, DEL and C1: escape sequences begin with one of them
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they turn the direction of writing, and so the order of what is read
-    "\u2028\u2029]"  # separators of lines and paragraphs
-    "|\r(?!\n)"  # it writes over the line; before a line feed it is the other half of an end of line
-)
-"""What a layer's or a file's name may hold and a terminal would obey."""
+from split_surgery.errors import harmless, shortened
 
 ASCII = str.maketrans("─┬├└┐┤┘█", "-++'.+'#")
 """The characters of the drawings for a terminal that has only these."""
@@ -25,11 +16,6 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 STDERR_LIMIT = 4000
 """Characters of one message on stderr."""
-
-
-def harmless(text: str) -> str:
-    """A text with U+FFFD for each character that a terminal would obey; tabs and ends of lines stay."""
-    return _OBEYED.sub("\ufffd", text)
 
 
 def say(text: str = "", end: str = "\n") -> None:

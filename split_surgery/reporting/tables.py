@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Protocol
 
 NUMBER = re.compile(r"[+-]?\d[\d.,]*(e[+-]?\d+)?%?( at [\d,]+)?|\d+:\d\d:\d\d")
 """What stands on the right of its column."""
+
+_ALIGNED = re.compile(r"[\d.,x/e+-]+")
+"""What a terminal sets to the right."""
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -21,6 +24,10 @@ class Table:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def text(self) -> str:
+        """Columns for a terminal, without the title."""
+        return in_columns([self.columns, *self.rows], "")
 
     def html(self) -> str:
         """A <table>; numbers are of the class "n"."""
@@ -42,6 +49,19 @@ class Table:
         lines = [f"**{_escaped(self.title)}**", ""] if self.title else []
         lines += [_line(self.columns), "|" + " --- |" * len(self.columns), *map(_line, self.rows)]
         return "\n".join(lines)
+
+
+def in_columns(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
+    """Rows in columns; what looks like a number is set to the right."""
+    rows = [[str(cell).replace("\n", "\ufffd") for cell in row] for row in rows]  # a name is no reason for a new line
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if _ALIGNED.fullmatch(cell) else cell.ljust(width) for cell, width in zip(row, widths)
+        ]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
 
 
 def _cell(text: str) -> str:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from split_surgery import residual
-from split_surgery.cli.terminal import harmless, say_csv
+from split_surgery.cli.terminal import say_csv
+from split_surgery.errors import harmless
 from tests.support.nets import TINY, conv_arrays, write_tiny
 from tests.support.nets import weights as weights_of
 
