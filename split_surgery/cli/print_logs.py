@@ -5,37 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from split_surgery.cli.terminal import say, say_csv
-from split_surgery.reporting.tables import in_columns as table
 
 if TYPE_CHECKING:
     from split_surgery.reporting.logs.log_report import LogReport
     from split_surgery.verbs.plot import PlotReport
 
-FIELDS = "net start start_iteration drop final best best_iteration iterations seconds end runs odd output parent source".split()
+FIELDS = (
+    "net start start_iteration drop final best best_iteration iterations seconds end runs odd output parent source "
+    "images standard_error"
+).split()
 """Columns of the CSV."""
 
 
 def report(found: LogReport, quiet: bool, verbose: bool) -> None:
-    several = len(found.groups) > 1
-    for at, shown in enumerate(found.tables()):
-        if at and quiet:
-            break
-        if at:
-            say()
-        if shown.title:
-            say(f"{shown.title}:")
-        say(table([shown.columns, *shown.rows], ""))
-    for line in found.details() if verbose and not (several and quiet) else ():
-        say(f"  {line}")
-    if found.file:
-        many = len(found.pictures)
-        beside = f", with {many} picture{'s' * (many > 1)} beside it" if many else ""
-        say(f"{found.file}: {found.status}{beside}")
+    say(found.text(quiet, verbose))
 
 
 def report_markdown(found: LogReport, quiet: bool, verbose: bool) -> None:
     """The same as tables in Markdown."""
-    say("\n\n".join(one.markdown() for one in found.tables()))
+    say("\n\n".join([*(one.markdown() for one in found.tables()), *found.notes()]))
 
 
 def as_csv(found: LogReport, quiet: bool, verbose: bool) -> None:

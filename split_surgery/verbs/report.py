@@ -13,7 +13,7 @@ from split_surgery.errors import FileError, OptionError, UsageError
 from split_surgery.reporting.logs.accuracy import rows
 from split_surgery.reporting.logs.caffe_log import Log
 from split_surgery.reporting.logs.log_files import STDIN, read_all
-from split_surgery.reporting.logs.log_report import Group, LogReport
+from split_surgery.reporting.logs.log_report import Group, LogReport, images_differ
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import Training, arranged
 from split_surgery.verbs.warned import warned
@@ -77,6 +77,8 @@ def report(
         f"{row.source}: tells no test output" + (f' "{test_output}"' if test_output is not None else "")
         for one in groups for row in one.rows if row.told is None
     )  # fmt: skip
+    warnings += images_differ(groups)
+    warnings += dict.fromkeys(changed for one in every if (changed := _images_changed(one)))
     found = LogReport(groups, tuple(warnings))
     if output is None:
         return found
@@ -92,6 +94,13 @@ def report(
     page = content(found, _named(trainings), splits, wishes, prove, progress)
     status, pictures = write_page(page, output, [log.name for log in every], progress)
     return replace(found, file=os.fspath(output), pictures=pictures, status=status)
+
+
+def _images_changed(log: Log) -> str:
+    """What there is to say of a log whose runs were not tested on the same images."""
+    numbers = log.images.of(min((net for net, _ in log.tests), default=0))
+    said = ", then ".join(f"{number:,}" for number in numbers)
+    return f"{log.name}: its runs were tested on {said} images" if len(numbers) > 1 else ""
 
 
 def _named(flows: Mapping[str, Sequence[Training]]) -> list[tuple[str, Training]]:

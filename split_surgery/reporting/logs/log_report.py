@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from split_surgery.errors import harmless
 from split_surgery.reporting.tables import Notebook, Table, numbered
 
-COLUMNS = ("net", "output", "start", "drop", "final", "best", "iterations", "time", "")
-"""`drop` is the final value of the net's parent less its own at the start. The last are remarks; where all tell the accuracy and
-there is nothing to remark, the second and the last are left out."""
+COLUMNS = ("net", "output", "start", "drop", "final", "std. error", "best", "images", "iterations", "time", "")
+"""`drop` is the final value of the net's parent less its own at the start. The last are remarks. Where all tell the accuracy the
+second is left out, and so are the others of OPTIONAL where they are empty."""
+
+OPTIONAL = ("std. error", "images", "")
+
+FORMULA = "std. error: of a final accuracy p on n images, sqrt(p (1 - p) / n), with n = test_iter x batch_size"
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class TestOutput:
         net: the number of the test net. start, final, best: None where the log does not say, or says no finite number; the best of
             a loss or an error is the lowest.
         start_iteration, best_iteration: where they were met, None if unknown.
+        images: on how many the last test was, None if unknown.
+        standard_error: of the final accuracy, sqrt(p (1 - p) / images); None of what is no accuracy.
     """
 
     net: int
@@ -32,6 +39,8 @@ class TestOutput:
     final: float | None
     best: float | None
     best_iteration: int | None
+    images: int | None = None
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,7 @@ class LogReport(Notebook):
         tree: dict[str, Any] = {
             "groups": [{"name": g.name, "nets": [row.to_dict() for row in g.rows]} for g in self.groups]
         }
+        tree["warnings"] = list(self.warnings)
         return tree | ({"file": self.file, "pictures": list(self.pictures), "status": self.status} if self.file else {})
 
     def details(self) -> list[str]:
@@ -131,13 +141,48 @@ class LogReport(Notebook):
         named = [_table(group) for group in self.groups if group.rows]
         return (*([side_by_side(self.groups)] if len(self.groups) > 1 else []), *named)
 
+    def notes(self) -> list[str]:
+        """What the columns of the tables are, where that is not known by itself."""
+        told = [row.told for group in self.groups for row in group.rows if row.told is not None]
+        return [FORMULA] if any(one.standard_error is not None for one in told) else []
+
+    def text(self, quiet: bool = False, verbose: bool = False) -> str:
+        """As a terminal shows it: of several flows the first table alone where it is to be quiet."""
+        several = len(self.groups) > 1
+        tables = [f"{one.title}:\n{one.text()}" if one.title else one.text() for one in self.tables()]
+        lines = ["\n\n".join(tables[:1] if quiet else tables)] if tables else []
+        lines += [f"  {line}" for line in self.details()] if verbose and not (several and quiet) else []
+        lines += [f"({note})" for note in self.notes()] if not quiet else []
+        if self.file:
+            many = len(self.pictures)
+            beside = f", with {many} picture{'s' * (many > 1)} beside it" if many else ""
+            lines.append(f"{self.file}: {self.status}{beside}")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return harmless(self.text())
+
+
+def images_differ(groups: Sequence[Group]) -> list[str]:
+    """What is worth knowing of rows that stand beside each other: accuracies on different numbers of images are not of one test."""
+    rows = {row.source: row for group in groups for row in group.rows}.values()
+    by_images: dict[int, list[str]] = {}
+    for row in rows:
+        if row.told is not None and row.told.images is not None:
+            by_images.setdefault(row.told.images, []).append(row.net)
+    if len(by_images) < 2:
+        return []
+    said = "; ".join(f"{', '.join(dict.fromkeys(nets))} on {images:,}" for images, nets in by_images.items())
+    return [f"not all were tested on the same number of images: {said}"]
+
 
 def _table(group: Group) -> Table:
     outputs = {row.told.output for row in group.rows if row.told is not None}
     columns = list(zip(COLUMNS, *map(_cells, group.rows)))
     shown = [
-        column for at, column in enumerate(columns) if (at != 1 or outputs - {"accuracy"}) and (at != 8 or any(column))
-    ]
+        (name, *cells) for name, *cells in columns
+        if (name not in OPTIONAL or any(cells)) and (name != "output" or outputs - {"accuracy"})
+    ]  # fmt: skip
     head, *rows = zip(*shown)
     return Table(group.name, head, tuple(rows))
 
@@ -176,10 +221,12 @@ def _cells(row: LogRow) -> tuple[str, ...]:
     iterations = "" if row.iterations is None else f"{row.iterations:,}"
     rest = (iterations, _time(row.seconds), ", ".join(filter(None, remarks)))
     if row.told is None:
-        return (row.net, "", "", "", "", "", *rest)
+        return (row.net, "", "", "", "", "", "", "", *rest)
     start = _at(row.told.start, row.told.start_iteration if row.late else None)
     best = _at(row.told.best, row.told.best_iteration)
-    return (row.net, row.told.output, start, numbered(row.drop), numbered(row.told.final), best, *rest)
+    images = "" if row.told.images is None else f"{row.told.images:,}"
+    final = (numbered(row.told.final), "" if row.told.standard_error is None else f"{row.told.standard_error:#.2g}")
+    return (row.net, row.told.output, start, numbered(row.drop), *final, best, images, *rest)
 
 
 def _at(value: float | None, iteration: int | None) -> str:

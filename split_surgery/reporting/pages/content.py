@@ -80,7 +80,8 @@ def content(
     sections = []
     tables = report.tables()
     if tables:
-        sections.append(Section("Accuracy", (*tables, Words(MEANING), *(Words(text) for text in report.warnings))))
+        words = [MEANING, *report.notes(), *report.warnings]
+        sections.append(Section("Accuracy", (*tables, *map(Words, words))))
         sections.append(Section("Curves", tuple(_curves(trainings, wishes))))
     rows: list[tuple[str, ...]] = []
     own: list[Section] = []
