@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from split_surgery.reporting.logs.curve import Curve
-from split_surgery.reporting.logs.log_report import LogRow, TestOutput
+from split_surgery.reporting.logs.log_row import LogRow, TestOutput
 from split_surgery.reporting.logs.test_output import falls, is_share, told
 from split_surgery.reporting.logs.tested_images import images_by_files, standard_error
 from split_surgery.reporting.logs.trainings import Training, named_parents
