@@ -45,6 +45,13 @@ def derived_in(given: Sequence[PathLike]) -> list[Derived]:
     Raises:
         SurgeryError: a split.yaml is damaged.
     """
+    found, near = made_with(PLAN_FILE, given)
+    return [_derived(name, folder, near) for name, folder in found]
+
+
+def made_with(made_by: str, given: Sequence[PathLike]) -> tuple[list[tuple[str, Path]], list[Path]]:
+    """The directories that hold a net and a file that says how they were made (split.yaml, fold.yaml), among those given, below them
+    and those that given files are in; each with its name, in natural order. And where what they were made from may be."""
     folders: dict[Path, None] = {}
     for path in given:
         if os.path.isdir(path):
@@ -53,12 +60,10 @@ def derived_in(given: Sequence[PathLike]) -> list[Derived]:
                 folders.setdefault(Path(folder))
         elif os.path.exists(path):
             folders.setdefault(Path(path).parent)
-    found = [folder for folder in folders if os.path.isfile(folder / PLAN_FILE) and os.path.isfile(folder / NET_FILE)]
+    found = [folder for folder in folders if os.path.isfile(folder / made_by) and os.path.isfile(folder / NET_FILE)]
     near = dict.fromkeys([*folders, *(folder.parent for folder in found)])
     near |= dict.fromkeys(beside for folder in found for beside in _folders(folder.parent))
-    names = _names(found)
-    order = sorted(range(len(found)), key=lambda at: natural(names[at]))
-    return [_derived(names[at], found[at], near) for at in order]
+    return sorted(zip(_names(found), found), key=lambda one: natural(one[0])), list(near)
 
 
 def parents(folders: Sequence[Path]) -> list[Path | None]:
@@ -122,14 +127,14 @@ def _base(plan: Plan, near: Sequence[Path]) -> tuple[tuple[Path, Path] | None, s
         if not near:
             made_by = f"whose {PLAN_FILE} or {FOLD_FILE} has the SHA-256 {plan.lineage[-1]}"
             return None, f"the directory that it was made from ({made_by}) was not found: name it too"
-    net = next((path for path in _called(plan.net, near) if sha256(read_file(path)) == plan.net.sha256), None)
+    net = next((path for path in files_called(plan.net, near) if sha256(read_file(path)) == plan.net.sha256), None)
     if net is None:
         return (
             None,
             f"the prototxt that it was made from ({plan.net.name}) was not found: name its directory too",
         )
     beside = sorted(near, key=lambda folder: folder != net.parent)
-    for path in _called(plan.weights, beside):
+    for path in files_called(plan.weights, beside):
         if _holds(path, plan):
             return (net, path), ""
     return (
@@ -138,7 +143,7 @@ def _base(plan: Plan, near: Sequence[Path]) -> tuple[tuple[Path, Path] | None, s
     )
 
 
-def _called(file: InputFile, folders: Iterable[Path]) -> list[Path]:
+def files_called(file: InputFile, folders: Iterable[Path]) -> list[Path]:
     """Files of that name and size."""
     paths = [folder / file.name for folder in folders]
     return [path for path in paths if os.path.isfile(path) and os.path.getsize(path) == file.size]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Protocol
@@ -24,6 +24,19 @@ class Table:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def without(self, dropped: Collection[str]) -> Table:
+        """The same without the columns of these names."""
+        kept = [at for at, name in enumerate(self.columns) if name not in dropped]
+        return Table(
+            self.title,
+            tuple(self.columns[at] for at in kept),
+            tuple(tuple(row[at] for at in kept) for row in self.rows),
+        )
+
+    def blank(self) -> list[str]:
+        """The names of the columns in which no row says anything."""
+        return [name for at, name in enumerate(self.columns) if not any(row[at] for row in self.rows)]
 
     def text(self) -> str:
         """Columns for a terminal, without the title."""

@@ -17,6 +17,7 @@ from split_surgery.reporting.logs.log_report import Group, LogReport, images_dif
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import Training, arranged
 from split_surgery.verbs.warned import warned
+from split_surgery.workspace.names import FOLD_FILE
 
 if TYPE_CHECKING:
     from split_surgery.reporting.lineage import Derived
@@ -52,22 +53,27 @@ def report(
     parted = _parted(group)
     if avg < 1:
         raise OptionError("avg", "must be at least 1", avg)
+    from split_surgery.reporting.folded import folded_rows
+    from split_surgery.reporting.lineage import derived_in, made_with
+
+    places = [path for path in (*given, *(path for _, path in parted if os.path.exists(path))) if path != STDIN]
     splits: list[Derived] = []
     if output is not None:
-        from split_surgery.reporting.lineage import derived_in
         from split_surgery.reporting.pictures import need_matplotlib
 
         need_matplotlib()
         from split_surgery.reporting.pages.written import check_name
 
         check_name(output, force)
-        splits = derived_in([p for p in (*given, *(path for _, path in parted if os.path.exists(path))) if p != STDIN])
-    flows = _flows(given, parted, bool(splits), progress)
+        splits = derived_in(places)
+    folds, near = made_with(FOLD_FILE, places)
+    bare = bool(splits or folds)
+    flows = _flows(given, parted, bare, progress)
     every = list({os.path.realpath(log.name): log for logs in flows.values() for log in logs}.values())
     silent = [log for log in every if not log.told]
-    if not every and not splits:
+    if not every and not bare:
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
-    if len(silent) == len(every) and not splits:
+    if len(silent) == len(every) and not bare:
         raise FileError(f"{silent[0].name}: no line of it is one that Caffe writes of a training")
     check_output(every, test_output)
     trainings = {name: arranged([log for log in logs if log.told]) for name, logs in flows.items()}
@@ -79,7 +85,8 @@ def report(
     )  # fmt: skip
     warnings += images_differ(groups)
     warnings += dict.fromkeys(changed for one in every if (changed := _images_changed(one)))
-    found = LogReport(groups, tuple(warnings))
+    folded = folded_rows(folds, near, [row for group in groups for row in group.rows])
+    found = LogReport(groups, folded, tuple(warnings))
     if output is None:
         return found
     from split_surgery.reporting.pages.content import Wishes, content

@@ -182,6 +182,7 @@ def test_the_demos_page_in_a_browser(browser, tmp_path):
     assert [one.inner_text() for one in tab.query_selector_all("h2")] == [
         "Accuracy",
         "Curves",
+        "Folded nets",
         "Splits",
         "extension",
         "residual",

@@ -10,7 +10,7 @@ import pytest
 
 from split_surgery import report
 from split_surgery.reporting.logs.tested_images import images_by_files, standard_error
-from tests.support.log_lines import log_line, only_log, write_log
+from tests.support.log_lines import caffe_test_log, log_line, only_log, write_log
 from tests.support.paths import EXAMPLE
 
 
@@ -141,23 +141,15 @@ def test_processes_may_each_test_on_a_part(tmp_path):
     assert (row.processes, row.told.images) == (2, None)
 
 
-CAFFE_TEST = (
-    log_line(1, "Use CPU.") + log_line(2, "Initializing net from parameters: ")
-    + "state {\n  phase: TEST\n}\nlayer {\n  data_param {\n    batch_size: 50\n  }\n}\n" + log_line(3, "Creating layer data")
-    + log_line(4, "Running for 2 iterations.") + log_line(5, "Batch 0, accuracy = 0.98") + log_line(5, "Batch 1, accuracy = 0.94")
-    + log_line(6, "Loss: 0.1") + log_line(6, "accuracy = 0.96") + log_line(6, "loss = 0.1 (* 1 = 0.1 loss)")
-)  # fmt: skip
-
-
 def test_the_log_of_caffe_test_has_a_final_value(tmp_path):
-    (tmp_path / "test.log").write_text(CAFFE_TEST)
+    (tmp_path / "test.log").write_text(caffe_test_log(0.96, 50, 2))
     row = report(tmp_path).groups[0].rows[0]
     assert [(one.output, one.start, one.final) for one in row.outputs] == [
         ("accuracy", None, 0.96),
         ("loss", None, 0.1),
     ]
     assert (row.told.images, row.told.standard_error, row.end) == (100, 0.0196, "done")
-    (tmp_path / "test.log").write_text(CAFFE_TEST + CAFFE_TEST.replace("0.96", "0.97"))
+    (tmp_path / "test.log").write_text(caffe_test_log(0.96, 50, 2) + caffe_test_log(0.97, 50, 2))
     row = report(tmp_path).groups[0].rows[0]
     assert (row.runs, row.told.final) == (2, 0.97)
 

@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from split_surgery.errors import harmless
-from split_surgery.reporting.logs.log_row import LogRow
+from split_surgery.reporting.logs.folded_row import FoldedRow, folded_table
+from split_surgery.reporting.logs.log_row import LogRow, error_and_images
 from split_surgery.reporting.tables import Notebook, Table, numbered
 
 COLUMNS = ("net", "output", "start", "drop", "final", "std. error", "best", "images", "iterations", "time", "")
@@ -33,10 +34,12 @@ class LogReport(Notebook):
     """What some logs say; one group without a name, unless groups were asked for.
 
     Attributes:
+        folded: the directories of folds.
         file: the page that was written, "" for none. pictures: the files beside it. status: written or unchanged.
     """
 
     groups: tuple[Group, ...]
+    folded: tuple[FoldedRow, ...] = ()
     warnings: tuple[str, ...] = ()
     file: str = ""
     pictures: tuple[str, ...] = ()
@@ -50,6 +53,7 @@ class LogReport(Notebook):
         tree: dict[str, Any] = {
             "groups": [{"name": g.name, "nets": [row.to_dict() for row in g.rows]} for g in self.groups]
         }
+        tree["folded"] = [one.to_dict() for one in self.folded]
         tree["warnings"] = list(self.warnings)
         return tree | ({"file": self.file, "pictures": list(self.pictures), "status": self.status} if self.file else {})
 
@@ -65,6 +69,10 @@ class LogReport(Notebook):
         return found
 
     def tables(self) -> tuple[Table, ...]:
+        """Those of the accuracy, then the folded nets, if there are any."""
+        return (*self.accuracy_tables(), *([folded_table(self.folded)] if self.folded else []))
+
+    def accuracy_tables(self) -> tuple[Table, ...]:
         """Flows side by side, where there are several, then each of them."""
         named = [_table(group) for group in self.groups if group.rows]
         return (*([side_by_side(self.groups)] if len(self.groups) > 1 else []), *named)
@@ -106,13 +114,9 @@ def images_differ(groups: Sequence[Group]) -> list[str]:
 
 def _table(group: Group) -> Table:
     outputs = {row.told.output for row in group.rows if row.told is not None}
-    columns = list(zip(COLUMNS, *map(_cells, group.rows)))
-    shown = [
-        (name, *cells) for name, *cells in columns
-        if (name not in OPTIONAL or any(cells)) and (name != "output" or outputs - {"accuracy"})
-    ]  # fmt: skip
-    head, *rows = zip(*shown)
-    return Table(group.name, head, tuple(rows))
+    table = Table(group.name, COLUMNS, tuple(map(_cells, group.rows)))
+    empty = [name for name in table.blank() if name in OPTIONAL]
+    return table.without([*empty, *([] if outputs - {"accuracy"} else ["output"])])
 
 
 def side_by_side(groups: Sequence[Group]) -> Table:
@@ -152,8 +156,8 @@ def _cells(row: LogRow) -> tuple[str, ...]:
         return (row.net, "", "", "", "", "", "", "", *rest)
     start = _at(row.told.start, row.told.start_iteration if row.late else None)
     best = _at(row.told.best, row.told.best_iteration)
-    images = "" if row.told.images is None else f"{row.told.images:,}"
-    final = (numbered(row.told.final), "" if row.told.standard_error is None else f"{row.told.standard_error:#.2g}")
+    error, images = error_and_images(row.told)
+    final = (numbered(row.told.final), error)
     return (row.net, row.told.output, start, numbered(row.drop), *final, best, images, *rest)
 
 

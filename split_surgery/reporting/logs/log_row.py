@@ -30,6 +30,12 @@ class TestOutput:
     standard_error: float | None = None
 
 
+def error_and_images(output: TestOutput) -> tuple[str, str]:
+    """The cells of a standard error and of the images that it rests on, empty where they are not known."""
+    error, images = output.standard_error, output.images
+    return "" if error is None else f"{error:#.2g}", "" if images is None else f"{images:,}"
+
+
 @dataclass(frozen=True)
 class LogRow:
     """What one training came to.

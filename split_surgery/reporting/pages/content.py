@@ -18,6 +18,7 @@ from split_surgery.errors import SurgeryError
 from split_surgery.kernels.tpm import entropy
 from split_surgery.reporting.drawn_from_files import diagram_at, kernels_of, net_at, new_layers, scores_of
 from split_surgery.reporting.lineage import Derived
+from split_surgery.reporting.logs.folded_row import folded_table
 from split_surgery.reporting.logs.log_report import LogReport
 from split_surgery.reporting.logs.trainings import Training
 from split_surgery.reporting.pages.parts import Commands, Heading, Page, PagePart, Pictures, Section, Words, slugs
@@ -36,6 +37,11 @@ from split_surgery.workspace.open_files import OpenFiles
 MEANING = (
     "start: the first test; drop: the final value of the net it was split from, less its own start; final: the last test; "
     "best: the highest, of a loss the lowest, with its iteration."
+)
+
+FOLDED = (
+    "layers, parameters, bytes: of what was folded -> of the folded net. The accuracy is what a log in the directory of the fold says, "
+    "such as that of caffe test."
 )
 
 
@@ -78,11 +84,14 @@ def content(
 ) -> Page:
     """The page on some trainings (each with its name) and directories of splits."""
     sections = []
-    tables = report.tables()
+    tables = report.accuracy_tables()
     if tables:
         words = [MEANING, *report.notes(), *report.warnings]
         sections.append(Section("Accuracy", (*tables, *map(Words, words))))
         sections.append(Section("Curves", tuple(_curves(trainings, wishes))))
+    if report.folded:
+        table = replace(folded_table(report.folded), title="")
+        sections.append(Section("Folded nets", (table, Words(FOLDED))))
     rows: list[tuple[str, ...]] = []
     own: list[Section] = []
     with OpenFiles() as files:
@@ -95,8 +104,12 @@ def content(
         overview = Table("", ("directory", "split", "made from", "verify", ""), tuple(rows))
         sections.append(Section("Splits", (overview,)))
     sections += own
-    counts = [_many(len(trainings), "training"), _many(len(splits), "split")]
-    return Page("split-surgery: " + " and ".join(text for text in counts if text), tuple(sections))
+    counts = [_many(len(trainings), "training"), _many(len(splits), "split"), _many(len(report.folded), "folded net")]
+    return Page("split-surgery: " + _and([text for text in counts if text]), tuple(sections))
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
 
 
 def _many(count: int, what: str) -> str:
