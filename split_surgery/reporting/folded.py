@@ -19,28 +19,27 @@ from split_surgery.workspace.yaml_file import YamlFile
 
 
 def folded_rows(
-    folds: Sequence[tuple[str, Path]], near: Sequence[Path], rows: Sequence[LogRow]
+    folds: Sequence[tuple[str, Path]], named: Sequence[Path], beside: Sequence[Path], rows: Sequence[LogRow]
 ) -> tuple[FoldedRow, ...]:
     """A row for each directory of a fold.
 
     Args:
-        folds: each with its name. near: where what they were folded from may be. rows: of all logs.
+        folds: each with its name. named: where what they were folded from is looked for, and beside: where, if it is in none of those.
+        rows: of all logs.
 
     Raises:
         FileError: a fold.yaml is damaged.
     """
     with OpenFiles() as files:
-        return tuple(
-            _folded(files, name, folder, [one for one in near if one != folder], rows) for name, folder in folds
-        )
+        return tuple(_folded(files, name, folder, (named, beside), rows) for name, folder in folds)
 
 
-def _folded(files: OpenFiles, name: str, folder: Path, near: Sequence[Path], rows: Sequence[LogRow]) -> FoldedRow:
+def _folded(
+    files: OpenFiles, name: str, folder: Path, near: Sequence[Sequence[Path]], rows: Sequence[LogRow]
+) -> FoldedRow:
     net, weights, regions = _record(folder / FOLD_FILE)
-    nets = [path for path in files_called(net, near) if sha256(read_file(path)) == net.sha256]
-    models = files_called(weights, near)
-    pairs = [(text, model) for model in models for text in nets if text.parent == model.parent]
-    pairs = pairs or [(text, model) for text in nets[:1] for model in models[:1]]
+    near = [[one for one in folders if one != folder] for folders in near]
+    pairs = next(filter(None, (_pairs(net, weights, folders) for folders in near)), [])
     written = run_dir(folder).written
     logs = [row for row in rows if os.path.realpath(Path(row.source).parent) == os.path.realpath(folder)]
     return FoldedRow(
@@ -51,6 +50,14 @@ def _folded(files: OpenFiles, name: str, folder: Path, near: Sequence[Path], row
         bytes=(weights.size, os.path.getsize(written) if written is not None else None),
         accuracy=next((row for row in logs if row.told is not None), None),
     )  # fmt: skip
+
+
+def _pairs(net: InputFile, weights: InputFile, folders: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Prototxts and weights that may be those that were folded: where both lie together, else the first of each."""
+    nets = [path for path in files_called(net, folders) if sha256(read_file(path)) == net.sha256]
+    models = files_called(weights, folders)
+    together = [(text, model) for model in models for text in nets if text.parent == model.parent]
+    return together or [(text, model) for text in nets[:1] for model in models[:1]]
 
 
 def _record(path: Path) -> tuple[InputFile, InputFile, list[tuple[str, int]]]:

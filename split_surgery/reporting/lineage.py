@@ -45,13 +45,19 @@ def derived_in(given: Sequence[PathLike]) -> list[Derived]:
     Raises:
         SurgeryError: a split.yaml is damaged.
     """
-    found, near = made_with(PLAN_FILE, given)
-    return [_derived(name, folder, near) for name, folder in found]
+    found, named, beside = made_with(PLAN_FILE, given)
+    return [_derived(name, folder, [*named, *beside]) for name, folder in found]
 
 
-def made_with(made_by: str, given: Sequence[PathLike]) -> tuple[list[tuple[str, Path]], list[Path]]:
-    """The directories that hold a net and a file that says how they were made (split.yaml, fold.yaml), among those given, below them
-    and those that given files are in; each with its name, in natural order. And where what they were made from may be."""
+def made_with(made_by: str, given: Sequence[PathLike]) -> tuple[list[tuple[str, Path]], list[Path], list[Path]]:
+    """The directories with a net and a file that says how they were made, and where what they were made from may be.
+
+    Args:
+        made_by: the file's name, split.yaml or fold.yaml. given: directories, which are searched, and files, which stand for theirs.
+
+    Returns:
+        The directories with their names, in natural order; all directories that were named; and others around them.
+    """
     folders: dict[Path, None] = {}
     for path in given:
         if os.path.isdir(path):
@@ -61,9 +67,10 @@ def made_with(made_by: str, given: Sequence[PathLike]) -> tuple[list[tuple[str, 
         elif os.path.exists(path):
             folders.setdefault(Path(path).parent)
     found = [folder for folder in folders if os.path.isfile(folder / made_by) and os.path.isfile(folder / NET_FILE)]
-    near = dict.fromkeys([*folders, *(folder.parent for folder in found)])
-    near |= dict.fromkeys(beside for folder in found for beside in _folders(folder.parent))
-    return sorted(zip(_names(found), found), key=lambda one: natural(one[0])), list(near)
+    around = dict.fromkeys(folder.parent for folder in found)
+    around |= dict.fromkeys(beside for folder in found for beside in _folders(folder.parent))
+    others = [folder for folder in around if folder not in folders]
+    return sorted(zip(_names(found), found), key=lambda one: natural(one[0])), list(folders), others
 
 
 def parents(folders: Sequence[Path]) -> list[Path | None]:

@@ -66,7 +66,7 @@ def report(
 
         check_name(output, force)
         splits = derived_in(places)
-    folds, near = made_with(FOLD_FILE, places)
+    folds, named, beside = made_with(FOLD_FILE, places)
     bare = bool(splits or folds)
     flows = _flows(given, parted, bare, progress)
     every = list({os.path.realpath(log.name): log for logs in flows.values() for log in logs}.values())
@@ -85,7 +85,7 @@ def report(
     )  # fmt: skip
     warnings += images_differ(groups)
     warnings += dict.fromkeys(changed for one in every if (changed := _images_changed(one)))
-    folded = folded_rows(folds, near, [row for group in groups for row in group.rows])
+    folded = folded_rows(folds, named, beside, [row for group in groups for row in group.rows])
     found = LogReport(groups, folded, tuple(warnings))
     if output is None:
         return found
