@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from html import escape
 from typing import Protocol
 
-NUMBER = re.compile(r"[+-]?\d[\d.,]*(e[+-]?\d+)?%?( at [\d,]+)?|\d+:\d\d:\d\d")
+NUMBER = re.compile(r"[+-]?\d[\d.,]*(e[+-]?\d+)?%?( at [\d,]+)?|\d+:\d\d:\d\d|(\d[\d,]*|\?) -> (\d[\d,]*|\?)")
 """What stands on the right of its column."""
 
 _ALIGNED = re.compile(r"[\d.,x/e+-]+")
 """What a terminal sets to the right."""
+
+_BREAKABLE = re.compile(r"[^\w\s.,:;()\[\]+]")
+"""Between letters a browser may break a line at a hyphen, a slash and the like."""
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -47,7 +50,9 @@ class Table:
         caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
         if not any(self.columns):  # facts: what stands on the left says what the right is
             facts = (
-                "".join((f'<th scope="row">{escape(row[0])}</th>', *(f"<td>{escape(cell)}</td>" for cell in row[1:])))
+                "".join(
+                    (f'<th scope="row">{escape(row[0])}</th>', *(f"<td>{_unbroken(cell)}</td>" for cell in row[1:]))
+                )
                 for row in self.rows
             )
             return f"<table>{caption}<tbody>\n" + "\n".join(f"<tr>{fact}</tr>" for fact in facts) + "\n</tbody></table>"
@@ -79,7 +84,15 @@ def in_columns(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
 
 def _cell(text: str) -> str:
     kind = "n" if NUMBER.fullmatch(text) else "digest" if DIGEST.fullmatch(text) else ""
-    return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
+    return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{_unbroken(text)}</td>"
+
+
+def _unbroken(text: str) -> str:
+    """The text in HTML; words with signs at which a browser would break them are kept whole."""
+    return "".join(
+        f'<span class="word">{escape(word)}</span>' if _BREAKABLE.search(word) else escape(word)
+        for word in re.split(r"(\s+)", text)
+    )
 
 
 def _line(cells: Sequence[str]) -> str:

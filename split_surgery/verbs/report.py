@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Union
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import FileError, OptionError, UsageError
-from split_surgery.reporting.logs.accuracy import rows
+from split_surgery.reporting.logs.accuracy import rows, starts
 from split_surgery.reporting.logs.caffe_log import Log
 from split_surgery.reporting.logs.log_files import STDIN, read_all
 from split_surgery.reporting.logs.log_report import Group, LogReport, images_differ
@@ -28,7 +28,7 @@ Groups = Union[str, Sequence[str], Mapping[str, PathLike]]
 @warned
 def report(
     logs: PathLike | Sequence[PathLike] = (), output: PathLike | None = None, *, group: Groups = (),
-    test_output: str | None = None, avg: int = 5, engine: str | None = None,
+    test_output: str | None = None, avg: int = 5, continue_axis: bool = False, engine: str | None = None,
     input_shape: Mapping[str, tuple[int, ...]] | None = None, bgr: bool = False, force: bool = False,
     progress: Progress = no_progress,
 ) -> LogReport:  # fmt: skip
@@ -42,6 +42,7 @@ def report(
             in their names. Of several paths with one name all; logs that are in no flow, such as a baseline's, belong to each.
         test_output: which test output to tell; by default the accuracy, else the first.
         avg: values of the training loss that each point of a curve is the mean of.
+        continue_axis: start each curve where that of the net it was split from ends.
         engine: run the splits' nets against what they were made from, too (see verify).
         input_shape: shapes of blobs that prototxts do not say.
         bgr: whether the three channels of images are blue, green and red. force: replace a page that no report has made.
@@ -97,8 +98,10 @@ def report(
         shape = input_shape if engine else None
         return verify(*base, derived, trained=trained, engine=engine, input_shape=shape)
 
-    wishes = Wishes(avg, test_output, engine, input_shape, bgr, legend=Path(output).suffix.lower() == ".md")
-    page = content(found, _named(trainings), splits, wishes, prove, progress)
+    wishes = Wishes(
+        avg, test_output, engine, input_shape, bgr, continue_axis, legend=Path(output).suffix.lower() == ".md"
+    )
+    page = content(found, _named(trainings, continue_axis), splits, wishes, prove, progress)
     status, pictures = write_page(page, output, [log.name for log in every], progress)
     return replace(found, file=os.fspath(output), pictures=pictures, status=status)
 
@@ -110,14 +113,14 @@ def _images_changed(log: Log) -> str:
     return f"{log.name}: its runs were tested on {said} images" if len(numbers) > 1 else ""
 
 
-def _named(flows: Mapping[str, Sequence[Training]]) -> list[tuple[str, Training]]:
-    """Each training once, with its net's name; its flow's before it, unless it is in several."""
-    found: dict[str, tuple[str, Training]] = {}
+def _named(flows: Mapping[str, Sequence[Training]], continued: bool) -> list[tuple[str, Training, int]]:
+    """Each training once, with its net's name, its flow's before it unless it is in several, and where its curves start."""
+    found: dict[str, tuple[str, Training, int]] = {}
     for flow, members in flows.items():
-        for one in members:
+        for one, start in zip(members, starts(members) if continued else [0] * len(members)):
             place = os.path.realpath(one.log.name)
             known = place in found
-            found[place] = (one.net if known or not flow else f"{flow}/{one.net}", one)
+            found[place] = (one.net if known or not flow else f"{flow}/{one.net}", one, start)
     return list(found.values())
 
 

@@ -54,7 +54,7 @@ def test_the_page_has_them_in_a_section_of_their_own(folded):
     pytest.importorskip("matplotlib")
     for name in ("page.html", "page.md"):
         report(folded, folded.parent / name)
-    assert "<td>43,914 -&gt; 42,426</td>" in (folded.parent / "page.html").read_text()
+    assert '<td class="n">43,914 -&gt; 42,426</td>' in (folded.parent / "page.html").read_text()
     text = (folded.parent / "page.md").read_text()
     assert "# split-surgery: 1 folded net\n" in text
     assert "## Folded nets\n\n| folded net | folded from |" in text

@@ -40,6 +40,29 @@ def parents_of(trainings: Sequence[Training]) -> list[int | None]:
     return [_chosen(folder, named, trainings) for folder, named in known]
 
 
+def starts(trainings: Sequence[Training]) -> list[int]:
+    """Where the curves of each begin if its iterations are counted on from the last of the net that it was split from: what is to be
+    added to its own. A training that was resumed from a solver state of that net counts so by itself.
+
+    Raises:
+        SurgeryError: a split.yaml beside a log is damaged.
+    """
+    parents = parents_of(trainings)
+    found: dict[int, int] = {}
+
+    def start(at: int) -> int:
+        parent, log = parents[at], trainings[at].log
+        if at not in found:
+            found[at] = 0  # of two directories that were made of each other's copies neither is first
+            if parent is not None:
+                before = trainings[parent].log
+                resumed = log.resumed or log.begin >= before.iterations > 0
+                found[at] = start(parent) + (0 if resumed else max(before.iterations, 0))
+        return found[at]
+
+    return [start(at) for at in range(len(trainings))]
+
+
 def _chosen(folder: Path | None, named: int | None, trainings: Sequence[Training]) -> int | None:
     """The parent: one whose log is in the directory that is known; of several there the one that the names tell, else the last."""
     there = [at for at, one in enumerate(trainings) if one.folder == folder] if folder is not None else []
