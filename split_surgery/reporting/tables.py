@@ -17,6 +17,9 @@ _ALIGNED = re.compile(r"[\d.,x/e+-]+")
 _BREAKABLE = re.compile(r"[^\w\s.,:;()\[\]+]")
 """Between letters a browser may break a line at a hyphen, a slash and the like."""
 
+SHORT = 16
+"""Letters of a text that may be set a word below the other: a longer one is given some width, and the table is scrolled."""
+
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -83,8 +86,10 @@ def in_columns(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
 
 
 def _cell(text: str) -> str:
-    kind = "n" if NUMBER.fullmatch(text) else "digest" if DIGEST.fullmatch(text) else ""
-    return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{_unbroken(text)}</td>"
+    kind = (
+        "n" if NUMBER.fullmatch(text) else "digest" if DIGEST.fullmatch(text) else "long" if len(text) > SHORT else ""
+    )
+    return f'<td class="{kind}">{_unbroken(text)}</td>' if kind else f"<td>{_unbroken(text)}</td>"
 
 
 def _unbroken(text: str) -> str:

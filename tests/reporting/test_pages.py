@@ -304,7 +304,7 @@ def test_of_many_splits_each_is_folded_away(tmp_path):
     report(tmp_path, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
     for at in range(4):
-        assert f"<summary>All on derived{at}: not held against it</summary>" in text
+        assert f"<summary>All on derived{at}; verify: not held against it</summary>" in text
     assert Reader(text).headings.count("Kernels") == 4
     report(tmp_path, tmp_path / "page.md")
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (tmp_path / "page.md").read_text())

@@ -124,7 +124,10 @@ def content(
             rows.append((one.name, _recipes(one), _base(one), verdict, _state(one)))
             first, *others = _split(files, one, place, proof, wishes)
             own.append(
-                Section(one.name, (first, *_folded_away(f"All on {one.name}: {verdict}", others, len(splits) > MANY)))
+                Section(
+                    one.name,
+                    (first, *_folded_away(f"All on {one.name}; verify: {verdict}", others, len(splits) > MANY)),
+                )
             )
     if len(own) > 1:
         overview = Table("", ("directory", "split", "made from", "verify", "state"), tuple(rows))
@@ -165,8 +168,9 @@ def _curves(trainings: Sequence[tuple[str, Training, int]], wishes: Wishes) -> I
         yield Words("The same without the baseline, beside which the others can hardly be told apart:")
         yield Pictures((curves(names, others, legend=wishes.legend, name="curves-of-derived", axis=axis),))
     if silent:
+        which = ", ".join(silent)
         yield Words(
-            f"No value of {', '.join(silent)} has an iteration, as lines out of grep have none: there is no curve of them."
+            f"No value of {which} has an iteration, as lines out of grep and of caffe test have none: there is no curve of it."
         )
 
 
