@@ -86,10 +86,11 @@ def in_columns(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:
 
 
 def _cell(text: str) -> str:
-    kind = (
-        "n" if NUMBER.fullmatch(text) else "digest" if DIGEST.fullmatch(text) else "long" if len(text) > SHORT else ""
-    )
-    return f'<td class="{kind}">{_unbroken(text)}</td>' if kind else f"<td>{_unbroken(text)}</td>"
+    kind = "digest" if DIGEST.fullmatch(text) else "n" if NUMBER.fullmatch(text) else ""
+    if kind:
+        return f'<td class="{kind}">{escape(text)}</td>'
+    width = ' class="long"' if len(text) > SHORT else ""
+    return f"<td{width}>{_unbroken(text)}</td>"
 
 
 def _unbroken(text: str) -> str:
