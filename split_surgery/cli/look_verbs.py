@@ -24,6 +24,7 @@ test_output = cli_flag(
 average = cli_flag(
     "--avg", type=int, default=5, show_default=True, metavar="N", help="Draw the mean of N values of the training loss."
 )
+continue_axis = cli_flag("--continue-axis", is_flag=True, help="Start a curve where its parent's ends.")
 
 bgr = cli_flag("--bgr", is_flag=True, help="Three channels are blue, green, red, as Caffe's own tools read images.")
 
@@ -39,6 +40,7 @@ bgr = cli_flag("--bgr", is_flag=True, help="Three channels are blue, green, red,
 @test_output
 @output("Write a page too: .html (one file), or .md with pictures beside it.", "FILE", required=False)
 @average
+@continue_axis
 @cli_flag("--engine", type=click.Choice(ENGINES), help="On the page, run the nets of splits too.")
 @input_shape
 @bgr
@@ -71,8 +73,7 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     if flags["input_shape"]:
         given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
     found: LogReport = with_progress(lambda progress: split_surgery.report(logs, progress=progress, **given), flags)
-    printer = print_logs.report_markdown if as_markdown else print_logs.as_csv if as_csv else print_logs.report
-    finish(found, flags, lambda one: printer(one, flags["quiet"], flags["verbose"]))
+    finish(found, flags, print_logs.report_markdown if as_markdown else print_logs.as_csv if as_csv else None)
 
 
 @cli.group()
@@ -86,6 +87,7 @@ drawn = options(output("A .png, .svg or .pdf file.", "FILE"), talk)
 @plot.command(cls=VerbCommand, short_help="Loss, accuracy and rate over iterations.")
 @cli_argument("logs", nargs=-1)
 @average
+@continue_axis
 @test_output
 @drawn
 def loss(logs: tuple[str, ...], output: str, **flags: Any) -> None:

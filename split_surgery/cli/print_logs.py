@@ -1,43 +1,27 @@
-"""The report on logs for the terminal, as Markdown and for spreadsheets."""
+"""The report on logs as Markdown and for spreadsheets."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from split_surgery.cli.terminal import say, say_csv
-from split_surgery.reporting.tables import in_columns as table
 
 if TYPE_CHECKING:
     from split_surgery.reporting.logs.log_report import LogReport
 
-FIELDS = "net start start_iteration drop final best best_iteration iterations seconds end runs odd output parent source".split()
+FIELDS = (
+    "net start start_iteration drop final best best_iteration iterations seconds end runs odd output parent source "
+    "images standard_error"
+).split()
 """Columns of the CSV."""
 
 
-def report(found: LogReport, quiet: bool, verbose: bool) -> None:
-    several = len(found.groups) > 1
-    for at, shown in enumerate(found.tables()):
-        if at and quiet:
-            break
-        if at:
-            say()
-        if shown.title:
-            say(f"{shown.title}:")
-        say(table([shown.columns, *shown.rows], ""))
-    for line in found.details() if verbose and not (several and quiet) else ():
-        say(f"  {line}")
-    if found.file:
-        many = len(found.pictures)
-        beside = f", with {many} picture{'s' * (many > 1)} beside it" if many else ""
-        say(f"{found.file}: {found.status}{beside}")
-
-
-def report_markdown(found: LogReport, quiet: bool, verbose: bool) -> None:
+def report_markdown(found: LogReport) -> None:
     """The same as tables in Markdown."""
-    say("\n\n".join(one.markdown() for one in found.tables()))
+    say("\n\n".join([*(one.markdown() for one in found.tables()), *found.notes()]))
 
 
-def as_csv(found: LogReport, quiet: bool, verbose: bool) -> None:
+def as_csv(found: LogReport) -> None:
     """A row for each log, for a spreadsheet."""
     rows = ((group.name, row.to_dict()) for group in found.groups for row in group.rows)
     say_csv([("group", *FIELDS)])

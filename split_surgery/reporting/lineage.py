@@ -45,6 +45,19 @@ def derived_in(given: Sequence[PathLike]) -> list[Derived]:
     Raises:
         SurgeryError: a split.yaml is damaged.
     """
+    found, named, beside = made_with(PLAN_FILE, given)
+    return [_derived(name, folder, [*named, *beside]) for name, folder in found]
+
+
+def made_with(made_by: str, given: Sequence[PathLike]) -> tuple[list[tuple[str, Path]], list[Path], list[Path]]:
+    """The directories with a net and a file that says how they were made, and where what they were made from may be.
+
+    Args:
+        made_by: the file's name, split.yaml or fold.yaml. given: directories, which are searched, and files, which stand for theirs.
+
+    Returns:
+        The directories with their names, in natural order; all directories that were named; and others around them.
+    """
     folders: dict[Path, None] = {}
     for path in given:
         if os.path.isdir(path):
@@ -53,12 +66,11 @@ def derived_in(given: Sequence[PathLike]) -> list[Derived]:
                 folders.setdefault(Path(folder))
         elif os.path.exists(path):
             folders.setdefault(Path(path).parent)
-    found = [folder for folder in folders if os.path.isfile(folder / PLAN_FILE) and os.path.isfile(folder / NET_FILE)]
-    near = dict.fromkeys([*folders, *(folder.parent for folder in found)])
-    near |= dict.fromkeys(beside for folder in found for beside in _folders(folder.parent))
-    names = _names(found)
-    order = sorted(range(len(found)), key=lambda at: natural(names[at]))
-    return [_derived(names[at], found[at], near) for at in order]
+    found = [folder for folder in folders if os.path.isfile(folder / made_by) and os.path.isfile(folder / NET_FILE)]
+    around = dict.fromkeys(folder.parent for folder in found)
+    around |= dict.fromkeys(beside for folder in found for beside in _folders(folder.parent))
+    others = [folder for folder in around if folder not in folders]
+    return sorted(zip(_names(found), found), key=lambda one: natural(one[0])), list(folders), others
 
 
 def parents(folders: Sequence[Path]) -> list[Path | None]:
@@ -122,14 +134,14 @@ def _base(plan: Plan, near: Sequence[Path]) -> tuple[tuple[Path, Path] | None, s
         if not near:
             made_by = f"whose {PLAN_FILE} or {FOLD_FILE} has the SHA-256 {plan.lineage[-1]}"
             return None, f"the directory that it was made from ({made_by}) was not found: name it too"
-    net = next((path for path in _called(plan.net, near) if sha256(read_file(path)) == plan.net.sha256), None)
+    net = next((path for path in files_called(plan.net, near) if sha256(read_file(path)) == plan.net.sha256), None)
     if net is None:
         return (
             None,
             f"the prototxt that it was made from ({plan.net.name}) was not found: name its directory too",
         )
     beside = sorted(near, key=lambda folder: folder != net.parent)
-    for path in _called(plan.weights, beside):
+    for path in files_called(plan.weights, beside):
         if _holds(path, plan):
             return (net, path), ""
     return (
@@ -138,7 +150,7 @@ def _base(plan: Plan, near: Sequence[Path]) -> tuple[tuple[Path, Path] | None, s
     )
 
 
-def _called(file: InputFile, folders: Iterable[Path]) -> list[Path]:
+def files_called(file: InputFile, folders: Iterable[Path]) -> list[Path]:
     """Files of that name and size."""
     paths = [folder / file.name for folder in folders]
     return [path for path in paths if os.path.isfile(path) and os.path.getsize(path) == file.size]

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Protocol
 
 from split_surgery.errors import harmless
 
-NUMBER = re.compile(r"[+-]?\d[\d.,]*(e[+-]?\d+)?%?( at [\d,]+)?|\d+:\d\d:\d\d")
+NUMBER = re.compile(r"[+-]?\d[\d.,]*(e[+-]?\d+)?%?( at [\d,]+)?|\d+:\d\d:\d\d|(\d[\d,]*|\?) -> (\d[\d,]*|\?)")
 """What stands on the right of its column."""
 
 _ALIGNED = re.compile(r"[\d.,x/e+-]+")
-"""What stands on the right of its column in a text, where signs of arithmetic may stand between numbers."""
+"""What a terminal sets to the right."""
+
+_BREAKABLE = re.compile(r"[^\w\s.,:;()\[\]+]")
+"""Between letters a browser may break a line at a hyphen, a slash and the like."""
+
+SHORT = 16
+"""Letters of a text that may be set a word below the other: a longer one is given some width, and the table is scrolled."""
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -28,6 +34,19 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def without(self, dropped: Collection[str]) -> Table:
+        """The same without the columns of these names."""
+        kept = [at for at, name in enumerate(self.columns) if name not in dropped]
+        return Table(
+            self.title,
+            tuple(self.columns[at] for at in kept),
+            tuple(tuple(row[at] for at in kept) for row in self.rows),
+        )
+
+    def blank(self) -> list[str]:
+        """The names of the columns in which no row says anything."""
+        return [name for at, name in enumerate(self.columns) if not any(row[at] for row in self.rows)]
+
     def text(self) -> str:
         """Columns for a terminal, without the title."""
         return in_columns([self.columns, *self.rows], "")
@@ -37,7 +56,9 @@ class Table:
         caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
         if not any(self.columns):  # facts: what stands on the left says what the right is
             facts = (
-                "".join((f'<th scope="row">{escape(row[0])}</th>', *(f"<td>{escape(cell)}</td>" for cell in row[1:])))
+                "".join(
+                    (f'<th scope="row">{escape(row[0])}</th>', *(f"<td>{_unbroken(cell)}</td>" for cell in row[1:]))
+                )
                 for row in self.rows
             )
             return f"<table>{caption}<tbody>\n" + "\n".join(f"<tr>{fact}</tr>" for fact in facts) + "\n</tbody></table>"
@@ -55,8 +76,19 @@ class Table:
 
 
 def _cell(text: str) -> str:
-    kind = "n" if NUMBER.fullmatch(text) else "digest" if DIGEST.fullmatch(text) else ""
-    return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
+    kind = "digest" if DIGEST.fullmatch(text) else "n" if NUMBER.fullmatch(text) else ""
+    if kind:
+        return f'<td class="{kind}">{escape(text)}</td>'
+    width = ' class="long"' if len(text) > SHORT else ""
+    return f"<td{width}>{_unbroken(text)}</td>"
+
+
+def _unbroken(text: str) -> str:
+    """The text in HTML; words with signs at which a browser would break them are kept whole."""
+    return "".join(
+        f'<span class="word">{escape(word)}</span>' if _BREAKABLE.search(word) else escape(word)
+        for word in re.split(r"(\s+)", text)
+    )
 
 
 def _line(cells: Sequence[str]) -> str:

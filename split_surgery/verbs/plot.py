@@ -24,6 +24,7 @@ from split_surgery.reporting.drawn_from_files import (
     scores_of,
     weights_at,
 )
+from split_surgery.reporting.logs.accuracy import starts
 from split_surgery.reporting.logs.log_files import read_all
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import arranged
@@ -79,13 +80,14 @@ class PlotReport(Printed):
 @in_library_words
 def loss(
     logs: PathLike | Sequence[PathLike], output: PathLike | None = None, *, avg: int = 5, test_output: str | None = None,
-    progress: Progress = no_progress,
+    continue_axis: bool = False, progress: Progress = no_progress,
 ) -> PlotReport:  # fmt: skip
     """Curves of trainings from Caffe's logs: training loss, test loss, accuracy and learning rate over iterations.
 
     Args:
         logs: as `report` takes them. output: a png, svg or pdf file; None draws without writing.
         avg: values of the training loss that each point is the mean of. test_output: what to draw instead of the accuracy.
+        continue_axis: start each curve where that of the net it was split from ends.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
@@ -98,13 +100,14 @@ def loss(
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
     found = read_all(given, progress)
     check_output(found, test_output)
-    from split_surgery.reporting.pictures.curves import curves, lines_of
+    from split_surgery.reporting.pictures.curves import axis_name, curves, lines_of
 
     warnings: list[str] = []
     drawn: list[Line] = []
     shown: list[str] = []
-    for one in arranged(found):
-        lines = lines_of(one.log, len(shown), avg, test_output)
+    members = arranged(found)
+    for one, start in zip(members, starts(members) if continue_axis else [0] * len(members)):
+        lines = lines_of(one.log, len(shown), avg, test_output, start)
         if lines:
             drawn += lines
             shown.append(one.net)
@@ -115,7 +118,14 @@ def loss(
         raise FileError("no line of it is one that Caffe writes of a training", FilePlace(silent[0]), "give its log")
     if not drawn:
         raise FileError("there is no curve to draw: no value has an iteration (lines out of grep have none)")
-    return _written("loss", curves(shown, drawn), output, suffix, [log.name for log in found], warnings)
+    return _written(
+        "loss",
+        curves(shown, drawn, axis=axis_name(continue_axis)),
+        output,
+        suffix,
+        [log.name for log in found],
+        warnings,
+    )
 
 
 @in_library_words

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Union
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import FileError, OptionError, UsageError
-from split_surgery.reporting.logs.accuracy import rows
+from split_surgery.reporting.logs.accuracy import rows, starts
 from split_surgery.reporting.logs.caffe_log import Log
 from split_surgery.reporting.logs.log_files import STDIN, read_all
-from split_surgery.reporting.logs.log_report import Group, LogReport
+from split_surgery.reporting.logs.log_report import Group, LogReport, images_differ
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import Training, arranged
 from split_surgery.verbs.library_words import in_library_words
+from split_surgery.workspace.names import FOLD_FILE
 
 if TYPE_CHECKING:
     from split_surgery.reporting.lineage import Derived
@@ -27,7 +28,7 @@ Groups = Union[str, Sequence[str], Mapping[str, PathLike]]
 @in_library_words
 def report(
     logs: PathLike | Sequence[PathLike] = (), output: PathLike | None = None, *, group: Groups = (),
-    test_output: str | None = None, avg: int = 5, engine: str | None = None,
+    test_output: str | None = None, avg: int = 5, continue_axis: bool = False, engine: str | None = None,
     input_shape: Mapping[str, tuple[int, ...]] | None = None, bgr: bool = False, force: bool = False,
     progress: Progress = no_progress,
 ) -> LogReport:  # fmt: skip
@@ -41,6 +42,7 @@ def report(
             in their names. Of several paths with one name all; logs that are in no flow, such as a baseline's, belong to each.
         test_output: which test output to tell; by default the accuracy, else the first.
         avg: values of the training loss that each point of a curve is the mean of.
+        continue_axis: start each curve where that of the net it was split from ends.
         engine: run the splits' nets against what they were made from, too (see verify).
         input_shape: shapes of blobs that prototxts do not say.
         bgr: whether the three channels of images are blue, green and red. force: replace a page that no report has made.
@@ -52,22 +54,27 @@ def report(
     parted = _parted(group)
     if avg < 1:
         raise OptionError("avg", "must be at least 1", avg)
+    from split_surgery.reporting.folded import folded_rows
+    from split_surgery.reporting.lineage import derived_in, made_with
+
+    places = [path for path in (*given, *(path for _, path in parted if os.path.exists(path))) if path != STDIN]
     splits: list[Derived] = []
     if output is not None:
-        from split_surgery.reporting.lineage import derived_in
         from split_surgery.reporting.pictures import need_matplotlib
 
         need_matplotlib()
         from split_surgery.reporting.pages.written import check_name
 
         check_name(output, force)
-        splits = derived_in([p for p in (*given, *(path for _, path in parted if os.path.exists(path))) if p != STDIN])
-    flows = _flows(given, parted, bool(splits), progress)
+        splits = derived_in(places)
+    folds, named, beside = made_with(FOLD_FILE, places)
+    bare = bool(splits or folds)
+    flows = _flows(given, parted, bare, progress)
     every = list({os.path.realpath(log.name): log for logs in flows.values() for log in logs}.values())
     silent = [log for log in every if not log.told]
-    if not every and not splits:
+    if not every and not bare:
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
-    if len(silent) == len(every) and not splits:
+    if len(silent) == len(every) and not bare:
         raise FileError(f"{silent[0].name}: no line of it is one that Caffe writes of a training")
     check_output(every, test_output)
     trainings = {name: arranged([log for log in logs if log.told]) for name, logs in flows.items()}
@@ -77,7 +84,10 @@ def report(
         f"{row.source}: tells no test output" + (f' "{test_output}"' if test_output is not None else "")
         for one in groups for row in one.rows if row.told is None
     )  # fmt: skip
-    found = LogReport(groups, tuple(warnings))
+    warnings += images_differ(groups)
+    warnings += dict.fromkeys(changed for one in every if (changed := _images_changed(one)))
+    folded = folded_rows(folds, named, beside, [row for group in groups for row in group.rows])
+    found = LogReport(groups, folded, tuple(warnings))
     if output is None:
         return found
     from split_surgery.reporting.pages.content import Wishes, content
@@ -88,20 +98,29 @@ def report(
         shape = input_shape if engine else None
         return verify(*base, derived, trained=trained, engine=engine, input_shape=shape)
 
-    wishes = Wishes(avg, test_output, engine, input_shape, bgr, legend=Path(output).suffix.lower() == ".md")
-    page = content(found, _named(trainings), splits, wishes, prove, progress)
+    wishes = Wishes(
+        avg, test_output, engine, input_shape, bgr, continue_axis, legend=Path(output).suffix.lower() == ".md"
+    )
+    page = content(found, _named(trainings, continue_axis), splits, wishes, prove, progress)
     status, pictures = write_page(page, output, [log.name for log in every], progress)
     return replace(found, file=os.fspath(output), pictures=pictures, status=status)
 
 
-def _named(flows: Mapping[str, Sequence[Training]]) -> list[tuple[str, Training]]:
-    """Each training once, with its net's name; its flow's before it, unless it is in several."""
-    found: dict[str, tuple[str, Training]] = {}
+def _images_changed(log: Log) -> str:
+    """What there is to say of a log whose runs were not tested on the same images."""
+    numbers = log.images.of(min((net for net, _ in log.tests), default=0))
+    said = ", then ".join(f"{number:,}" for number in numbers)
+    return f"{log.name}: its runs were tested on {said} images" if len(numbers) > 1 else ""
+
+
+def _named(flows: Mapping[str, Sequence[Training]], continued: bool) -> list[tuple[str, Training, int]]:
+    """Each training once, with its net's name, its flow's before it unless it is in several, and where its curves start."""
+    found: dict[str, tuple[str, Training, int]] = {}
     for flow, members in flows.items():
-        for one in members:
+        for one, start in zip(members, starts(members) if continued else [0] * len(members)):
             place = os.path.realpath(one.log.name)
             known = place in found
-            found[place] = (one.net if known or not flow else f"{flow}/{one.net}", one)
+            found[place] = (one.net if known or not flow else f"{flow}/{one.net}", one, start)
     return list(found.values())
 
 

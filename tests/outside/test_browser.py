@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from split_surgery import demo, report
+from split_surgery import demo, fold, report
+from tests.support.paths import EXAMPLE
 from tests.support.report_pages import SECTIONS, one_log
 
 
@@ -134,7 +135,8 @@ def test_the_keyboard_stops_where_there_is_something_to_do(opened):
     opened.keyboard.press("Enter")
     assert opened.evaluate("document.activeElement.tagName") == "MAIN"
     stops = opened.evaluate(
-        "[...document.querySelectorAll('.scroll[tabindex]')].map(one => one.scrollWidth > one.clientWidth)"
+        "[...document.querySelectorAll('.scroll[tabindex]')].filter(one => one.checkVisibility())"
+        ".map(one => one.scrollWidth > one.clientWidth)"
     )
     assert all(stops)
     assert len(stops) < 4
@@ -171,6 +173,92 @@ def test_a_narrow_screen_scrolls_only_what_is_wide(opened):
     assert wide.evaluate("one => one.scrollLeft") > 0
 
 
+BROKEN_WORDS = """() => {
+  document.querySelectorAll("details").forEach(one => one.open = true);
+  const broken = [];
+  for (const cell of document.querySelectorAll("td, th")) {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    let letters = [];
+    while (texts.nextNode()) {
+      for (let at = 0; at < texts.currentNode.length; at++) letters.push([texts.currentNode, at]);
+    }
+    let word = "", tops = new Set();
+    for (const [node, at] of [...letters, [null, 0]]) {
+      const letter = node ? node.data[at] : " ";
+      if (/\\s/.test(letter)) {
+        if (tops.size > 1) broken.push(word);
+        word = "", tops = new Set();
+        continue;
+      }
+      const range = document.createRange();
+      range.setStart(node, at);
+      range.setEnd(node, at + 1);
+      word += letter;
+      tops.add(Math.round(range.getBoundingClientRect().top));
+    }
+  }
+  return broken;
+}"""
+"""The words of cells whose letters stand in two lines; what is folded away is opened first."""
+
+
+@pytest.fixture(scope="module")
+def wide_page(tmp_path_factory):
+    """A page with splits, folded nets and long names of both."""
+    folder = tmp_path_factory.mktemp("wide")
+    for name in ("derived1", "a_net_that-has/a-name-with-hyphens_of_about_sixty_letters_or_even_more"):
+        shutil.copytree(EXAMPLE / "derived1", folder / name)
+        fold(folder / name, output=folder / f"{name}-folded")
+    shutil.copy(EXAMPLE / "train.log", folder)
+    report(folder, folder / "page.html")
+    return folder / "page.html"
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_no_word_of_a_table_is_broken_and_the_page_never_scrolls_sideways(width, scheme, browser, page, wide_page):
+    for path in (page, wide_page):
+        tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        tab.goto(Path(path).as_uri())
+        assert tab.evaluate(BROKEN_WORDS) == []
+        assert tab.evaluate("document.querySelectorAll('td').length") > 50
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        tab.add_style_tag(content="td { overflow-wrap: anywhere; max-width: 4rem } .word { white-space: normal }")
+        assert tab.evaluate(BROKEN_WORDS) != [], "words that are broken are found"
+        tab.close()
+
+
+@pytest.mark.chromium
+def test_what_is_folded_away_is_opened_by_keyboard_and_printed(opened):
+    closed = opened.query_selector_all("details:not([open])")
+    assert len(closed) == 2
+    closed[0].query_selector("summary").focus()
+    opened.keyboard.press("Enter")
+    assert closed[0].evaluate("one => one.open")
+    opened.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert opened.query_selector_all("details:not([open])") == []
+    opened.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert len(opened.query_selector_all("details:not([open])")) == 1, "what was open before stays so"
+
+
+@pytest.mark.chromium
+def test_a_point_of_a_curve_says_its_value(opened):
+    """Under the middle of a spot the browser finds it, and not the line, whose title it would not show."""
+    opened.set_viewport_size({"width": 1400, "height": 900})
+    spot = opened.query_selector_all("#curves-line-2-2-0 circle")[1]
+    spot.scroll_into_view_if_needed()
+    box = spot.bounding_box()
+    assert box["width"] >= 8
+    middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    under = "([x, y]) => document.elementFromPoint(x, y).querySelector('title')?.textContent"
+    said = opened.evaluate(under, middle)
+    assert re.fullmatch(r"derived1(_old)?, iteration 250: 0\.88\d+", said)
+    before = opened.evaluate("one => getComputedStyle(one).fill", spot)
+    opened.mouse.move(*middle)
+    assert opened.evaluate("([x, y]) => getComputedStyle(document.elementFromPoint(x, y)).fill", middle) != before
+
+
 @pytest.mark.chromium
 def test_the_demos_page_in_a_browser(browser, tmp_path):
     found = demo(tmp_path / "demo")
@@ -182,9 +270,11 @@ def test_the_demos_page_in_a_browser(browser, tmp_path):
     assert [one.inner_text() for one in tab.query_selector_all("h2")] == [
         "Accuracy",
         "Curves",
+        "Folded nets",
         "Splits",
         "extension",
         "residual",
+        "Glossary",
     ]
     assert complaints == []
     tab.close()

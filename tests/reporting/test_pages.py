@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import html.parser
 import re
 import shutil
@@ -10,11 +11,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from split_surgery import apply, diff, fold, plot, rank, report, residual, show, skip, verify
+from split_surgery import __version__, apply, diff, fold, plot, rank, report, residual, show, skip, verify
 from split_surgery.errors import UsageError
+from split_surgery.reporting.pages.glossary import GLOSSARY
 from split_surgery.reporting.tables import Table
 from split_surgery.splitting.plan_file import read_plan
-from tests.support.paths import EXAMPLE
+from tests.support.paths import EXAMPLE, ROOT
 from tests.support.report_pages import SECTIONS, one_log
 from tests.support.run_command import run_here
 
@@ -101,7 +103,7 @@ def test_markdown_with_pictures_beside_it(notes, tmp_path, command):
     names = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
     assert len(names) == 12
     assert sorted(names) == sorted(f"notes_files/{path.name}" for path in (tmp_path / "notes_files").iterdir())
-    assert "| derived1 | 0.8915 | 0.0007 | 0.8965 | 0.8965 at 1000 | 1,000 |" in text
+    assert "| derived1 | 0.8915 | 0.0007 | 0.8965 | 0.0030 | 0.8965 at 1000 | 10,000 | 1,000 |" in text
     assert [line[3:].replace("\\_", "_") for line in text.splitlines() if line.startswith("## ")] == SECTIONS
     plot.loss(EXAMPLE, tmp_path / "alone.png")  # with a legend: a page in Markdown has no check boxes
     assert (tmp_path / "notes_files" / "curves.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
@@ -160,10 +162,11 @@ def test_a_directory_may_be_called_anything(tmp_path):
     pages = [f"{name.replace(chr(10), '')}.md" for name in names]
     report(tmp_path, tmp_path / pages[0])
     text = (tmp_path / pages[0]).read_text()
-    outside = [line for line in text.splitlines()[1:] if not line.startswith("    ")]
+    own = r"^<details>$|^</details>$|^<summary>|</summary>$"
+    outside = [re.sub(own, "", line) for line in text.splitlines()[1:] if not line.startswith("    ")]
     assert not [line for line in outside if re.search(r"(?<!\\)<", line)]
     bars = {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in outside if line.startswith("| ")}
-    assert bars <= {3, 4, 6, 8}  # as many as the heads of the tables have
+    assert bars <= {3, 4, 6, 10}  # as many as the heads of the tables have
     links = re.findall(r"\]\((.*)\)", text)
     assert len(links) > len(names)
     for link in links:
@@ -289,3 +292,78 @@ def test_tables_escape_what_they_hold():
     assert "<script>" not in table.html()
     assert '<td class="n">3.5</td>' in table.html()
     assert table.markdown().splitlines()[-2:] == ["| \\<script> | 1\\|2 |", "| x | 3.5 |"]
+
+
+def test_what_is_long_is_folded_away_and_what_is_short_is_not(page, notes):
+    text, marked = page.read_text(), (notes[0] / "notes.md").read_text()
+    assert text.count("<details>") == text.count("</details>") == 2
+    assert text.count("<summary>What it was made from: 3 digests</summary>") == 2
+    assert marked.count("<details>\n<summary>What it was made from: 3 digests</summary>\n\n| file |") == 2
+    assert marked.count("\n\n</details>\n") == 2
+
+
+def test_of_many_splits_each_is_folded_away(tmp_path):
+    for at in range(4):
+        shutil.copytree(EXAMPLE / "derived1", tmp_path / f"derived{at}", ignore=shutil.ignore_patterns("*.log"))
+    report(tmp_path, tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    for at in range(4):
+        assert f"<summary>All on derived{at}; verify: not held against it</summary>" in text
+    assert Reader(text).headings.count("Kernels") == 4
+    report(tmp_path, tmp_path / "page.md")
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (tmp_path / "page.md").read_text())
+    assert len(pictures) == 4 * 4
+    assert all((tmp_path / name).is_file() for name in pictures)
+
+
+def test_values_are_under_the_pointer(page):
+    text = page.read_text()
+    for title in (
+        "derived1, iteration 1,000: 0.8965",  # of a curve
+        "fashion_vgg, iteration 3,000: 0.8922",
+    ):
+        spots = re.findall(
+            rf'<circle class="hint" cx="[\d.]+" cy="[\d.]+" r="5"[^>]*><title>{title}</title></circle>', text
+        )
+        assert spots, title
+    plan = read_plan(EXAMPLE / "derived1" / "split.yaml").layers[0]
+    channel = plan.fast[0]
+    assert f"<title>channel {channel}, fast: {plan.scores[channel]:.6g}</title>" in text
+    assert re.search(r"<title>conv1_1: [\d.]{6}</title>", text)
+    assert "<circle" not in plot.loss(EXAMPLE / "train.log").picture.saved("svg").decode()
+
+
+def test_a_spot_is_where_its_line_is(page):
+    text = page.read_text()
+    part = text[text.index('<g id="curves-line-2-2-0">') :]
+    part = part[: part.index("</g>")]
+    spots = [tuple(map(float, one)) for one in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', part)]
+    points = [tuple(map(float, one)) for one in re.findall(r"[ML] ([\d.]+) ([\d.]+)", part)]
+    assert len(spots) == 5
+    assert spots == [pytest.approx(point, abs=0.11) for point in points]
+
+
+def test_a_name_under_the_pointer_is_text(tmp_path):
+    one_log(tmp_path, "<b>&")
+    report(tmp_path, tmp_path / "page.html")
+    assert "<title>&lt;b&gt;&amp;, iteration 0: 0.8915</title>" in (tmp_path / "page.html").read_text()
+
+
+def test_the_page_ends_with_its_words_and_what_made_it(page, notes):
+    words = (ROOT / "docs" / "glossary.md").read_text()
+    text = html.unescape(page.read_text())
+    for term, meaning in GLOSSARY.items():
+        assert f"**{term}**: {meaning}" in re.sub(r" \(\[[^]]*\]\([^)]*\)\)", "", words), term
+        assert f'<th scope="row">{term}</th>' in text
+    assert {"TPM", "fast, slow", "evidence", "drift"} <= set(GLOSSARY)
+    assert f"<footer><p>Made by split-surgery {__version__}.</p></footer>" in text
+    assert (notes[0] / "notes.md").read_text().endswith(f"\n---\n\nMade by split-surgery {__version__}.\n")
+
+
+def test_words_in_cells_are_kept_whole():
+    table = Table("", ("", ""), (("a", "deep/path-name.caffemodel, and <more>"),))
+    assert (
+        '<span class="word">deep/path-name.caffemodel,</span> and <span class="word">&lt;more&gt;</span>'
+        in table.html()
+    )
+    assert "word" not in Table("", ("", ""), (("a", "conv1_1, conv2_1 (0.5)"),)).html()

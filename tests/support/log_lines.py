@@ -25,3 +25,14 @@ def write_log(folder, values, iterations=(0, 100, 200)):
         for at, (iteration, value) in enumerate(zip(iterations, values))
     ]
     (folder / "train.log").write_text("".join(lines) + "I0101 00:00:30.000000 1 s.cpp:1] Optimization Done.\n")
+
+
+def caffe_test_log(accuracy, batch_size, iterations):
+    """What `caffe test` says of a net, shortened."""
+    batches = "".join(log_line(5, f"Batch {at}, accuracy = {accuracy}") for at in range(iterations))
+    return (
+        log_line(1, "Use CPU.") + log_line(2, "Initializing net from parameters: ")
+        + f"state {{\n  phase: TEST\n}}\nlayer {{\n  data_param {{\n    batch_size: {batch_size}\n  }}\n}}\n"
+        + log_line(3, "Creating layer data") + log_line(4, f"Running for {iterations} iterations.") + batches
+        + log_line(6, "Loss: 0.1") + log_line(6, f"accuracy = {accuracy}") + log_line(6, "loss = 0.1 (* 1 = 0.1 loss)")
+    )  # fmt: skip

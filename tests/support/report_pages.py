@@ -6,7 +6,7 @@ import shutil
 
 from tests.support.paths import EXAMPLE
 
-SECTIONS = ["Accuracy", "Curves", "Splits", "derived1", "derived1_old"]
+SECTIONS = ["Accuracy", "Curves", "Splits", "derived1", "derived1_old", "Glossary"]
 """The headings of the page on the example."""
 
 

@@ -39,7 +39,7 @@ def test_the_demo(made, tmp_path):
     ]
     assert accuracy["the same, folded"] == accuracy["residual, trained"]
     assert "; 0 predictions differ" in report["accuracy"][-1]["remark"]
-    assert (tmp_path / "there" / "report.html").read_text().count("<h2>") == 5
+    assert (tmp_path / "there" / "report.html").read_text().count("<h2>") == 7
     assert report["page"] == "there/report.html"
     assert report["fold"]["parameters"]["after"] == report["splits"][0]["parameters"]["before"]
     assert all(proof["passed"] for proof in report["verify"])

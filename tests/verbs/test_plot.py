@@ -10,6 +10,7 @@ import pytest
 
 from split_surgery import plot
 from split_surgery.errors import FileError, UsageError
+from tests.support.log_lines import log_line, write_log
 from tests.support.paths import EXAMPLE
 from tests.support.report_pages import MAGIC
 
@@ -138,3 +139,45 @@ def test_without_matplotlib(tmp_path, program):
     done = program("demo", tmp_path / "demo", "-q", **hidden)
     assert done.returncode == 0
     assert "no report was written: drawing needs matplotlib" in done.stderr
+
+
+def first_and_last(picture):
+    """Of each line of a picture's last panel its first and last iteration."""
+    return [tuple(line.get_xdata()[[0, -1]]) for line in picture.figure.axes[-1].lines]
+
+
+def test_curves_may_go_on_where_their_parents_ended(tmp_path):
+    for name, values in (
+        ("baseline", (0.1, 0.6, 0.65)),
+        ("derived1", (0.6, 0.7, 0.66)),
+        ("derived2", (0.6, 0.68, 0.67)),
+    ):
+        write_log(tmp_path / name, values)
+    assert first_and_last(plot.loss(tmp_path).picture) == [(0, 200)] * 3
+    found = plot.loss(tmp_path, continue_axis=True).picture
+    assert first_and_last(found) == [(0, 200), (200, 400), (400, 600)]
+    assert found.figure.axes[-1].get_xlabel() == "iteration, counted on from the end of the net it was split from"
+
+
+def test_a_training_that_was_resumed_counts_on_by_itself(tmp_path):
+    write_log(tmp_path / "baseline", (0.1, 0.6, 0.65))
+    write_log(tmp_path / "derived1", (0.6, 0.7), (200, 300))
+    write_log(tmp_path / "derived2", (0.6, 0.7), (100, 200))
+    assert first_and_last(plot.loss(tmp_path, continue_axis=True).picture) == [(0, 200), (200, 300), (400, 500)]
+    log = tmp_path / "derived2" / "train.log"
+    log.write_text(
+        log_line(1, "Resuming from derived1/net_iter_100.solverstate", "caffe.cpp:245", hour=0) + log.read_text()
+    )
+    assert first_and_last(plot.loss(tmp_path, continue_axis=True).picture) == [(0, 200), (200, 300), (100, 200)]
+
+
+def test_the_page_continues_the_axis_in_each_flow(tmp_path, command):
+    for name in ("baseline", "a/derived1", "b/derived1"):
+        write_log(tmp_path / name, (0.5, 0.6))
+    flags = ["--group", "one=a", "--group", "two=b", "-o", "page.html"]
+    for more, there in (((), False), (("--continue-axis",), True)):
+        assert command("report", "baseline", *flags, *more, cwd=tmp_path).returncode == 0
+        text = (tmp_path / "page.html").read_text()
+        assert ("<title>one/derived1, iteration 200: 0.6</title>" in text) == there
+        assert ("<title>two/derived1, iteration 200: 0.6</title>" in text) == there
+        assert "<title>baseline, iteration 100: 0.6</title>" in text

@@ -80,9 +80,12 @@ def test_the_examples_logs_parse_completely(command):
         assert log.train["loss"].count == text.count(", loss = ")
         assert log.end == "done"
     done = command("report", ".", cwd=EXAMPLE)
-    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
+    *table, formula = done.stdout.splitlines()
+    assert formula.startswith("(std. error: of a final accuracy p on n images, sqrt(p (1 - p) / n)")
+    rows = {line.split()[0]: line.split() for line in table}
     assert list(rows) == ["net", "fashion_vgg", "control", "derived1", "derived1_old"]
-    assert rows["derived1"][1:5] == ["0.8915", "0.0007", "0.8965", "0.8965"]
+    assert rows["derived1"][1:8] == ["0.8915", "0.0007", "0.8965", "0.0030", "0.8965", "at", "1000"]
+    assert rows["derived1"][8] == "10,000"
     assert rows["control"][1:3] == ["0.8922", "0.8946"]
 
 

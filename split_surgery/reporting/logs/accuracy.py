@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from split_surgery.reporting.logs.caffe_log import Log
 from split_surgery.reporting.logs.curve import Curve
-from split_surgery.reporting.logs.log_report import LogRow, TestOutput
-from split_surgery.reporting.logs.test_output import falls, told
+from split_surgery.reporting.logs.log_row import LogRow, TestOutput
+from split_surgery.reporting.logs.test_output import falls, is_share, told
+from split_surgery.reporting.logs.tested_images import images_by_files, standard_error
 from split_surgery.reporting.logs.trainings import Training, named_parents
 from split_surgery.workspace.names import PLAN_FILE
 
@@ -26,9 +26,41 @@ def rows(trainings: Sequence[Training], output: str | None) -> tuple[LogRow, ...
         SurgeryError: a split.yaml beside a log is damaged.
     """
     found = [_row(one, output) for one in trainings]
-    named = named_parents(trainings)
-    parents = [_chosen(folder, one, trainings) for folder, one in zip(_known_parents(trainings), named)]
-    return tuple(row if parent is None else _after(found[parent], row) for row, parent in zip(found, parents))
+    pairs = zip(found, parents_of(trainings))
+    return tuple(row if parent is None else _after(found[parent], row) for row, parent in pairs)
+
+
+def parents_of(trainings: Sequence[Training]) -> list[int | None]:
+    """Of each training the one whose net its own was split from, as split.yaml beside the log says, or as the names tell.
+
+    Raises:
+        SurgeryError: a split.yaml beside a log is damaged.
+    """
+    known = zip(_known_parents(trainings), named_parents(trainings))
+    return [_chosen(folder, named, trainings) for folder, named in known]
+
+
+def starts(trainings: Sequence[Training]) -> list[int]:
+    """Where the curves of each begin if its iterations are counted on from the last of the net that it was split from: what is to be
+    added to its own. A training that was resumed from a solver state of that net counts so by itself.
+
+    Raises:
+        SurgeryError: a split.yaml beside a log is damaged.
+    """
+    parents = parents_of(trainings)
+    found: dict[int, int] = {}
+
+    def start(at: int) -> int:
+        parent, log = parents[at], trainings[at].log
+        if at not in found:
+            found[at] = 0  # of two directories that were made of each other's copies neither is first
+            if parent is not None:
+                before = trainings[parent].log
+                resumed = log.resumed or log.begin >= before.iterations > 0
+                found[at] = start(parent) + (0 if resumed else max(before.iterations, 0))
+        return found[at]
+
+    return [start(at) for at in range(len(trainings))]
 
 
 def _chosen(folder: Path | None, named: int | None, trainings: Sequence[Training]) -> int | None:
@@ -59,7 +91,7 @@ def _after(parent: LogRow, row: LogRow) -> LogRow:
 
 def _row(training: Training, output: str | None) -> LogRow:
     log, key = training.log, told(training.log, output)
-    outputs = {place: _output(log, place, curve) for place, curve in log.tests.items()}
+    outputs = {place: _output(training, place, curve) for place, curve in log.tests.items()}
     odd = ""
     if log.odd is not None:
         name, iteration = log.odd
@@ -71,12 +103,24 @@ def _row(training: Training, output: str | None) -> LogRow:
     )  # fmt: skip
 
 
-def _output(log: Log, place: tuple[int, str], curve: Curve) -> TestOutput:
+def _output(training: Training, place: tuple[int, str], curve: Curve) -> TestOutput:
+    log = training.log
     # A single value without an iteration is the end of a log that was grepped: it had another start.
     start = _finite(curve.first) if log.in_order and (curve.count > 1 or log.iterations >= 0) else None
     final = _finite(curve.last) if log.in_order else None
     best, at = curve.lowest if falls(place[1]) else curve.highest
-    return TestOutput(*place, start, _known(curve.begin), final, _finite(best), _known(at))
+    images = _images(training, place[0])
+    error = standard_error(final, images) if is_share(place[1]) else None
+    return TestOutput(*place, start, _known(curve.begin), final, _finite(best), _known(at), images, error)
+
+
+def _images(training: Training, net: int) -> int | None:
+    """On how many images the last test was."""
+    log = training.log
+    if log.processes > 1:  # whether each of them tests on all the images is another matter in every fork
+        return None
+    said = log.images.of(net)
+    return said[-1] if said else images_by_files(training.folder) if net == 0 else None
 
 
 def _finite(number: float) -> float | None:

@@ -17,6 +17,7 @@ from typing import TypeVar
 from split_surgery.reporting.logs.clock import Clock, runs_back
 from split_surgery.reporting.logs.curve import Curve
 from split_surgery.reporting.logs.log_line import GLOG_HEAD, LONGEST, PLAIN_LINE, plain_lines, source_of, unwrapped
+from split_surgery.reporting.logs.tested_images import RUNNING, TestedImages
 from split_surgery.reporting.logs.writers import LogLine, Task, Verdict, Writers
 
 _Key = TypeVar("_Key", str, tuple[int, str])
@@ -45,6 +46,11 @@ _TOLD = re.compile(
 """What the solver says of the training. Groups: iteration, whether it is tested, in which test net, and else what follows; net, number,
 name and value of an output; name and value of what is tested without naming an output."""
 
+_SUM = re.compile(rb"([^\s,]+) = %b" % _NUMBER)
+"""What `caffe test` says after its batches: of each value the mean ("accuracy = 0.9", not "Batch 0, accuracy = 0.9")."""
+
+_RESUMING = b"Resuming from "
+
 _VALUE = re.compile(_NUMBER)
 
 FEW_LINES = 10
@@ -68,6 +74,7 @@ class Log:
         told: whether there is anything of a training in it. skipped: lines without a head.
         rank: of the process that is told, where mpirun says it, else None. processes: how many wrote at the same time; one is told.
         in_order: whether its lines are in the order in which they were written; False where somebody sorted them by value.
+        images: on how many its nets were tested. resumed: whether it went on from a solver state at its beginning.
     """
 
     name: str
@@ -84,6 +91,8 @@ class Log:
     rank: int | None = None
     processes: int = 1
     in_order: bool = True
+    images: TestedImages = field(default_factory=TestedImages)
+    resumed: bool = False
     _iteration: int = -1
     _testing: tuple[int, int] = (-1, 0)
     _at: int = -1
@@ -93,6 +102,7 @@ class Log:
     _told_at: float = -1.0
     _steps: int = 0
     _steps_back: int = 0
+    _sums: int = -1
 
     def read(self, line: LogLine) -> None:
         """One line, as GLOG_HEAD has parted it."""
@@ -173,13 +183,24 @@ class Log:
         self.clock.another_run()
         self._writers.forget()
         self.runs += 1
-        self.end, self._began, self._iteration, self._told_at = "", False, -1, -1.0
+        self.end, self._began, self._iteration, self._told_at, self._sums = "", False, -1, -1.0, -1
 
     def _say(self, level: bytes, thread: bytes, said: bytes) -> None:
-        """What the solver says of its beginning and of its end."""
+        """What the solver says of its beginning and of its end, and `caffe test` of all."""
+        self.images.heard(said)
         if _BEGIN in said:
             if self._began or self.end:
                 self._start_run()
+        elif said.startswith(_RESUMING) and self.runs == 1 and not self._began:
+            self.resumed = True
+        elif RUNNING.match(said):
+            if self.end:
+                self._start_run()
+            self._testing, self._sums = (-1, 0), 0
+        elif self._sums >= 0 and (mean := _SUM.match(said)):
+            self._say_output(b"Test", self._sums, mean[1], mean[2])
+            self._sums += 1
+            self.told, self.end, self.clock.until_told = True, "done", self.clock.seconds
         elif b"Optimization " in said and thread not in self._writers.others and (_STOPPED in said or _END in said):
             # Caffe's last words are "Optimization Done", also after it was stopped.
             self.end = "stopped early" if _STOPPED in said else self.end or "done"
@@ -265,6 +286,8 @@ def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
     own: Log | None = None
     for line in unwrapped(lines):
         if b"]" not in line:  # most others: prototxts, and what scripts print
+            if own is not None and own.images.listening:
+                own.images.text_line(line)
             skipped += bool(line.strip())
             continue
         head = PLAIN_LINE.match(line, 0, LONGEST)

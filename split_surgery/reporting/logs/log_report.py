@@ -2,85 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from split_surgery.reporting.tables import Notebook, Table, numbered
+from split_surgery.reporting.logs.folded_row import FoldedRow, folded_table
+from split_surgery.reporting.logs.log_row import LogRow, error_and_images
+from split_surgery.reporting.tables import Notebook, Printed, Table, numbered
 
-COLUMNS = ("net", "output", "start", "drop", "final", "best", "iterations", "time", "")
-"""`drop` is the final value of the net's parent less its own at the start. The last are remarks; where all tell the accuracy and
-there is nothing to remark, the second and the last are left out."""
+COLUMNS = ("net", "output", "start", "drop", "final", "std. error", "best", "images", "iterations", "time", "")
+"""`drop` is the final value of the net's parent less its own at the start. The last are remarks. Where all tell the accuracy the
+second is left out, and so are the others of OPTIONAL where they are empty."""
 
+OPTIONAL = ("std. error", "images", "")
 
-@dataclass(frozen=True)
-class TestOutput:
-    """What an output of a test net came to.
-
-    Attributes:
-        net: the number of the test net. start, final, best: None where the log does not say, or says no finite number; the best of
-            a loss or an error is the lowest.
-        start_iteration, best_iteration: where they were met, None if unknown.
-    """
-
-    net: int
-    output: str
-    start: float | None
-    start_iteration: int | None
-    final: float | None
-    best: float | None
-    best_iteration: int | None
-
-
-@dataclass(frozen=True)
-class LogRow:
-    """What one training came to.
-
-    Attributes:
-        net: its directory's name, or its own. source: the log. told: the test output that tells how good it is.
-        outputs: all of them.
-        parent: the net it was split from, as split.yaml beside the log says, or as the names tell.
-        drop: the parent's final value less the start; None where there is no such, and where the first test came after the
-            training had begun.
-        begin: the first iteration that was named, or None. iterations: the largest.
-        seconds: wall time, without what passed between two runs. runs: how often it began.
-        end: "done", "stopped early", "died: " and of what, or "" where the log ends before.
-        odd: the first value that is no finite number, "" for none. skipped: lines that are none of glog's.
-        rank: of the process that is told, where mpirun says it, or None. processes: how many wrote to the log at the same time.
-        in_order: whether the lines are in order of time; otherwise nothing is known of start, final and seconds.
-    """
-
-    net: str
-    source: str
-    told: TestOutput | None
-    outputs: tuple[TestOutput, ...]
-    parent: str | None
-    drop: float | None
-    begin: int | None
-    iterations: int | None
-    seconds: float
-    runs: int
-    end: str
-    odd: str
-    skipped: int
-    rank: int | None = None
-    processes: int = 1
-    in_order: bool = True
-
-    @property
-    def late(self) -> bool:
-        """Whether the first test came after the training had begun, so that it does not tell how it started."""
-        first = self.told.start_iteration if self.told is not None else None
-        return first is not None and self.begin is not None and first > self.begin
-
-    def to_dict(self) -> dict[str, Any]:
-        """With the values of the output that is told as its own."""
-        own = dataclasses.asdict(self)
-        told = own.pop("told") or dict.fromkeys((one.name for one in dataclasses.fields(TestOutput)), None)
-        told.pop("net")
-        return {"net": own.pop("net"), "source": own.pop("source"), **told, **own}
+FORMULA = "std. error: of a final accuracy p on n images, sqrt(p (1 - p) / n), with n = test_iter x batch_size"
 
 
 @dataclass(frozen=True)
@@ -92,14 +29,16 @@ class Group:
 
 
 @dataclass(frozen=True)
-class LogReport(Notebook):
+class LogReport(Printed, Notebook):
     """What some logs say; one group without a name, unless groups were asked for.
 
     Attributes:
+        folded: the directories of folds.
         file: the page that was written, "" for none. pictures: the files beside it. status: written or unchanged.
     """
 
     groups: tuple[Group, ...]
+    folded: tuple[FoldedRow, ...] = ()
     warnings: tuple[str, ...] = ()
     file: str = ""
     pictures: tuple[str, ...] = ()
@@ -113,6 +52,8 @@ class LogReport(Notebook):
         tree: dict[str, Any] = {
             "groups": [{"name": g.name, "nets": [row.to_dict() for row in g.rows]} for g in self.groups]
         }
+        tree["folded"] = [one.to_dict() for one in self.folded]
+        tree["warnings"] = list(self.warnings)
         return tree | ({"file": self.file, "pictures": list(self.pictures), "status": self.status} if self.file else {})
 
     def details(self) -> list[str]:
@@ -127,19 +68,52 @@ class LogReport(Notebook):
         return found
 
     def tables(self) -> tuple[Table, ...]:
+        """Those of the accuracy, then the folded nets, if there are any."""
+        return (*self.accuracy_tables(), *([folded_table(self.folded)] if self.folded else []))
+
+    def accuracy_tables(self) -> tuple[Table, ...]:
         """Flows side by side, where there are several, then each of them."""
         named = [_table(group) for group in self.groups if group.rows]
         return (*([side_by_side(self.groups)] if len(self.groups) > 1 else []), *named)
 
+    def notes(self) -> list[str]:
+        """What the columns of the tables are, where that is not known by itself."""
+        told = [row.told for group in self.groups for row in group.rows if row.told is not None]
+        return [FORMULA] if any(one.standard_error is not None for one in told) else []
+
+    def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
+        """As a terminal shows it: of several flows the first table alone where it is to be quiet."""
+        several = len(self.groups) > 1
+        for at, one in enumerate(self.tables()[: 1 if quiet else None]):
+            yield from [""] if at else []
+            yield from [f"{one.title}:"] if one.title else []
+            yield one.text()
+        yield from [f"  {line}" for line in self.details()] if verbose and not (several and quiet) else []
+        yield from [f"({note})" for note in self.notes()] if not quiet else []
+        if self.file:
+            many = len(self.pictures)
+            beside = f", with {many} picture{'s' * (many > 1)} beside it" if many else ""
+            yield f"{self.file}: {self.status}{beside}"
+
+
+def images_differ(groups: Sequence[Group]) -> list[str]:
+    """What is worth knowing of rows that stand beside each other: accuracies on different numbers of images are not of one test."""
+    rows = {row.source: row for group in groups for row in group.rows}.values()
+    by_images: dict[int, list[str]] = {}
+    for row in rows:
+        if row.told is not None and row.told.images is not None:
+            by_images.setdefault(row.told.images, []).append(row.net)
+    if len(by_images) < 2:
+        return []
+    said = "; ".join(f"{', '.join(dict.fromkeys(nets))} on {images:,}" for images, nets in by_images.items())
+    return [f"not all were tested on the same number of images: {said}"]
+
 
 def _table(group: Group) -> Table:
     outputs = {row.told.output for row in group.rows if row.told is not None}
-    columns = list(zip(COLUMNS, *map(_cells, group.rows)))
-    shown = [
-        column for at, column in enumerate(columns) if (at != 1 or outputs - {"accuracy"}) and (at != 8 or any(column))
-    ]
-    head, *rows = zip(*shown)
-    return Table(group.name, head, tuple(rows))
+    table = Table(group.name, COLUMNS, tuple(map(_cells, group.rows)))
+    empty = [name for name in table.blank() if name in OPTIONAL]
+    return table.without([*empty, *([] if outputs - {"accuracy"} else ["output"])])
 
 
 def side_by_side(groups: Sequence[Group]) -> Table:
@@ -176,10 +150,12 @@ def _cells(row: LogRow) -> tuple[str, ...]:
     iterations = "" if row.iterations is None else f"{row.iterations:,}"
     rest = (iterations, _time(row.seconds), ", ".join(filter(None, remarks)))
     if row.told is None:
-        return (row.net, "", "", "", "", "", *rest)
+        return (row.net, "", "", "", "", "", "", "", *rest)
     start = _at(row.told.start, row.told.start_iteration if row.late else None)
     best = _at(row.told.best, row.told.best_iteration)
-    return (row.net, row.told.output, start, numbered(row.drop), numbered(row.told.final), best, *rest)
+    error, images = error_and_images(row.told)
+    final = (numbered(row.told.final), error)
+    return (row.net, row.told.output, start, numbered(row.drop), *final, best, images, *rest)
 
 
 def _at(value: float | None, iteration: int | None) -> str:

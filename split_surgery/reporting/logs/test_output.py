@@ -24,6 +24,12 @@ def falls(output: str) -> bool:
     return is_loss(output) or "error" in output.rpartition("/")[2].lower()
 
 
+def is_share(output: str) -> bool:
+    """Whether an output is the share of images that were recognized, as an accuracy is; a mean average precision is none."""
+    name = output.lower()
+    return not falls(name) and ("acc" in name or bool(FIVE.search(name) or ONE.search(name)))
+
+
 RANKS: list[Callable[[str], bool]] = [
     lambda name: name.lower() == "accuracy",
     lambda name: "acc" in name.lower() and not FIVE.search(name.lower()),

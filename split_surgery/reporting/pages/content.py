@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
+from split_surgery import __version__
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import Progress, read_file, sha256
@@ -18,12 +19,24 @@ from split_surgery.errors import SurgeryError
 from split_surgery.kernels.tpm import entropy
 from split_surgery.reporting.drawn_from_files import diagram_at, kernels_of, net_at, new_layers, scores_of
 from split_surgery.reporting.lineage import Derived
+from split_surgery.reporting.logs.folded_row import folded_table
 from split_surgery.reporting.logs.log_report import LogReport
 from split_surgery.reporting.logs.trainings import Training
-from split_surgery.reporting.pages.parts import Commands, Heading, Page, PagePart, Pictures, Section, Words, slugs
+from split_surgery.reporting.pages.glossary import glossary
+from split_surgery.reporting.pages.parts import (
+    Commands,
+    Details,
+    Heading,
+    Page,
+    PagePart,
+    Pictures,
+    Section,
+    Words,
+    slugs,
+)
 from split_surgery.reporting.pictures.bars import score_bars
 from split_surgery.reporting.pictures.blocks import block_diagram
-from split_surgery.reporting.pictures.curves import Line, curves, lines_of
+from split_surgery.reporting.pictures.curves import Line, axis_name, curves, lines_of
 from split_surgery.reporting.pictures.grids import kernel_grid
 from split_surgery.reporting.pictures.pairs import compared
 from split_surgery.reporting.pictures.style import Picture
@@ -38,6 +51,20 @@ MEANING = (
     "best: the highest, of a loss the lowest, with its iteration."
 )
 
+FOLDED = (
+    "layers, parameters, bytes: of what was folded -> of the folded net. The accuracy is what a log in the directory of the fold says, "
+    "such as that of caffe test."
+)
+
+
+MANY = 3
+"""Splits on a page, or layers of one, beyond which they are folded away."""
+
+LONG = 12
+"""Rows of a proof, likewise."""
+
+MADE_BY = f"split-surgery {__version__}"
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -45,6 +72,7 @@ class Wishes:
 
     Attributes:
         bgr: whether the three channels of images are blue, green and red.
+        continue_axis: whether curves start where those of the net it was split from end.
         legend: whether the curves need one of their own, as they do where a page has none to click on.
     """
 
@@ -53,6 +81,7 @@ class Wishes:
     engine: str | None = None
     input_shape: Mapping[str, tuple[int, ...]] | None = None
     bgr: bool = False
+    continue_axis: bool = False
     legend: bool = False
 
 
@@ -70,18 +99,22 @@ Prove = Callable[[tuple[Path, Path], tuple[Path, Path], bool], Proof]
 
 def content(
     report: LogReport,
-    trainings: Sequence[tuple[str, Training]],
+    trainings: Sequence[tuple[str, Training, int]],
     splits: Sequence[Derived],
     wishes: Wishes,
     prove: Prove,
     progress: Progress,
 ) -> Page:
-    """The page on some trainings (each with its name) and directories of splits."""
+    """The page on some trainings (each with its name and where its curves start) and directories of splits."""
     sections = []
-    tables = report.tables()
+    tables = report.accuracy_tables()
     if tables:
-        sections.append(Section("Accuracy", (*tables, Words(MEANING), *(Words(text) for text in report.warnings))))
+        words = [MEANING, *report.notes(), *report.warnings]
+        sections.append(Section("Accuracy", (*tables, *map(Words, words))))
         sections.append(Section("Curves", tuple(_curves(trainings, wishes))))
+    if report.folded:
+        table = replace(folded_table(report.folded), title="")
+        sections.append(Section("Folded nets", (table, Words(FOLDED))))
     rows: list[tuple[str, ...]] = []
     own: list[Section] = []
     with OpenFiles() as files:
@@ -89,37 +122,55 @@ def content(
             progress("drawing", done, len(splits))
             proof, verdict = _proof(one, prove)
             rows.append((one.name, _recipes(one), _base(one), verdict, _state(one)))
-            own.append(Section(one.name, tuple(_split(files, one, place, proof, wishes))))
+            first, *others = _split(files, one, place, proof, wishes)
+            own.append(
+                Section(
+                    one.name,
+                    (first, *_folded_away(f"All on {one.name}; verify: {verdict}", others, len(splits) > MANY)),
+                )
+            )
     if len(own) > 1:
-        overview = Table("", ("directory", "split", "made from", "verify", ""), tuple(rows))
+        overview = Table("", ("directory", "split", "made from", "verify", "state"), tuple(rows))
         sections.append(Section("Splits", (overview,)))
     sections += own
-    counts = [_many(len(trainings), "training"), _many(len(splits), "split")]
-    return Page("split-surgery: " + " and ".join(text for text in counts if text), tuple(sections))
+    counts = [_many(len(trainings), "training"), _many(len(splits), "split"), _many(len(report.folded), "folded net")]
+    sections.append(glossary())
+    return Page("split-surgery: " + _and([text for text in counts if text]), tuple(sections), f"Made by {MADE_BY}.")
+
+
+def _folded_away(summary: str, parts: Sequence[PagePart], many: bool) -> list[PagePart]:
+    """The parts; folded away where they are many."""
+    return [Details(summary, tuple(parts))] if parts and many else list(parts)
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
 
 
 def _many(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}" if count else ""
 
 
-def _curves(trainings: Sequence[tuple[str, Training]], wishes: Wishes) -> Iterator[PagePart]:
+def _curves(trainings: Sequence[tuple[str, Training, int]], wishes: Wishes) -> Iterator[PagePart]:
     lines: list[Line] = []
     names: list[str] = []
     silent: list[str] = []
-    for name, one in trainings:
-        drawn = lines_of(one.log, len(names), wishes.avg, wishes.test_output)
+    axis = axis_name(wishes.continue_axis)
+    for name, one, start in trainings:
+        drawn = lines_of(one.log, len(names), wishes.avg, wishes.test_output, start)
         (names if drawn else silent).append(name)
         lines += drawn
     if lines:
-        yield Pictures((curves(names, lines, legend=wishes.legend),))
-    baselines = {name for name, one in trainings if one.baseline}
+        yield Pictures((curves(names, lines, legend=wishes.legend, axis=axis),))
+    baselines = {name for name, one, _ in trainings if one.baseline}
     others = [line for line in lines if names[line.net] not in baselines]
     if len(others) < len(lines) and len({line.net for line in others}) > 1:
         yield Words("The same without the baseline, beside which the others can hardly be told apart:")
-        yield Pictures((curves(names, others, legend=wishes.legend, name="curves-of-derived"),))
+        yield Pictures((curves(names, others, legend=wishes.legend, name="curves-of-derived", axis=axis),))
     if silent:
+        which = ", ".join(silent)
         yield Words(
-            f"No value of {', '.join(silent)} has an iteration, as lines out of grep have none: there is no curve of them."
+            f"No value of {which} has an iteration, as lines out of grep and of caffe test have none: there is no curve of it."
         )
 
 
@@ -141,7 +192,9 @@ def _state(one: Derived) -> str:
 def _split(files: OpenFiles, one: Derived, place: str, proof: Sequence[PagePart], wishes: Wishes) -> Iterator[PagePart]:
     """All on one directory."""
     yield Words(f"{_recipes(one)}; {_state(one)}.")
-    yield from plan_tables(one.plan)
+    *layers, digests = plan_tables(one.plan)
+    yield from _folded_away(f"What was chosen for {len(layers)} layers", layers, len(layers) > MANY)
+    yield Details(f"What it was made from: {len(digests.rows)} digests", (replace(digests, title=""),))
     if one.missing:
         yield Words(one.missing[0].upper() + one.missing[1:] + ".")
     yield Heading("The block")
@@ -202,7 +255,7 @@ def _kernels(files: OpenFiles, one: Derived, place: str, bgr: bool) -> Iterator[
         except SurgeryError as error:
             yield Words(f"The kernels of {path.name} cannot be drawn: {error.message}")
     if found:
-        yield Pictures(tuple(found))
+        yield from _folded_away(f"{len(found)} pictures of kernels", [Pictures(tuple(found))], len(found) > 2 * MANY)
 
 
 def _layer_kernels(weights: Weights, plan: LayerPlan, one: Derived, bgr: bool, when: str) -> Picture:
@@ -234,7 +287,9 @@ def _proof(one: Derived, prove: Prove) -> tuple[list[PagePart], str]:
             verdicts.append("FAILED")
             continue
         first, *others = report.tables()
-        parts += [Table(f"{weights.name}, {when}", first.columns, first.rows), *others]
+        parts.append(Table(f"{weights.name}, {when}", first.columns, first.rows))
+        lines = sum(len(table.rows) for table in others)
+        parts += _folded_away(f"What verify found in {weights.name}: {lines} lines", others, lines > LONG)
         verdicts.append("FAILED" if report.problems else "passed")
     return parts, "FAILED" if "FAILED" in verdicts else "passed" if verdicts else "no weights"
 

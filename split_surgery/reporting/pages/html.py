@@ -6,7 +6,17 @@ import re
 from html import escape
 from importlib.resources import files
 
-from split_surgery.reporting.pages.parts import Commands, Heading, Page, PagePart, Pictures, Section, Words, slugs
+from split_surgery.reporting.pages.parts import (
+    Commands,
+    Details,
+    Heading,
+    Page,
+    PagePart,
+    Pictures,
+    Section,
+    Words,
+    slugs,
+)
 from split_surgery.reporting.pictures.style import FAINT, GRID, INK, MARK, PAPER, Picture
 
 GENERATOR = '<meta name="generator" content="split-surgery report">'
@@ -53,6 +63,7 @@ def html(page: Page) -> str:
 </header>
 <main id="-main" tabindex="-1">
 {"".join(map(_section, places, page.sections))}</main>
+<footer><p>{escape(page.foot)}</p></footer>
 <script>
 {script}</script>
 </body>
@@ -72,6 +83,9 @@ def _part(part: PagePart) -> str:
         return f"<h3>{escape(part.text)}</h3>"
     if isinstance(part, Commands):
         return _scrolled("Commands", f"<pre><code>{escape(chr(10).join(part.lines))}</code></pre>")
+    if isinstance(part, Details):
+        inside = "\n".join(map(_part, part.parts))
+        return f"<details>\n<summary>{escape(part.summary)}</summary>\n{inside}\n</details>"
     if isinstance(part, Pictures):
         return '<div class="beside">\n' + "\n".join(map(_figure, part.drawings)) + "\n</div>"
     return _scrolled(part.title or f"Table of {', '.join(filter(None, part.columns)) or 'facts'}", part.html())

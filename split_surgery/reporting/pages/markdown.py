@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from html import escape
 from urllib.parse import quote
 
-from split_surgery.reporting.pages.parts import Commands, Heading, Page, PagePart, Pictures, Words
+from split_surgery.reporting.pages.parts import Commands, Details, Heading, Page, PagePart, Pictures, Words
 
 MARK = "<!-- made by split-surgery report; made again, this file is replaced -->"
 """The first line: a file that has it may be replaced."""
@@ -19,7 +20,7 @@ def markdown(page: Page, folder: str) -> str:
         lines += ["", f"## {_plain(section.title)}"]
         for part in section.parts:
             lines += ["", _part(part, folder)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", "---", "", _plain(page.foot)]) + "\n"
 
 
 def _part(part: PagePart, folder: str) -> str:
@@ -29,6 +30,9 @@ def _part(part: PagePart, folder: str) -> str:
         return f"### {_plain(part.text)}"
     if isinstance(part, Commands):
         return "\n".join(f"    {line}" for text in part.lines for line in text.splitlines())
+    if isinstance(part, Details):
+        inside = "\n\n".join(_part(one, folder) for one in part.parts)
+        return f"<details>\n<summary>{escape(' '.join(part.summary.split()))}</summary>\n\n{inside}\n\n</details>"
     if isinstance(part, Pictures):
         return "\n\n".join(
             f"![{_plain(drawing.about)}]({quote(os.fsencode(folder))}/{drawing.name}.png)" for drawing in part.drawings

@@ -34,3 +34,12 @@ for (const group of document.querySelectorAll("fieldset")) {
   group.hidden = false;
   group.parentElement.querySelector(".key").classList.add("printed");
 }
+// What is folded away is printed, too.
+for (const [event, open] of [["beforeprint", true], ["afterprint", false]]) {
+  addEventListener(event, () => {
+    for (const one of document.querySelectorAll(open ? "details:not([open])" : "details[data-printed]")) {
+      one.open = open;
+      one.toggleAttribute("data-printed", open);
+    }
+  });
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
 
@@ -41,7 +41,15 @@ class Pictures:
     drawings: tuple[Picture, ...]
 
 
-PagePart = Union[Words, Heading, Commands, Table, Pictures]
+@dataclass(frozen=True)
+class Details:
+    """Parts folded away below a line that says what they are, for who opens it."""
+
+    summary: str
+    parts: tuple[PagePart, ...]
+
+
+PagePart = Union[Words, Heading, Commands, Table, Pictures, Details]
 
 
 @dataclass(frozen=True)
@@ -52,15 +60,23 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
+    """`foot`: the last line, which says what made the page."""
+
     title: str
     sections: tuple[Section, ...]
+    foot: str
 
     def drawings(self) -> list[Picture]:
         """All drawings in their order."""
-        return [
-            drawing for section in self.sections for part in section.parts if isinstance(part, Pictures)
-            for drawing in part.drawings
-        ]  # fmt: skip
+        return [drawing for section in self.sections for drawing in _drawings(section.parts)]
+
+
+def _drawings(parts: Sequence[PagePart]) -> Iterator[Picture]:
+    for part in parts:
+        if isinstance(part, Pictures):
+            yield from part.drawings
+        elif isinstance(part, Details):
+            yield from _drawings(part.parts)
 
 
 def slugs(texts: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -16,12 +17,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from split_surgery.reporting.logs.caffe_log import Log
 from split_surgery.reporting.logs.curve import Curve
 from split_surgery.reporting.logs.test_output import is_loss, told
-from split_surgery.reporting.pictures.style import Picture, line_style, short, style
+from split_surgery.reporting.pictures.style import Hint, Picture, line_style, short, style
 
 Points = npt.NDArray[np.float64]
 
 _POINTS = 2000
 """Points drawn of one line: more than a screen has columns."""
+
+_HINTS = 80
+"""Points of a line that say their value under the pointer."""
 
 BEYOND = 1e6
 """Values of so many times the median are left out of the picture."""
@@ -29,6 +33,11 @@ BEYOND = 1e6
 RATE = "learning rate"
 ORDER = ("training loss", "test loss", "", RATE)
 """Panels from the top; "" stands for what was tested."""
+
+
+def axis_name(continued: bool) -> str:
+    """What the iterations of the curves are."""
+    return "iteration, counted on from the end of the net it was split from" if continued else "iteration"
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,12 @@ class Line:
     values: tuple[float, ...]
 
 
-def lines_of(log: Log, net: int, avg: int, output: str | None) -> list[Line]:
+def lines_of(log: Log, net: int, avg: int, output: str | None, start: int = 0) -> list[Line]:
     """What is drawn of one training. Values without an iteration (as grep leaves them) have no place and are left out.
 
     Args:
         avg: values of the training loss that each point is the mean of, its own and those before it.
-        output: the test output to draw beside the losses; by default the accuracy.
+        output: the test output to draw beside the losses; by default the accuracy. start: added to each iteration.
     """
     key = told(log, output)
     mean = f", mean of {avg}" if avg > 1 else ""
@@ -57,7 +66,7 @@ def lines_of(log: Log, net: int, avg: int, output: str | None) -> list[Line]:
         found.append((key[1].lower() if output is None else key[1], _points(log.tests[key])))
     found.append((RATE, _points(log.train.get("lr", Curve()))))
     return [
-        Line(panel, net, tuple(at for at, _ in points), tuple(value for _, value in points))
+        Line(panel, net, tuple(start + at for at, _ in points), tuple(value for _, value in points))
         for panel, points in found if points
     ]  # fmt: skip
 
@@ -79,14 +88,17 @@ def _points(curve: Curve) -> list[tuple[int, float]]:
     return [(at, value) for at, value in zip(curve.iterations, curve.values) if at >= 0 and math.isfinite(value)]
 
 
-def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True, name: str = "curves") -> Picture:
+def curves(
+    nets: Sequence[str], lines: Sequence[Line], legend: bool = True, name: str = "curves", axis: str = "iteration"
+) -> Picture:
     """Panels one below the other, a line for each net that has one; nets keep their colours whichever others are drawn.
 
     Args:
-        legend: whether the drawing has one; a page has its own. name: the picture's.
+        legend: whether the drawing has one; a page has its own. name: the picture's. axis: what the iterations are.
     """
     drawn = sorted({line.net for line in lines})
     panels = sorted({line.panel for line in lines}, key=_place)
+    hints: list[Hint] = []
     with style():
         texts = [short(nets[net]) for net in drawn]
         columns = max(1, min(5, len(drawn), int(100 / (max(map(len, texts)) + 8))))
@@ -103,6 +115,7 @@ def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True, name
                     steps = "steps-post" if panel == RATE else "default"
                     axes.plot(x, y, color=colour, linestyle=dash, linewidth=_width(line.net), drawstyle=steps, gid=gid,
                               marker="o" if len(x) == 1 else None, markersize=4)  # fmt: skip
+                    hints += _hints(axes, gid, nets[line.net], x, y)
             values = [value for line in shown for value in line.values]
             low, high = min(values), max(values)
             sizes = [abs(value) for value in values if value]
@@ -121,7 +134,7 @@ def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True, name
                 )
                 axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
                 axes.yaxis.set_minor_locator(NullLocator())
-        grid[-1].set_xlabel("iteration")
+        grid[-1].set_xlabel(axis)
         grid[-1].xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
         grid[-1].xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,.0f}"))
         if legend:
@@ -129,7 +142,14 @@ def curves(nets: Sequence[str], lines: Sequence[Line], legend: bool = True, name
             figure.legend(handles, texts, loc="outside upper left", ncols=columns, frameon=False)
     entries = tuple((nets[net], *line_style(net)) for net in drawn)
     about = f"{', '.join(panels)} over iterations, of {', '.join(nets[net] for net in drawn)}"
-    return Picture(name, about, figure, entries)
+    return Picture(name, about, figure, entries, tuple(hints))
+
+
+def _hints(axes: Axes, gid: str, net: str, x: Points, y: Points) -> list[Hint]:
+    """The values of a line where the pointer may find them: not nearer to each other than it can be put."""
+    last = len(x) - 1
+    places = sorted({round(at * last / (_HINTS - 1)) for at in range(_HINTS)}) if last >= _HINTS else range(last + 1)
+    return [Hint(gid, f"{net}, iteration {x[at]:,.0f}: {y[at]:.6g}", (axes, x[at], y[at])) for at in places]
 
 
 def _handle(net: int) -> Line2D:

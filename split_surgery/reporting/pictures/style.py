@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Literal
 
 import matplotlib
@@ -75,18 +76,33 @@ def style() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
+class Hint:
+    """What a browser says where the pointer rests on a part of a drawing.
+
+    Attributes:
+        gid: of the part in matplotlib. at: a point of it, as axes, x and y; without one the whole part says it.
+    """
+
+    gid: str
+    text: str
+    at: tuple[Axes, float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Picture:
     """A drawing.
 
     Attributes:
         name: a word for files. about: what it shows, for those who do not see it.
         legend: of lines that a page can show and hide: what each is called, and its colour and dash.
+        hints: values for who points at them.
     """
 
     name: str
     about: str
     figure: Figure = field(repr=False, compare=False)
     legend: tuple[tuple[str, str, str], ...] = ()
+    hints: tuple[Hint, ...] = field(default=(), repr=False, compare=False)
 
     def saved(self, suffix: str) -> bytes:
         """The file of a suffix (png, svg, pdf): the same bytes for the same drawing and version of matplotlib."""
@@ -115,9 +131,26 @@ class Picture:
         text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
         for colour, word in ((INK, "ink"), (FAINT, "faint"), (GRID, "grid"), (PAPER, "paper"), (MARK, "mark")):
             text = text.replace(colour, f"var(--{word})")
+        text = self._with_hints(text)
         # One page holds several drawings: what they refer to inside must not meet.
         text = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{self.name}-", text)
         return _TIDY.sub("", text)
+
+    def _with_hints(self, svg: str) -> str:
+        """The drawing with a <title> in each part that has a hint, and an unseen spot around each point that has one."""
+        inside: dict[str, list[str]] = {}
+        points, height = 72 / self.figure.dpi, 72 * self.figure.get_figheight()
+        for hint in self.hints:
+            title = f"<title>{escape(printable(hint.text))}</title>"
+            if hint.at is not None:
+                axes, *place = hint.at
+                x, y = axes.transData.transform(place)
+                if not axes.bbox.contains(x, y):  # it is beyond the top
+                    continue
+                spot = f'cx="{points * x:.1f}" cy="{height - points * y:.1f}" r="5"'
+                title = f'<circle class="hint" {spot} fill="none" pointer-events="all">{title}</circle>'
+            inside.setdefault(hint.gid, []).append(title)
+        return re.sub(r'<g id="([^"]+)">', lambda group: group[0] + "\n".join(inside.get(group[1], [])), svg)
 
     def _repr_html_(self) -> str:
         colours = ";".join((f"--ink:{INK}", f"--faint:{FAINT}", f"--grid:{GRID}", f"--paper:{PAPER}", f"--mark:{MARK}"))

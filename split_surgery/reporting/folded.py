@@ -1,0 +1,90 @@
+"""Directories of folds among what a user names: what each was folded from, what it came to, and what its log says of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from split_surgery.documents.source import read_file, sha256
+from split_surgery.errors import FileError, SurgeryError
+from split_surgery.reporting.lineage import files_called
+from split_surgery.reporting.logs.folded_row import FoldedRow
+from split_surgery.reporting.logs.log_row import LogRow
+from split_surgery.workspace.manifest import InputFile
+from split_surgery.workspace.names import FOLD_FILE
+from split_surgery.workspace.open_files import OpenFiles
+from split_surgery.workspace.run_dir import run_dir
+from split_surgery.workspace.yaml_file import YamlFile
+
+
+def folded_rows(
+    folds: Sequence[tuple[str, Path]], named: Sequence[Path], beside: Sequence[Path], rows: Sequence[LogRow]
+) -> tuple[FoldedRow, ...]:
+    """A row for each directory of a fold.
+
+    Args:
+        folds: each with its name. named: where what they were folded from is looked for, and beside: where, if it is in none of those.
+        rows: of all logs.
+
+    Raises:
+        FileError: a fold.yaml is damaged.
+    """
+    with OpenFiles() as files:
+        return tuple(_folded(files, name, folder, (named, beside), rows) for name, folder in folds)
+
+
+def _folded(
+    files: OpenFiles, name: str, folder: Path, near: Sequence[Sequence[Path]], rows: Sequence[LogRow]
+) -> FoldedRow:
+    net, weights, regions = _record(folder / FOLD_FILE)
+    near = [[one for one in folders if one != folder] for folders in near]
+    pairs = next(filter(None, (_pairs(net, weights, folders) for folders in near)), [])
+    written = run_dir(folder).written
+    logs = [row for row in rows if os.path.realpath(Path(row.source).parent) == os.path.realpath(folder)]
+    return FoldedRow(
+        net=name, folder=str(folder), source=tuple(dict.fromkeys(model.absolute().parent.name for _, model in pairs)),
+        net_file=net.name, weights_file=weights.name, layers=tuple(layer for layer, _ in regions),
+        was=sum(count for _, count in regions),
+        parameters=(_parameters(files, pairs[0][1] if pairs else None), _parameters(files, written)),
+        bytes=(weights.size, os.path.getsize(written) if written is not None else None),
+        accuracy=next((row for row in logs if row.told is not None), None),
+    )  # fmt: skip
+
+
+def _pairs(net: InputFile, weights: InputFile, folders: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Prototxts and weights that may be those that were folded: where both lie together, else the first of each."""
+    nets = [path for path in files_called(net, folders) if sha256(read_file(path)) == net.sha256]
+    models = files_called(weights, folders)
+    together = [(text, model) for model in models for text in nets if text.parent == model.parent]
+    return together or [(text, model) for text in nets[:1] for model in models[:1]]
+
+
+def _record(path: Path) -> tuple[InputFile, InputFile, list[tuple[str, int]]]:
+    """What fold.yaml names: the prototxt, the weights, and each layer with the number of those that it stands for.
+
+    Raises:
+        FileError: it is none.
+    """
+    document = YamlFile.read(path)
+    tree = document.tree()
+    try:
+        net, weights = (
+            InputFile(str(tree[key]["file"]), int(tree[key]["bytes"]), tree[key].get("sha256"))
+            for key in ("net", "weights")
+        )
+        return net, weights, [(str(one["layer"]), len(one["was"])) for one in tree["folded"]]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise FileError("lacks what a fold writes: is it an unchanged fold.yaml?", document.place_in(tree)) from error
+
+
+def _parameters(files: OpenFiles, path: Path | None) -> int | None:
+    """Numbers in a weights file."""
+    try:
+        return (
+            sum(blob.count for record in files.weights(path).layers for blob in record.blobs)
+            if path is not None
+            else None
+        )
+    except SurgeryError:  # the report tells what can be read
+        return None
