@@ -122,6 +122,15 @@ class FileError(SurgeryError):
     """A file that cannot be read, written or used (exit 3)."""
 
 
+class Missing(FileError):
+    """An optional part of the tool that is not installed here."""
+
+    @property
+    def in_a_line(self) -> str:
+        """What is missing and how to get it, for a remark: the work goes on without it."""
+        return f"{self.message} ({self.hint})"
+
+
 class OtherHistory(FileError):
     """A solver state whose history is not, or cannot be shown to be, that of the layers it was held against."""
 

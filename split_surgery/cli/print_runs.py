@@ -278,7 +278,7 @@ def demo(report: DemoReport, quiet: bool, verbose: bool) -> None:
         for index, one in enumerate(report.splits):
             split(one, False, verbose, advise=False)
             say()
-            say("verify, through OpenCV too:")
+            say("verify, through OpenCV too:" if report.rows else "verify:")
             verify(report.proofs[index], False, verbose)
             say()
         fold(report.fold, False, verbose)
@@ -286,13 +286,14 @@ def demo(report: DemoReport, quiet: bool, verbose: bool) -> None:
         say("verify, the trained net and what it was folded into:")
         verify(report.proofs[-1], False, verbose)
         say()
-    rows = [("net", "accuracy", "correct", "")]
-    rows += [(row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in report.rows]
-    say(table(rows, ""))
-    error = (report.rows[0].accuracy * (1 - report.rows[0].accuracy) / report.rows[0].images) ** 0.5
-    say(
-        f"(standard error of an accuracy on {report.rows[0].images} images: {error:.3f}; smaller differences show nothing)"
-    )
+    if report.rows:
+        rows = [("net", "accuracy", "correct", "")]
+        rows += [(row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in report.rows]
+        say(table(rows, ""))
+        error = (report.rows[0].accuracy * (1 - report.rows[0].accuracy) / report.rows[0].images) ** 0.5
+        say(
+            f"(standard error of an accuracy on {report.rows[0].images} images: {error:.3f}; smaller differences show nothing)"
+        )
     say(f"the files are in {report.directory}")
     if report.page:
         say(f"all of it in pictures, for a browser: {report.page}")

@@ -15,7 +15,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.npy import NPY_MAGIC, npy_array
 from split_surgery.documents.source import PathLike, read_file
-from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
+from split_surgery.errors import FileError, FilePlace, Missing, SurgeryError, UsageError
 from split_surgery.verification.engines.stderr import held_back
 
 _Inputs = dict[str, npt.NDArray[np.float32]]
@@ -164,14 +164,14 @@ def _opencv(place: FilePlace) -> Any:
     """The module cv2, with a limit on what an image may decode to.
 
     Raises:
-        FileError: it is not installed.
+        Missing: it is not installed.
     """
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PIXELS))  # read once, when it is loaded
     try:
         import cv2
     except ImportError as error:
         hint = 'pip install "opencv-python-headless<5"'
-        raise FileError("is read as an image by OpenCV, which is not installed", place, hint) from error
+        raise Missing("is read as an image by OpenCV, which is not installed", place, hint) from error
     return cv2
 
 
