@@ -17,6 +17,7 @@ import split_surgery
 from split_surgery.cli.flags import INPUTS, RUN, Later
 from split_surgery.cli.progress import Bar
 from split_surgery.cli.terminal import complain, say
+from split_surgery.errors import for_shell
 from split_surgery.splitting.recipes import RECIPES
 
 Stage = Literal["split", "prove", "look", "more"]
@@ -80,7 +81,7 @@ class VerbCommand(click.Command):
             pattern = _unquoted(given)
             if not pattern or isinstance(error, (click.NoSuchOption, click.BadParameter)):
                 raise
-            advice = f"--snapshots takes one pattern; quote it, so that the shell leaves it alone: '{pattern}'"
+            advice = f"--snapshots takes one pattern; quote it, so that the shell leaves it alone: {for_shell(pattern)}"
             raise click.UsageError(f"{error.message}\n{advice}", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
