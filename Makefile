@@ -46,7 +46,7 @@ bench: $(STAMP)  ## time and memory beside cp and pycaffe, in one run; of a 2.5 
 	$(BIN)/python benchmarks/bench_rank.py
 	$(BIN)/python benchmarks/bench_forward.py
 
-caffe:  ## real Caffe 1.0 in a private root (Linux x86-64)
+caffe:  ## real Caffe 1.0 in a private root (Linux x86-64), Debian's or a wheel: SPLIT_SURGERY_CAFFE_BY=debian|pip
 	scripts/get-caffe
 
 chromium:  ## a browser for the tests of report.html, where there is none (Debian's)
