@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +49,16 @@ def test_all_is_every_extra_that_the_tool_can_use():
     assert sorted(extras["all"]) == sorted(need for needs in used.values() for need in needs)
 
 
+@contextmanager
+def handed_out() -> Iterator[tarfile.TarFile]:
+    """The source distribution of this tree."""
+    with tempfile.TemporaryDirectory() as folder:
+        hatchling("build", "-t", "sdist", "-d", folder)
+        (archive,) = Path(folder).iterdir()
+        with tarfile.open(archive) as tar:
+            yield tar
+
+
 def test_the_source_distribution_holds_what_its_pages_and_tests_need(tmp_path):
     hatchling("build", "-t", "sdist", "-d", str(tmp_path))
     (archive,) = tmp_path.iterdir()
@@ -66,6 +81,38 @@ def test_the_source_distribution_holds_what_its_pages_and_tests_need(tmp_path):
                 and path.suffix in (".py", ".md", ".yaml", ".prototxt")
             )
             assert not kept or path.relative_to(ROOT).as_posix() in names, path
+
+
+def test_no_place_of_work_is_named():
+    """No file that is handed out holds a path of somebody's home or of this checkout."""
+    place = re.compile(rb"(?<![\w}$.])/(root|home/\w+)/|" + re.escape(str(ROOT).encode() + b"/"))
+    with handed_out() as tar:
+        for member in filter(tarfile.TarInfo.isfile, tar.getmembers()):
+            data = tar.extractfile(member).read()
+            if b"\0" not in data:
+                assert not place.search(data), member.name
+
+
+TRIED = {
+    "scripts/get-caffe": "make caffe",
+    "pip install --no-cache-dir '.[all]'": '[all]"',
+    "split-surgery demo demo -q": "split-surgery demo",
+}
+"""The steps of the Dockerfile, with what tries each in CI: the image itself is not built."""
+
+
+def test_the_steps_of_the_dockerfile_are_those_that_ci_tries():
+    text, ci = (ROOT / "Dockerfile").read_text(), (ROOT / ".ci" / "run").read_text()
+    assert re.findall(r"^RUN (.*)$", text, re.MULTILINE) == list(TRIED)
+    for step, trial in TRIED.items():
+        assert trial in ci, step
+    assert "caffe:  ## " in (ROOT / "Makefile").read_text()
+    assert os.access(ROOT / "scripts" / "get-caffe", os.X_OK)
+    for source in re.findall(r"^COPY (\S+) ", text, re.MULTILINE):
+        assert (ROOT / source).exists()
+    (python,) = re.findall(r"^FROM python:3\.(\d+)-slim-bookworm$", text, re.MULTILINE)
+    assert json.loads(hatchling("metadata"))["requires-python"] == ">=3.10"
+    assert int(python) >= 10
 
 
 def test_make_help_tells_every_target():
