@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint check bench caffe chromium docs site golden
+.PHONY: help demo test lint check bench caffe chromium docs site golden
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -13,13 +13,16 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[dev]'
 	@touch $@
 
+help:  ## what each target does
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
 demo: $(STAMP)  ## both splits of a small real net, proven
 	$(BIN)/split-surgery demo
 
 test: $(STAMP)  ## the whole test suite; what needs real Caffe runs where `make caffe` was run
 	$(BIN)/python -m pytest -n auto
 
-lint: $(STAMP)
+lint: $(STAMP)  ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -43,7 +46,7 @@ bench: $(STAMP)  ## time and memory beside cp and pycaffe, in one run; of a 2.5 
 	$(BIN)/python benchmarks/bench_rank.py
 	$(BIN)/python benchmarks/bench_forward.py
 
-caffe:  ## real Caffe 1.0 in a private root (Linux x86-64)
+caffe:  ## real Caffe 1.0 in a private root (Linux x86-64), Debian's or a wheel: SPLIT_SURGERY_CAFFE_BY=debian|pip
 	scripts/get-caffe
 
 chromium:  ## a browser for the tests of report.html, where there is none (Debian's)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import reprlib
+import shlex
 from typing import NamedTuple, Union
+
+ON_WINDOWS = os.name == "nt"
+"""Whether the shell that reads a printed command is one of Windows."""
 
 MESSAGE_LIMIT = 1000
 """Characters of a message, its place and its hint that are kept: a file may hold a name or a value of any length."""
@@ -158,6 +163,15 @@ class FileError(SurgeryError):
     """A file that cannot be read, written or used (exit 3)."""
 
 
+class Missing(FileError):
+    """An optional part of the tool that is not installed here."""
+
+    @property
+    def in_a_line(self) -> str:
+        """What is missing and how to get it, for a remark: the work goes on without it."""
+        return f"{self.message} ({self.hint})"
+
+
 class OtherHistory(FileError):
     """A solver state whose history is not, or cannot be shown to be, that of the layers it was held against."""
 
@@ -174,6 +188,20 @@ class Defect(SurgeryError):
     """The tool contradicted itself: nothing was written (exit 4)."""
 
     exit_code = 4
+
+
+def for_shell(word: str) -> str:
+    """A path, pattern or name as a word of a command that is printed for the user to type: quoted as this platform's shells want it."""
+    if not ON_WINDOWS:
+        return shlex.quote(word)
+    from subprocess import list2cmdline
+
+    return list2cmdline([word])
+
+
+def logged(path: str) -> str:
+    """The end of a printed command that keeps in a file what the program says; `tee`, which shows it too, is no program of Windows."""
+    return f"> {for_shell(path)} 2>&1" if ON_WINDOWS else f"2>&1 | tee {for_shell(path)}"
 
 
 def nearest(name: str, names: list[str]) -> str:

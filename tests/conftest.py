@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.fork_server import fork_server
-from tests.support.paths import EXAMPLE, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools
+from tests.support.paths import EXAMPLE, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools, caffe_wheel
 from tests.support.run_command import run_here, run_program
 
 # How long an example takes is nothing that a test asserts: other work may run beside it.
@@ -24,6 +24,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("caffe") and not have_caffe and not REQUIRE_CAFFE:
             item.add_marker(pytest.mark.skip(reason="needs real Caffe"))
+        if item.get_closest_marker("caffe_wheel") and caffe_wheel() is None:
+            item.add_marker(pytest.mark.skip(reason="needs the wheel of Caffe"))
         if item.get_closest_marker("corpus") and not have_corpus:
             item.add_marker(pytest.mark.skip(reason="needs the corpus of real files beside the project"))
         elif item.get_closest_marker("whole_corpus") and not whole_corpus:
@@ -33,7 +35,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     for reason, advice in (
-        ("needs real Caffe", "`make caffe` gets it (Linux x86-64), or name yours in SPLIT_SURGERY_CAFFE"),
+        (
+            "needs real Caffe",
+            "`make caffe` gets Debian's (Linux x86-64, apt-get), or name yours in SPLIT_SURGERY_CAFFE",
+        ),
+        (
+            "needs the wheel of Caffe",
+            "`SPLIT_SURGERY_CAFFE_BY=pip make caffe` gets it (Linux x86-64, Python 3.8 or 3.9); "
+            "SPLIT_SURGERY_CAFFE_WHEEL_ROOT names its root",
+        ),
         ("needs the corpus of real files beside the project", "they are in ../shared, which is not published"),
         (
             "needs the whole corpus",

@@ -27,7 +27,7 @@ fi
 convert=$bin_dir/convert_mnist_data
 if [ ! -x "$convert" ]; then
   convert=$(command -v convert_mnist_data) ||
-    fail "no convert_mnist_data beside $caffe or on PATH; run scripts/get-caffe first, or set SPLIT_SURGERY_CAFFE"
+    fail "no convert_mnist_data beside $caffe or on PATH; run scripts/get-caffe first (the wheel has none), or set SPLIT_SURGERY_CAFFE"
 fi
 
 if [ -z "${source_dir:-}" ]; then

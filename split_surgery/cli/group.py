@@ -18,6 +18,7 @@ from split_surgery.cli.colour import COLOUR
 from split_surgery.cli.flags import INPUTS, RUN, Later
 from split_surgery.cli.progress import Bar
 from split_surgery.cli.terminal import complain, say, say_lines
+from split_surgery.errors import for_shell
 from split_surgery.splitting.recipes import RECIPES
 
 Stage = Literal["split", "prove", "look", "more"]
@@ -81,7 +82,7 @@ class VerbCommand(click.Command):
             pattern = _unquoted(given)
             if not pattern or isinstance(error, (click.NoSuchOption, click.BadParameter)):
                 raise
-            advice = f"--snapshots takes one pattern; quote it, so that the shell leaves it alone: '{pattern}'"
+            advice = f"--snapshots takes one pattern; quote it, so that the shell leaves it alone: {for_shell(pattern)}"
             raise click.UsageError(f"{error.message}\n{advice}", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -62,7 +62,7 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     The page has the curves, and of every directory of a split that is there: the block before and after, its kernels, their scores,
     what verify says, and the commands that make it again.
     """
-    from split_surgery.cli import print_logs
+    from split_surgery.cli import print_tables
 
     forms = [
         name for name, given in (("--markdown", as_markdown), ("--csv", as_csv), ("--json", flags["as_json"])) if given
@@ -73,7 +73,7 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     if flags["input_shape"]:
         given["input_shape"] = dict(map(shape_of, flags["input_shape"]))
     found: LogReport = with_progress(lambda progress: split_surgery.report(logs, progress=progress, **given), flags)
-    finish(found, flags, print_logs.report_markdown if as_markdown else print_logs.as_csv if as_csv else None)
+    finish(found, flags, print_tables.report_markdown if as_markdown else print_tables.report_csv if as_csv else None)
 
 
 @cli.group()

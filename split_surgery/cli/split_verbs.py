@@ -88,7 +88,7 @@ def rank(net: str, weights: str | None, as_csv: bool, **flags: Any) -> None:
         lambda progress: split_surgery.rank(net, weights, progress=progress, **given_flags(flags)), flags
     )
     if as_csv:
-        from split_surgery.cli.print_csv import rank_csv
+        from split_surgery.cli.print_tables import rank_csv
 
         finish(report, flags, rank_csv)
     finish(report, flags)

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from split_surgery.documents.source import PathLike
-from split_surgery.errors import TextPlace, UsageError, nearest, shown
+from split_surgery.errors import TextPlace, UsageError, for_shell, nearest, shown
 from split_surgery.splitting.options import RUN_WORDS, Settings, declaration_of, read_option, word_of
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.workspace.yaml_file import YamlFile
@@ -51,7 +51,8 @@ def read_config(path: PathLike, verb: str | None = None) -> list[ConfigEntry]:
     if verb is not None and layers:
         place = document.place(layers[0][0])
         raise UsageError(
-            f"{place}: this config splits several layers", hint=f"split-surgery apply {path} NET WEIGHTS -o DIR"
+            f"{place}: this config splits several layers",
+            hint=f"split-surgery apply {for_shell(str(path))} NET WEIGHTS -o DIR",
         )
     if verb is not None and common.recipe not in (None, verb):
         raise UsageError(f"{common.places['recipe']}: this config is for the {common.recipe} split, not for {verb}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
-from split_surgery.errors import FileError, UsageError
+from split_surgery.errors import Missing, UsageError
 from split_surgery.reporting.tables import Notebook, Printed, Table
 from split_surgery.verbs.fold import FoldReport, fold
 from split_surgery.verbs.library_words import in_library_words
@@ -58,7 +58,7 @@ class DemoRow:
 
 @dataclass(frozen=True)
 class DemoReport(Printed, Notebook):
-    """What the demo made and measured; `page` is the report that it wrote, "" where there is no matplotlib."""
+    """What the demo made and measured; `rows` is empty where there is no OpenCV, `page` where there is no matplotlib."""
 
     directory: str
     splits: tuple[SplitReport, ...]
@@ -96,7 +96,8 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
     """Split the demo's net both ways under `output`, verify, fold it after training, measure accuracy on 500 test images, and write a
     report on all that.
 
-    The directory gets the baseline's files too, so that the commands can be tried by hand. Running it again changes nothing.
+    The directory gets the baseline's files too, so that the commands can be tried by hand. Running it again changes nothing. What is
+    not installed is left out, with a remark: without OpenCV no net is run, without matplotlib there is no report.
 
     Raises:
         SurgeryError: with the exit code that the command line gives.
@@ -125,11 +126,6 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
     there.create([output for output in handed if output.name not in there.entries()])
     trained = (folder / "residual" / "net.prototxt", folder / "residual" / SNAPSHOT)
     folded = fold(*trained, folder / "folded", progress=progress)
-    proofs = (
-        verify(net, weights, folder / "residual", engine="opencv", input=folder / "baseline" / INPUT),
-        verify(net, weights, folder / "extension", engine="opencv", input=folder / "baseline" / INPUT, max_drift=0),
-        verify(*trained, folder / "folded", engine="opencv", input=folder / "baseline" / INPUT, max_drift=0),
-    )
     cases = (
         ("baseline", net, weights, "trained 3,000 iterations"),
         (
@@ -152,7 +148,40 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
             "the baseline's size",
         ),
     )
-    rows = []
+    warnings: list[str] = []
+    rows: tuple[DemoRow, ...] = ()
+    try:
+        rows = _accuracies(cases, images, labels, progress)
+    except Missing as error:
+        without = "no net was run: no accuracy is measured, and the proofs are from the files alone"
+        warnings.append(f"{without}: {error.in_a_line}")
+    engine, input_file = ("opencv", folder / "baseline" / INPUT) if rows else (None, None)
+    proofs = (
+        verify(net, weights, folder / "residual", engine=engine, input=input_file),
+        verify(net, weights, folder / "extension", engine=engine, input=input_file, max_drift=0),
+        verify(*trained, folder / "folded", engine=engine, input=input_file, max_drift=0),
+    )
+    page = ""
+    own = [folder / name for name in ("baseline", "residual", "extension", "folded")]
+    try:
+        page = report(own, folder / PAGE, input_shape={"data": (1, 1, 28, 28)}, progress=progress).file
+    except Missing as error:
+        warnings.append(f"no report was written: {error.in_a_line}")
+    return DemoReport(str(folder), splits, folded, proofs, rows, page, tuple(warnings))
+
+
+def _accuracies(
+    cases: Sequence[tuple[str, Path, Path, str]],
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.integer[Any]],
+    progress: Progress,
+) -> tuple[DemoRow, ...]:
+    """How often each net (its name, text, weights and a remark) is right about the images; the last is compared with the one before.
+
+    Raises:
+        Missing: there is no OpenCV to run them.
+    """
+    rows: list[DemoRow] = []
     said: list[npt.NDArray[np.intp]] = []
     for done, (name, text, model, remark) in enumerate(cases):
         progress("running the nets", done, len(cases))
@@ -161,13 +190,7 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
         rows.append(DemoRow(name, correct / len(labels), correct, len(labels), remark))
     differing = int((said[-1] != said[-2]).sum())
     rows[-1] = replace(rows[-1], remark=f"{rows[-1].remark}; {differing} predictions differ from the row above")
-    page, warnings = "", tuple[str, ...]()
-    own = [folder / name for name in ("baseline", "residual", "extension", "folded")]
-    try:
-        page = report(own, folder / PAGE, input_shape={"data": (1, 1, 28, 28)}, progress=progress).file
-    except FileError as error:  # without matplotlib the demo is still one
-        warnings = (f"no report was written: {error}",)
-    return DemoReport(str(folder), splits, folded, proofs, tuple(rows), page, warnings)
+    return tuple(rows)
 
 
 def _scaled(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

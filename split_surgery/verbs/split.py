@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from inspect import Parameter
 from typing import Any
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import OptionError, UsageError, as_arguments
+from split_surgery.errors import OptionError, UsageError, as_arguments, for_shell, logged
 from split_surgery.reporting.plan_tables import ShownPlan, listed
 from split_surgery.reporting.tables import Notebook, Printed, Table
 from split_surgery.splitting.config import ConfigEntry, read_config
@@ -259,9 +258,9 @@ def next_command(job: Job, directory: str) -> str:
     """The command that trains the derived net, or goes on with its training where a solver state was carried over."""
     names = [output.name for output in job.outputs]
     state = next((name for name in names if name.startswith(STATE_FILE)), None)
-    solver_file = shlex.quote(f"{directory}/{SOLVER_FILE}") if SOLVER_FILE in names else "SOLVER"
+    solver_file = for_shell(f"{directory}/{SOLVER_FILE}") if SOLVER_FILE in names else "SOLVER"
     weights = next((name for name in names if name.startswith(WEIGHTS_FILE)), WEIGHTS_FILE)
-    start = f"--weights {shlex.quote(f'{directory}/{weights}')}"
+    start = f"--weights {for_shell(f'{directory}/{weights}')}"
     if state is not None:
-        start = f"--snapshot {shlex.quote(f'{directory}/{state}')}"
-    return f"caffe train --solver {solver_file} {start} 2>&1 | tee {shlex.quote(f'{directory}/train.log')}"
+        start = f"--snapshot {for_shell(f'{directory}/{state}')}"
+    return f"caffe train --solver {solver_file} {start} {logged(f'{directory}/train.log')}"

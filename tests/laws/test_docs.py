@@ -192,18 +192,6 @@ def test_the_suffixes_in_the_page_of_configs_are_the_recipes():
     assert set(roles) == {part.role for recipe in RECIPES.values() for part in recipe.parts}
 
 
-def test_no_package_page_has_a_link_to_a_file():
-    """The README as a package page shows it, by the substitutions in pyproject.toml."""
-    tomllib = pytest.importorskip("tomllib")
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["metadata"]["hooks"]
-    text = (ROOT / "README.md").read_text()
-    assert "](docs/" in text
-    for one in settings["fancy-pypi-readme"]["substitutions"]:
-        text = re.sub(one["pattern"], one["replacement"], text)
-    assert not re.search(r"\]\((?!https?:)", text)
-    assert "(`docs/getting-started.md` in the source distribution)" in text
-
-
 def test_the_changelog_has_this_version():
     import split_surgery
 

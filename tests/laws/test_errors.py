@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import subprocess
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from split_surgery.errors import MESSAGE_LIMIT, FileError, FilePlace, nearest, shortened, shown
+from split_surgery import errors, residual
+from split_surgery.errors import MESSAGE_LIMIT, FileError, FilePlace, UsageError, for_shell, nearest, shortened, shown
+from tests.support.nets import write_tiny
 
 
 @given(st.recursive(st.none() | st.text() | st.integers() | st.floats(), st.lists, max_leaves=50))
@@ -47,3 +52,38 @@ def test_a_message_its_place_and_its_hint_are_shortened():
 def test_names_too_long_to_compare():
     assert nearest("a" * 10**6, ["b" * 10**6, "c"]) == ""
     assert nearest("cc", ["b" * 10**6, "c"]) == "nearest: c"
+
+
+WORDS = [
+    "derived1/net.caffemodel",
+    "a b/net.prototxt",
+    "snapshots/x_iter_*.caffemodel",
+    "it's",
+    "$HOME",
+    "",
+    'say "x"',
+    "end\\",
+]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_printed_word_comes_back_from_a_shell(word):
+    assert shlex.split(for_shell(word)) == [word]
+    assert (
+        subprocess.run(["sh", "-c", f"printf %s {for_shell(word)}"], capture_output=True, check=True).stdout
+        == word.encode()
+    )
+
+
+def test_a_printed_command_on_windows(tmp_path, monkeypatch):
+    """Not run on Windows; what its shells read is known: double quotes, and no tee."""
+    monkeypatch.setattr(errors, "ON_WINDOWS", True)
+    assert for_shell("derived1/net.caffemodel") == "derived1/net.caffemodel"
+    assert for_shell("my nets/net.prototxt") == '"my nets/net.prototxt"'
+    net, weights = write_tiny(tmp_path)
+    report = residual(net, weights, tmp_path / "a b", as_path="my nets")
+    wanted = 'caffe train --solver SOLVER --weights "my nets/net.caffemodel" > "my nets/train.log" 2>&1'
+    assert report.next_command == wanted
+    (tmp_path / "c d").mkdir()
+    with pytest.raises(UsageError, match=re.escape(f'"{tmp_path}/c d/*.caffemodel"')):
+        residual(net, weights, tmp_path / "out", snapshots=f"{tmp_path}/c d")

@@ -58,7 +58,7 @@ def main(address: str) -> NoReturn:
     import yaml  # noqa: F401
 
     matplotlib.use("agg")
-    import split_surgery.cli.print_logs
+    import split_surgery.cli.print_tables
     import split_surgery.reporting.pages.content
     import split_surgery.reporting.pictures.blocks
     import split_surgery.reporting.pictures.curves

@@ -25,10 +25,27 @@ REQUIRE_CAFFE = os.environ.get("SPLIT_SURGERY_REQUIRE_CAFFE") == "1"
 WHOLE_CORPUS = os.environ.get("SPLIT_SURGERY_WHOLE_CORPUS") == "1"
 
 
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "split-surgery"
+
+
+def _private_root() -> Path:
+    return Path(os.environ.get("SPLIT_SURGERY_CAFFE_ROOT") or CACHE / "caffe")
+
+
+def caffe_wheel() -> tuple[Path, Path] | None:
+    """The same of a root that was made of the wheel: the one that is named, the private root, or the one beside it that CI makes."""
+    named = os.environ.get("SPLIT_SURGERY_CAFFE_WHEEL_ROOT")
+    for root in (Path(named),) if named else (_private_root(), CACHE / "caffe-wheel"):
+        if (root / "venv").exists():
+            return root / "bin" / "caffe", root / "bin" / "caffe-python"
+    return None
+
+
 def caffe_tools() -> tuple[Path, Path] | None:
     """The `caffe` program and the Python with pycaffe: the user's own, or those of the private root."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "split-surgery" / "caffe"
-    root = Path(os.environ.get("SPLIT_SURGERY_CAFFE_ROOT") or cache)
+    root = _private_root()
+    if (root / "venv").exists():
+        return None  # made of the wheel, which lacks some tools and layers: caffe_wheel
     caffe = Path(os.environ.get("SPLIT_SURGERY_CAFFE") or root / "bin" / "caffe")
     python = Path(os.environ.get("SPLIT_SURGERY_CAFFE_PYTHON") or caffe.with_name("caffe-python"))
     return (caffe, python) if caffe.exists() and python.exists() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import pytest
 import yaml
@@ -62,6 +63,46 @@ def test_the_demo(made, tmp_path):
 def test_its_json_is_what_the_schema_says(made):
     pytest.importorskip("jsonschema")
     validator("demo").validate(made[1])
+
+
+NO_OPENCV = (
+    "no net was run: no accuracy is measured, and the proofs are from the files alone: OpenCV is not installed "
+    '(pip install "opencv-python-headless<5")'
+)
+NO_MATPLOTLIB = "no report was written: drawing needs matplotlib, which is not installed (pip install matplotlib)"
+
+
+@pytest.mark.parametrize(
+    ("missing", "remarks"),
+    [(["cv2"], [NO_OPENCV]), (["matplotlib"], [NO_MATPLOTLIB]), (["cv2", "matplotlib"], [NO_OPENCV, NO_MATPLOTLIB])],
+)
+def test_what_is_not_installed_is_left_out_with_a_line_each(tmp_path, monkeypatch, missing, remarks):
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
+    done = run_here("demo", "there", "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-len(remarks) :] == [f"split-surgery: {remark}" for remark in remarks]
+    report = json.loads(done.stdout)
+    assert report["warnings"] == remarks
+    assert [proof["passed"] for proof in report["verify"]] == [True] * 3
+    assert [proof["engine"] for proof in report["verify"]] == [None if "cv2" in missing else "opencv"] * 3
+    assert len(report["accuracy"]) == (0 if "cv2" in missing else 5)
+    assert (tmp_path / "there" / "report.html").exists() == ("matplotlib" not in missing)
+    pytest.importorskip("jsonschema")
+    validator("demo").validate(report)
+
+
+def test_a_bare_demo_says_what_it_proved(tmp_path, monkeypatch):
+    for name in ("cv2", "matplotlib"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
+    done = run_here("demo", "there", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.count("passed: the files are sound") == 3
+    assert "OpenCV" not in done.stdout
+    assert "accuracy" not in done.stdout
+    assert done.stdout.endswith("the files are in there\n")
 
 
 def test_a_directory_of_somebody_elses_is_refused(tmp_path):

@@ -10,7 +10,7 @@ from split_surgery.documents.net.layer import Layer, layer_of
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.prototxt import Document, Field, Message
 from split_surgery.documents.spans import Splice, apply_splices
-from split_surgery.errors import Defect, FileError, FilePlace, SurgeryError, Unsupported, UsageError, nearest
+from split_surgery.errors import Defect, FileError, FilePlace, SurgeryError, Unsupported, UsageError, for_shell, nearest
 
 TRAIN_NETS = ("net_param", "train_net_param")
 """Fields of a solver that hold the net it trains."""
@@ -222,7 +222,8 @@ def _net_message(document: Document) -> Message:
     if paths:
         raise UsageError(
             f'{document.name} is a solver that only names its net, "{paths[0]}"',
-            hint=f"give the net, and the solver beside it: `split-surgery ... {paths[0]} WEIGHTS --solver {document.name}`",
+            hint="give the net, and the solver beside it: "
+            f"`split-surgery ... {for_shell(paths[0])} WEIGHTS --solver {for_shell(document.name)}`",
         )
     if inner:
         raise UsageError(f"{document.name} is a solver with test nets only", hint="give the net that is trained")

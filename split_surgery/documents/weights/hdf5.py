@@ -17,7 +17,7 @@ import numpy as np
 
 from split_surgery.documents.weights.blobs import PIECE, Array, Held, Record
 from split_surgery.documents.weights.hdf5_bounds import check_whole
-from split_surgery.errors import FileError, FilePlace
+from split_surgery.errors import FileError, FilePlace, Missing
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 DATA, DIFF = "data", "diff"
@@ -27,13 +27,13 @@ def need_h5py(name: str) -> Any:
     """The module h5py.
 
     Raises:
-        FileError: it is not installed.
+        Missing: it is not installed.
     """
     try:
         import h5py
     except ImportError as error:
         hint = "pip install h5py"
-        raise FileError("is HDF5, and h5py is not installed", FilePlace(name), hint) from error
+        raise Missing("is HDF5, and h5py is not installed", FilePlace(name), hint) from error
     return h5py
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -15,7 +14,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import Progress, read_file, sha256
 from split_surgery.documents.weights.blobs import Weights
-from split_surgery.errors import SurgeryError
+from split_surgery.errors import SurgeryError, for_shell
 from split_surgery.kernels.tpm import entropy
 from split_surgery.reporting.drawn_from_files import diagram_at, kernels_of, net_at, new_layers, scores_of
 from split_surgery.reporting.lineage import Derived
@@ -297,12 +296,12 @@ def _proof(one: Derived, prove: Prove) -> tuple[list[PagePart], str]:
 def _commands(one: Derived, wishes: Wishes) -> Iterator[PagePart]:
     """How to make it again, prove it and fold it."""
     net, weights = one.base or (Path(one.plan.net.name), Path(one.plan.weights.name))
-    plan, base, model, folder = (shlex.quote(str(path)) for path in (one.folder / PLAN_FILE, net, weights, one.folder))
-    options = "".join(f" --also {shlex.quote(file.name)}" for file in one.plan.also)
+    plan, base, model, folder = (for_shell(str(path)) for path in (one.folder / PLAN_FILE, net, weights, one.folder))
+    options = "".join(f" --also {for_shell(file.name)}" for file in one.plan.also)
     run = " --trained" if one.trained is not None else ""
     run += f" --engine {wishes.engine}" if wishes.engine else ""
     for blob, shape in (wishes.input_shape or {}).items() if wishes.engine else ():
-        run += " --input-shape " + shlex.quote(f"{blob}:{','.join(map(str, shape))}")
+        run += " --input-shape " + for_shell(f"{blob}:{','.join(map(str, shape))}")
     yield Commands((
         f"split-surgery apply {plan} {base} {model} -o COPY{options}",
         f"split-surgery verify {base} {model} {folder}{run}",

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from split_surgery.documents.source import PathLike
-from split_surgery.errors import OptionError, UsageError
+from split_surgery.errors import OptionError, UsageError, for_shell
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.workspace.run_dir import run_dir
 from split_surgery.workspace.snapshots import Snapshot, snapshot_of, snapshots_in
@@ -52,7 +52,7 @@ def how_to_name_snapshots(weights: PathLike, solver_prefix: str | None, solver: 
     runs = Counter(str(one.path.parent / f"{one.prefix}_iter_*.caffemodel") for one in there)
     near = [pattern for pattern, count in runs.items() if count > 1]  # one alone says nothing of training
     if near:
-        return "for TPM: " + " or ".join(f"--snapshots '{pattern}'" for pattern in near[:3])
+        return "for TPM: " + " or ".join(f"--snapshots {for_shell(pattern)}" for pattern in near[:3])
     if solver_prefix:
         return f"the solver's snapshot_prefix, \"{solver_prefix}\", leads to none; for TPM: --snapshots 'GLOB'"
     return "for TPM: --snapshots 'GLOB', or --solver FILE"
@@ -84,9 +84,8 @@ def _explicit(pattern: str) -> list[Snapshot]:
     for path in paths:
         snapshot = snapshot_of(path)
         if Path(path).is_dir():
-            raise UsageError(
-                f"--snapshots: {path} is a directory; name the files in it: '{path.rstrip('/')}/*.caffemodel'"
-            )
+            inside = for_shell(f"{path.rstrip('/')}/*.caffemodel")
+            raise UsageError(f"--snapshots: {path} is a directory; name the files in it: {inside}")
         if snapshot is None:
             numbers = re.findall(r"\d+", Path(path).stem)
             if not numbers:

@@ -265,7 +265,7 @@ def demo(report: DemoReport, quiet: bool, verbose: bool) -> Iterator[str]:
         for index, one in enumerate(report.splits):
             yield from split(one, False, verbose, advise=False)
             yield ""
-            yield "verify, through OpenCV too:"
+            yield "verify, through OpenCV too:" if report.rows else "verify:"
             yield from verify(report.proofs[index], False, verbose)
             yield ""
         yield from fold(report.fold, False, verbose)
@@ -273,13 +273,14 @@ def demo(report: DemoReport, quiet: bool, verbose: bool) -> Iterator[str]:
         yield "verify, the trained net and what it was folded into:"
         yield from verify(report.proofs[-1], False, verbose)
         yield ""
-    rows = [("net", "accuracy", "correct", "")]
-    rows += [(row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in report.rows]
-    yield in_columns(rows, "")
-    error = (report.rows[0].accuracy * (1 - report.rows[0].accuracy) / report.rows[0].images) ** 0.5
-    yield (
-        f"(standard error of an accuracy on {report.rows[0].images} images: {error:.3f}; smaller differences show nothing)"
-    )
+    if report.rows:
+        rows = [("net", "accuracy", "correct", "")]
+        rows += [(row.net, f"{row.accuracy:.4f}", f"{row.correct}/{row.images}", row.remark) for row in report.rows]
+        yield in_columns(rows, "")
+        error = (report.rows[0].accuracy * (1 - report.rows[0].accuracy) / report.rows[0].images) ** 0.5
+        yield (
+            f"(standard error of an accuracy on {report.rows[0].images} images: {error:.3f}; smaller differences show nothing)"
+        )
     yield f"the files are in {report.directory}"
     if report.page:
         yield f"all of it in pictures, for a browser: {report.page}"

@@ -15,7 +15,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.npy import NPY_MAGIC, npy_array
 from split_surgery.documents.source import PathLike, read_file
-from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
+from split_surgery.errors import FileError, FilePlace, Missing, SurgeryError, UsageError, for_shell
 from split_surgery.verification.engines.stderr import held_back
 
 _Inputs = dict[str, npt.NDArray[np.float32]]
@@ -60,7 +60,7 @@ def read_inputs(path: PathLike, net: Net, shapes: Mapping[str, tuple[int, ...] |
         shape = shapes[name]
         if shape is None or len(shape) != 4:
             raise UsageError(f'the size of input "{name}", to which the image must be stretched, is not known',
-                             hint=f"give it: --input-shape {name}:1,C,H,W")  # fmt: skip
+                             hint=f"give it: --input-shape {for_shell(name)}:1,C,H,W")  # fmt: skip
         arrays = {name: _image(data, place, net, name, shape)}
     return {name: _fitted(name, array, shapes[name], place) for name, array in arrays.items()}
 
@@ -117,7 +117,8 @@ def _fitted(
         numbers = numbers[None]  # one image, without the axis of the batch
     if shape is not None and (numbers.ndim != len(shape) or numbers.shape[1:] != shape[1:]):
         raise UsageError(f'{place}: "{name}" has shape {array.shape}, and the net reads {shape}',
-                         hint=f"if the net takes this size too: --input-shape {name}:" + ",".join(map(str, numbers.shape)))  # fmt: skip
+                         hint=f"if the net takes this size too: --input-shape {for_shell(name)}:"
+                         + ",".join(map(str, numbers.shape)))  # fmt: skip
     if not numbers.size or not np.isfinite(numbers).all():
         raise FileError(f'"{name}" is empty, or holds NaN or infinity', place)
     return np.ascontiguousarray(numbers)
@@ -164,14 +165,14 @@ def _opencv(place: FilePlace) -> Any:
     """The module cv2, with a limit on what an image may decode to.
 
     Raises:
-        FileError: it is not installed.
+        Missing: it is not installed.
     """
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(PIXELS))  # read once, when it is loaded
     try:
         import cv2
     except ImportError as error:
         hint = 'pip install "opencv-python-headless<5"'
-        raise FileError("is read as an image by OpenCV, which is not installed", place, hint) from error
+        raise Missing("is read as an image by OpenCV, which is not installed", place, hint) from error
     return cv2
 
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from split_surgery.documents.source import has_magic
 from split_surgery.documents.weights.hdf5 import MAGIC as HDF5_MAGIC
-from split_surgery.errors import FileError, FilePlace
+from split_surgery.errors import FileError, FilePlace, Missing
 from split_surgery.verification.engines.child import ended, hint_on, run_child
 from split_surgery.verification.engines.prepare import Arrays, Runnable
 
+HINT = 'pip install "opencv-python-headless<5"'
 RUNNER = Path(__file__).with_name("opencv_runner.py")
 NO_IMPORTER, REFUSED = 7, 8
 """Exit codes of the script."""
@@ -27,10 +28,11 @@ def run(
     """The blobs asked for, float32, after a forward pass with these inputs.
 
     Raises:
-        FileError: OpenCV is missing, too new (5 dropped Caffe), or refused the files.
+        Missing: OpenCV is not installed, or too new (5 dropped Caffe).
+        FileError: it refused the files.
     """
     if importlib.util.find_spec("cv2") is None:
-        raise FileError("OpenCV is not installed", hint='pip install "opencv-python-headless<5"')
+        raise Missing("OpenCV is not installed", hint=HINT)
     if has_magic(weights, HDF5_MAGIC):
         hint = "use --engine caffe"
         raise FileError("is HDF5, which OpenCV's importer does not read", FilePlace(os.fspath(weights)), hint)
@@ -39,6 +41,6 @@ def run(
         return dict(zip(blobs, found))
     words = found.stderr.decode("utf-8", "replace").strip() or ended(found.returncode)
     if found.returncode == NO_IMPORTER:
-        raise FileError(words, hint='pip install "opencv-python-headless<5"')
+        raise Missing(words, hint=HINT)
     what = "cannot run it" if found.returncode == REFUSED else f"did not survive it: {ended(found.returncode)}"
     raise FileError(f"OpenCV {what}: {words}", FilePlace(os.fspath(weights)), hint_on(words))

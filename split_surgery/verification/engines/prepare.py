@@ -15,7 +15,7 @@ from split_surgery.documents.net.shapes import infer, net_inputs
 from split_surgery.documents.prototxt import quote
 from split_surgery.documents.spans import Splice, apply_splices
 from split_surgery.documents.weights.blobs import Weights
-from split_surgery.errors import OptionError, UsageError
+from split_surgery.errors import OptionError, UsageError, for_shell
 
 Arrays = dict[str, np.typing.NDArray[np.float32]]
 """Numbers of blobs by name."""
@@ -71,7 +71,7 @@ def prepare(net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]], s
         if given is None:
             raise UsageError(
                 f'{net.document.name} does not say the shape of input "{name}"',
-                hint=f"give it: --input-shape {name}:N,C,H,W",
+                hint=f"give it: --input-shape {for_shell(name)}:N,C,H,W",
             )
         sizes[name] = given
     read = {bottom for layer in kept for bottom in layer.bottoms if bottom not in layer.tops}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from split_surgery.errors import FileError, FilePlace
+from split_surgery.errors import FileError, FilePlace, Missing
 from split_surgery.verification.engines.child import hint_on, run_child
 from split_surgery.verification.engines.prepare import Arrays, Runnable
 
@@ -31,7 +31,7 @@ def find_interpreter() -> str:
     private root that `make caffe` makes.
 
     Raises:
-        FileError: there is none.
+        Missing: there is none.
     """
     given = os.environ.get("SPLIT_SURGERY_CAFFE_PYTHON")
     if given:
@@ -46,7 +46,7 @@ def find_interpreter() -> str:
             return str(folder / "caffe-python")
     found = shutil.which("caffe-python")
     if found is None:
-        raise FileError(
+        raise Missing(
             "no Python with pycaffe was found",
             hint="name one in SPLIT_SURGERY_CAFFE_PYTHON, run `make caffe`, or use --engine opencv",
         )
