@@ -79,11 +79,25 @@ class VerbCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            pattern = _unquoted(given)
-            if not pattern or isinstance(error, (click.NoSuchOption, click.BadParameter)):
+            advice = self._advice(error, given, ctx)
+            if not advice:
                 raise
-            advice = f"--snapshots takes one pattern; quote it, so that the shell leaves it alone: {for_shell(pattern)}"
-            raise click.UsageError(f"{error.message}\n{advice}", ctx) from None
+            what = f"No such option '{error.option_name}'." if isinstance(error, click.NoSuchOption) else error.message
+            raise click.UsageError(f"{what}\n{advice}", ctx) from None
+
+    def _advice(self, error: click.UsageError, given: Sequence[str], ctx: click.Context) -> str:
+        from split_surgery.cli import guesses
+
+        if isinstance(error, click.NoSuchOption):
+            return guesses.flag_advice(error.option_name, ctx)
+        if isinstance(error, click.BadOptionUsage):
+            return guesses.value_advice(error.option_name, ctx)
+        if isinstance(error, click.BadParameter):
+            return ""
+        pattern = _unquoted(given)
+        if pattern:
+            return f"--snapshots takes one pattern; quote it, so that the shell leaves it alone: {for_shell(pattern)}"
+        return guesses.argument_advice(given, self.name)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         found: dict[str, list[tuple[str, str]]] = {}
@@ -111,7 +125,31 @@ def _unquoted(args: Sequence[str]) -> str:
     return f"{begin.rstrip('0123456789')}*{end.lstrip('0123456789')}"
 
 
-class Verbs(click.Group):
+class Kinds(click.Group):
+    """A group that says what was meant where a name in it is not known."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise self._advised(error.message, args[0], ctx) from None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise self._advised(f"No such option '{error.option_name}'.", error.option_name, ctx) from None
+
+    def _advised(self, message: str, name: str, ctx: click.Context) -> click.UsageError:
+        from split_surgery.cli.guesses import verb_advice
+
+        of = "" if ctx.parent is None else self.name or ""
+        return click.UsageError(f"{message}\n{verb_advice(name, self.list_commands(ctx), of)}", ctx)
+
+
+class Verbs(Kinds):
     """The command: its verbs in the order of work, each loaded when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -145,7 +183,7 @@ A verb:      split-surgery help residual"""
     epilog=EPILOG,
 )
 @click.option("--color", **COLOUR, help="Colour; of itself only a terminal gets it.")
-@click.version_option(split_surgery.__version__, prog_name="split-surgery")
+@click.version_option(split_surgery.__version__, "-V", "--version", prog_name="split-surgery")
 def cli() -> None:
     """Surgery on trained Caffe networks: split a convolution into fast and slow kernels, and prove what that did."""
 

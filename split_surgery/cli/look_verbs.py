@@ -8,7 +8,7 @@ import click
 
 import split_surgery
 from split_surgery.cli.flags import cli_argument, cli_flag, options
-from split_surgery.cli.group import VerbCommand, cli, finish, given_flags, with_progress
+from split_surgery.cli.group import Kinds, VerbCommand, cli, finish, given_flags, with_progress
 from split_surgery.cli.options import evidence, input_shape, output, shape_of, talk
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
@@ -76,7 +76,7 @@ def report(logs: tuple[str, ...], as_markdown: bool, as_csv: bool, **flags: Any)
     finish(found, flags, print_tables.report_markdown if as_markdown else print_tables.report_csv if as_csv else None)
 
 
-@cli.group()
+@cli.group(cls=Kinds)
 def plot() -> None:
     """A picture as a png, svg or pdf file: what its name ends in. Equal input gives equal files."""
 

@@ -10,10 +10,11 @@ from click.shell_completion import CompletionItem, get_completion_class
 import split_surgery
 from split_surgery.cli.flags import cli_argument, cli_flag
 from split_surgery.cli.group import VERBS, VerbCommand, cli, finish, with_progress
+from split_surgery.cli.guesses import verb_advice
 from split_surgery.cli.options import talk
 from split_surgery.cli.progress import Bar
 from split_surgery.cli.terminal import say
-from split_surgery.errors import UsageError, nearest
+from split_surgery.errors import UsageError
 
 if TYPE_CHECKING:
     from split_surgery.verbs.demo import DemoReport
@@ -50,9 +51,11 @@ def help(verb: tuple[str, ...], man: bool) -> None:
     command: click.Command = cli
     context = click.Context(cli, info_name="split-surgery", **cli.context_settings)
     for name in verb:
+        kinds = command.list_commands(context) if isinstance(command, click.Group) else []
         found = command.get_command(context, name) if isinstance(command, click.Group) else None
         if found is None:
-            raise UsageError(f"there is no verb {' '.join(verb)}", hint=nearest(name, list(VERBS)))
+            of = context.command_path.removeprefix("split-surgery").strip()
+            raise UsageError(f"there is no verb {' '.join(verb)}", hint=verb_advice(name, kinds, of))
         command, context = found, click.Context(found, info_name=name, parent=context)
     say(command.get_help(context))
 

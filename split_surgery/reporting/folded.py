@@ -34,6 +34,20 @@ def folded_rows(
         return tuple(_folded(files, name, folder, (named, beside), rows) for name, folder in folds)
 
 
+def folded_from(folder: Path, near: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """The prototxt and the weights that the directory of a fold was made from, looked for in directories and what is in them.
+
+    Raises:
+        FileError: its fold.yaml is damaged.
+    """
+    net, weights, _ = _record(folder / FOLD_FILE)
+    return _pairs(
+        net,
+        weights,
+        [one for place in near for one in (place, *sorted(place.iterdir())) if one.is_dir() and one != folder],
+    )
+
+
 def _folded(
     files: OpenFiles, name: str, folder: Path, near: Sequence[Sequence[Path]], rows: Sequence[LogRow]
 ) -> FoldedRow:

@@ -14,7 +14,8 @@ from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Weights
-from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError, UsageError
+from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError, UsageError, for_shell
+from split_surgery.reporting.folded import folded_from
 from split_surgery.reporting.lineage import derived_in
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.verbs.against_plan import against_plan
@@ -28,7 +29,7 @@ from split_surgery.verification.engines.input_file import read_inputs
 from split_surgery.verification.engines.prepare import input_shapes, prepare, random_inputs
 from split_surgery.verification.equivalence import Block, Changed
 from split_surgery.verification.verdict import prove_files
-from split_surgery.workspace.names import PLAN_FILE, WEIGHTS_FILE
+from split_surgery.workspace.names import FOLD_FILE, PLAN_FILE, WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
 
@@ -43,6 +44,7 @@ class VerifyReport(Printed, Notebook):
         trained: whether the derived net was expected to have been trained.
         inputs: what the engine ran on, in words.
         problems: the reasons for exit code 1. notes: what is amiss in the baseline as well.
+        alone: whether a net was held against its weights, and no other net.
     """
 
     coverage: tuple[LayerCoverage, ...]
@@ -56,6 +58,7 @@ class VerifyReport(Printed, Notebook):
     warnings: tuple[str, ...] = ()
     inputs: str = ""
     notes: tuple[str, ...] = ()
+    alone: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -178,6 +181,7 @@ def verify(
         raise OptionError("engine", f"must be one of {', '.join(ENGINES)}", engine)
     if (input_shape or input is not None) and engine is None:
         raise UsageError(f"--input{'-shape' if input is None else ''} is for a run: name an --engine")
+    alone = derived is None and weights is not None
     if derived is None and weights is None:
         (net, weights), derived = _baseline_of(net), net
     elif derived is None:
@@ -193,6 +197,9 @@ def verify(
     if max_drift is not None and not max_drift >= 0:
         raise OptionError("max-drift", "must be a number of at least 0", max_drift)
     with OpenFiles() as files:
+        if weights is not None and os.path.isdir(weights) and not os.path.isdir(net):
+            hint = f"verify NET WEIGHTS {for_shell(os.fspath(weights))}, or verify {for_shell(os.fspath(weights))} if it is a split"
+            raise UsageError(f"{os.fspath(weights)} stands where WEIGHTS belongs", hint=hint)
         given = net_and_weights(files, net, weights)
         if given.weights is None:
             raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split or a fold")
@@ -215,10 +222,13 @@ def verify(
             held = against_plan(files, given, derived, nets[1], None if trained else models[1])
             found += [one for one in held.problems if one not in found]
             remarks += held.remarks
+            newest = run_dir(derived).newest()
+            if newest is not None and not trained:
+                remarks += (f"judged as it was written; {newest.name} is there too: --trained judges that",)
         notes = list(dict.fromkeys(note for one in (proof, *others) for note in one.notes()))
         report = VerifyReport(
             proof.coverage, proof.ignored, proof.blocks, proof.changed, trained, engine, (), tuple(found), remarks,
-            notes=() if strict else tuple(notes),
+            notes=() if strict else tuple(notes), alone=alone,
         )  # fmt: skip
         if engine is None:
             return report
@@ -239,14 +249,25 @@ def _baseline_of(directory: PathLike) -> tuple[Path, Path]:
     Raises:
         FileError: it is none, or they were not found.
     """
-    found = (
-        [one for one in derived_in([directory]) if one.folder == Path(directory)] if os.path.isdir(directory) else []
-    )
+    place = FilePlace(os.fspath(directory))
+    if not os.path.isdir(directory):
+        if os.path.basename(directory) == PLAN_FILE:
+            raise UsageError(f"{place}: give its directory: verify {for_shell(os.path.dirname(directory) or '.')}")
+        hint = "verify NET WEIGHTS says whether weights fit a net; verify NET WEIGHTS DERIVED proves a derived net; verify DIR a split"
+        raise UsageError(f"{place} is one file: WEIGHTS is missing", hint=hint)
+    if run_dir(directory).plan is None and (Path(directory) / FOLD_FILE).exists():
+        pairs = folded_from(Path(directory), [Path(directory).parent])
+        if pairs:
+            return pairs[0]
+        name = for_shell(os.fspath(directory))
+        hint = f"name it: verify NET WEIGHTS {name}, or its directory: verify DIR {name}"
+        raise FileError("is a fold, and what it was folded from is not in the directories beside it", place, hint)
+    found = [one for one in derived_in([directory]) if one.folder == Path(directory)]
     if not found:
+        hint = "give the baseline and the directory: verify NET WEIGHTS DERIVED"
         raise FileError(
-            f"is not the directory of a split (it has no {PLAN_FILE})", FilePlace(os.fspath(directory)),
-            "give the baseline and the directory: verify NET WEIGHTS DERIVED",
-        )  # fmt: skip
+            f"is not the directory of a split or a fold (it has neither {PLAN_FILE} nor {FOLD_FILE})", place, hint
+        )
     if found[0].base is None:
         raise FileError(found[0].missing, FilePlace(os.fspath(directory)), "verify NET WEIGHTS DERIVED names them")
     return found[0].base
@@ -266,7 +287,9 @@ def _run(
         why = "; ".join(f"{row.layer} is {row.status}: {row.detail}" for row in wrong[:3]) + (
             "; ..." if len(wrong) > 3 else ""
         )
-        hint = "check --input-shape" if shapes and any(row.status == "mismatch" for row in wrong) else ""
+        hint = "a layer without weights starts at random, so that two runs differ: train first, then --trained"
+        if shapes and any(row.status == "mismatch" for row in wrong):
+            hint = "check --input-shape"
         raise FileError(f"the engine was not started, since Caffe would not fill every layer: {why}", hint=hint)
     read = None
     if input is not None:

@@ -111,7 +111,7 @@ REFUSED = [
         3,
         "nosuch.prototxt: No such file or directory",
     ),
-    (["verify", "base.prototxt"], 3, "is not the directory of a split"),
+    (["verify", "base.prototxt"], 2, "is one file: WEIGHTS is missing"),
     (
         ["verify", "base.prototxt", "base.caffemodel", "x", "--derived", "a", "b"],
         2,

@@ -83,7 +83,7 @@ def test_long_names(command):
 
 def test_an_unknown_verb(command):
     done = command("help", "residuel")
-    assert (done.returncode, "nearest: residual" in done.stderr) == (2, True)
+    assert (done.returncode, "did you mean residual" in done.stderr) == (2, True)
 
 
 def test_help_lists_verbs_in_the_order_of_work(command):

@@ -238,7 +238,7 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> Iterator[str]:
         outside = [change for change in report.changed if change.part == "weights" and change.drift is not None]
         for change in outside if report.trained else []:
             yield f"{change.layer}: relative weight change {change.drift:.4g}"
-        if not report.blocks:
+        if not report.blocks and not report.alone:
             yield "no layer of the baseline was split or folded"
         if report.outputs:
             yield f"engine {report.engine} on {report.inputs}:"
