@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol, Union
 
@@ -22,16 +23,55 @@ class Span(NamedTuple):
     stop: int
 
 
+Chunk = Union[bytes, Span]
+"""A piece of an output: literal bytes, or a range of the source to be copied."""
+
+
 class Splice(NamedTuple):
-    """Replace the bytes of `start <= i < stop` by `replacement` (start == stop inserts)."""
+    """Replace the bytes of `start <= i < stop` by `replacement` (start == stop inserts).
+
+    Numbers that only move are ranges of the same source in it: they are copied, and never held.
+    """
 
     start: int
     stop: int
-    replacement: bytes
+    replacement: bytes | tuple[Chunk, ...]
+
+    def chunks(self) -> tuple[Chunk, ...]:
+        """The replacement as chunks; none where it is empty."""
+        if isinstance(self.replacement, bytes):
+            return (self.replacement,) if self.replacement else ()
+        return self.replacement
 
 
-Chunk = Union[bytes, Span]
-"""A piece of an output: literal bytes, or a range of the source to be copied."""
+_PIECE = 64 * 1024
+"""Bytes of a range read at a time: few enough to stay in the processor's cache."""
+
+
+def pieces_of(reader: Reader, span: Span) -> Iterator[bytes]:
+    """The bytes of a range, a piece at a time."""
+    for start in range(span.start, span.stop, _PIECE):
+        yield reader.read(start, min(span.stop, start + _PIECE))
+
+
+def chunk_size(chunk: Chunk) -> int:
+    """The bytes that a chunk stands for."""
+    return len(chunk) if isinstance(chunk, bytes) else chunk.stop - chunk.start
+
+
+def merged(chunks: Iterable[Chunk]) -> tuple[Chunk, ...]:
+    """The same with literal bytes that follow each other in one piece."""
+    found: list[Chunk] = []
+    for is_literal, group in itertools.groupby(chunks, lambda chunk: isinstance(chunk, bytes)):
+        run = list(group)
+        literal = b"".join(chunk for chunk in run if isinstance(chunk, bytes))
+        found += run if not is_literal else [literal] if literal else []
+    return tuple(found)
+
+
+def written_out(reader: Reader, chunks: Iterable[Chunk]) -> bytes:
+    """The bytes that chunks stand for; their ranges are those of `reader`."""
+    return b"".join(chunk if isinstance(chunk, bytes) else reader.read(*chunk) for chunk in chunks)
 
 
 def splice_chunks(size: int, splices: Iterable[Splice]) -> Iterator[Chunk]:
@@ -50,8 +90,7 @@ def splice_chunks(size: int, splices: Iterable[Splice]) -> Iterator[Chunk]:
             raise ValueError(f"{splice[:2]} overlaps an earlier splice or leaves the {size} bytes of the source")
         if splice.start > at:
             yield Span(at, splice.start)
-        if splice.replacement:
-            yield splice.replacement
+        yield from splice.chunks()
         at = splice.stop
     if at < size:
         yield Span(at, size)

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from split_surgery.documents.weights import wire
-from split_surgery.documents.weights.blobs import PIECE, Array, Blob
-from split_surgery.documents.weights.caffemodel import BlobRef
-from split_surgery.documents.weights.hdf5 import Hdf5Blob
+from split_surgery.documents.weights.blobs import Array, Blob, pieces
 
 
 @dataclass(frozen=True)
@@ -49,37 +47,6 @@ class Difference:
     equal: float
 
 
-def pieces(blob: Blob) -> Iterator[Array]:
-    """The numbers as flat arrays of at most PIECE bytes, read as they are asked for where the file allows it.
-
-    Raises:
-        FileError, Unsupported: as `Blob.load`.
-    """
-    size = np.dtype(blob.dtype).itemsize
-    step = PIECE // size
-    if isinstance(blob, Hdf5Blob):
-        for at in range(0, blob.count, step):
-            yield blob.part(at, min(blob.count, at + step))
-        return
-    packed = _packed(blob) if isinstance(blob, BlobRef) and blob.count > step else None
-    if packed is None or not isinstance(blob, BlobRef):
-        whole = blob.load().reshape(-1)
-        for at in range(0, len(whole), step):
-            yield whole[at : at + step]
-        return
-    for start in range(packed.value, packed.stop, PIECE):
-        yield np.frombuffer(blob.reader.read(start, min(packed.stop, start + PIECE)), blob.dtype)
-
-
-def _packed(blob: BlobRef) -> wire.WireField | None:
-    """The one field that holds all the numbers, as Caffe stores them, if they can be read at all."""
-    if blob.problem or math.prod(blob.shape) != blob.count:
-        return None
-    items = wire.walk(blob.reader, blob.span.start, blob.span.stop, blob.inside)
-    found = [item for item in items if item.number == blob.number]
-    return found[0] if len(found) == 1 else None
-
-
 def summary(blob: Blob) -> Summary:
     """What a blob holds, read once.
 
@@ -89,7 +56,7 @@ def summary(blob: Blob) -> Summary:
     digest, squares, nan, infinite = hashlib.sha256(), 0.0, 0, 0
     low, high = math.inf, -math.inf
     for piece in pieces(blob):
-        digest.update(piece.tobytes())
+        digest.update(np.ascontiguousarray(piece).data)
         fine = np.isfinite(piece)
         if not fine.all():
             nan += int(np.isnan(piece).sum())
@@ -97,7 +64,7 @@ def summary(blob: Blob) -> Summary:
             piece = piece[fine]
         if piece.size:
             low, high = min(low, float(piece.min())), max(high, float(piece.max()))
-            squares += _squares(piece.astype(np.float64))
+            squares += _squares(piece)
     some = low <= high
     return Summary(
         digest.hexdigest()[:16],
@@ -119,12 +86,11 @@ def difference(a: Blob, b: Blob) -> Difference | None:
     equal = 0
     for x, y in _side_by_side(a, b):
         same = x.view(f"u{x.dtype.itemsize}") == y.view(f"u{y.dtype.itemsize}") if x.dtype == y.dtype else x == y
-        before, after = x.astype(np.float64), y.astype(np.float64)
-        old, new = old + _squares(before), new + _squares(after)
-        equal += int(same.sum())
-        if not same.all():
-            with np.errstate(invalid="ignore", over="ignore"):
-                steps = np.abs(after[~same] - before[~same])
+        alike = int(np.count_nonzero(same))
+        equal += alike
+        old, new = old + _squares(x), new + _squares(y)
+        if alike < len(x):
+            steps = _steps(x, y, ~same, len(x) - alike)
             moved += _squares(steps)
             largest = float(np.maximum(largest, steps.max()))  # np.maximum hands NaN on
     if equal == a.count:
@@ -150,8 +116,7 @@ def sums_of_squares(a: Blob, b: Blob) -> tuple[float, float]:
     """
     moved = size = 0.0
     for x, y in _side_by_side(a, b):
-        old = x.astype(np.float64)
-        moved, size = moved + _squares(y.astype(np.float64) - old), size + _squares(old)
+        moved, size = moved + _squares(y, x), size + _squares(x)
     return moved, size
 
 
@@ -167,6 +132,32 @@ def _side_by_side(a: Blob, b: Blob) -> Iterator[tuple[Array, Array]]:
         yield mine, other[: len(mine)]
 
 
-def _squares(numbers: Array) -> float:
+_BLOCK = 128 * 1024
+"""Numbers worked on as float64 at a time."""
+
+
+def _steps(x: Array, y: Array, chosen: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.float64]:
+    """By how much the chosen numbers of two arrays differ, of which there are `count`."""
+    found, done = np.empty(count), 0
+    for at in range(0, len(x), _BLOCK):
+        some = chosen[at : at + _BLOCK]
+        before, after = (side[at : at + _BLOCK][some].astype(np.float64) for side in (x, y))
+        with np.errstate(invalid="ignore", over="ignore"):
+            found[done : done + len(before)] = np.abs(after - before)
+        done += len(before)
+    return found
+
+
+def _squares(numbers: Array, less: Array | None = None) -> float:
+    """The sum of the squares of numbers, or of what they are above others, in float64.
+
+    Long arrays are halved where numpy's own pairwise sum halves them, so that the sum is that of the whole to the last bit.
+    """
+    if len(numbers) > _BLOCK:
+        half = len(numbers) // 2 - len(numbers) // 2 % 8
+        sides = (slice(0, half), slice(half, None))
+        first, second = (_squares(numbers[side], None if less is None else less[side]) for side in sides)
+        return first + second
     with np.errstate(invalid="ignore", over="ignore"):
-        return float(np.square(numbers).sum())
+        wide = numbers.astype(np.float64)
+        return float(np.square(wide if less is None else wide - less.astype(np.float64)).sum())
