@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol, Union
 
@@ -44,7 +43,7 @@ class Splice(NamedTuple):
         return self.replacement
 
 
-_PIECE = 64 * 1024
+_PIECE = 256 * 1024
 """Bytes of a range read at a time: few enough to stay in the processor's cache."""
 
 
@@ -54,18 +53,26 @@ def pieces_of(reader: Reader, span: Span) -> Iterator[bytes]:
         yield reader.read(start, min(span.stop, start + _PIECE))
 
 
-def chunk_size(chunk: Chunk) -> int:
+Fragment = Union[bytes, memoryview, Span]
+"""A chunk that is being put together: a view of numbers is copied once, when it is merged."""
+
+
+def chunk_size(chunk: Fragment) -> int:
     """The bytes that a chunk stands for."""
-    return len(chunk) if isinstance(chunk, bytes) else chunk.stop - chunk.start
+    return chunk.stop - chunk.start if isinstance(chunk, Span) else len(chunk)
 
 
-def merged(chunks: Iterable[Chunk]) -> tuple[Chunk, ...]:
-    """The same with literal bytes that follow each other in one piece."""
+def merged(fragments: Iterable[Fragment]) -> tuple[Chunk, ...]:
+    """The same as chunks, with literal bytes that follow each other in one piece."""
     found: list[Chunk] = []
-    for is_literal, group in itertools.groupby(chunks, lambda chunk: isinstance(chunk, bytes)):
-        run = list(group)
-        literal = b"".join(chunk for chunk in run if isinstance(chunk, bytes))
-        found += run if not is_literal else [literal] if literal else []
+    literal: list[bytes | memoryview] = []
+    for fragment in (*fragments, Span(0, 0)):
+        if not isinstance(fragment, Span):
+            literal.append(fragment)
+            continue
+        found += [b"".join(literal)] if any(map(len, literal)) else []
+        literal = []
+        found += [fragment] if fragment.stop > fragment.start else []
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from split_surgery.documents.spans import Span, written_out
+from split_surgery.documents.spans import Span, merged, written_out
 from split_surgery.documents.weights import caffemodel, wire
 from split_surgery.documents.weights.blobs import ChosenKernels, Held, MadeKernels, pieces
 from split_surgery.documents.weights.caffemodel import encode_blob, index_blob
@@ -56,9 +56,9 @@ def test_what_is_made_is_made_of_few_kernels_at_a_time(monkeypatch):
 def test_kernels_that_move_are_ranges_of_the_file(monkeypatch, chosen):
     blob = stored(packed=True)
     kernels = ChosenKernels(blob, chosen, (len(chosen), *SHAPE[1:]))
-    literal = encode_blob(kernels, blob)
+    literal = merged(encode_blob(kernels, blob))
     monkeypatch.setattr(caffemodel, "_HELD", 0)
-    ranges = encode_blob(kernels, blob)
+    ranges = merged(encode_blob(kernels, blob))
     spans = [chunk for chunk in ranges if isinstance(chunk, Span)]
     assert sum(span.stop - span.start for span in spans) == 48 * len(chosen)
     assert len(spans) == {(0, 1, 2): 1, (5, 6, 1): 2, (4,): 1}[chosen]
@@ -69,7 +69,7 @@ def test_kernels_that_move_are_ranges_of_the_file(monkeypatch, chosen):
 def test_other_numbers_are_never_ranges(monkeypatch):
     monkeypatch.setattr(caffemodel, "_HELD", 0)
     blob, other = stored(packed=True), stored(packed=True)  # of two files
-    assert all(isinstance(chunk, bytes) for chunk in encode_blob(ChosenKernels(other, (0,), (1, *SHAPE[1:])), blob))
+    assert all(not isinstance(chunk, Span) for chunk in encode_blob(ChosenKernels(other, (0,), (1, *SHAPE[1:])), blob))
     made = MadeKernels(blob, (0,), (1, *SHAPE[1:]), lambda some: some + 1)
-    (literal,) = encode_blob(made, blob)
+    (literal,) = merged(encode_blob(made, blob))
     assert (NUMBERS[:1] + 1).tobytes() in literal

@@ -12,7 +12,7 @@ from split_surgery.documents.edit.layer_edit import (
     NewField,
     Rewrite,
 )
-from split_surgery.documents.spans import Chunk, Reader, merged
+from split_surgery.documents.spans import Chunk, Fragment, Reader, merged
 from split_surgery.documents.v1 import TYPES
 from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.blobs import Blob
@@ -73,7 +73,7 @@ def encode_record(
     typed = edit.join is not None or old.type != ""  # a record may leave it out
     head += [NewField("type", kind)] if typed else []
     head += [NewField("bottom", bottom) for bottom in edit.bottoms] + [NewField("top", edit.top)]
-    out: list[Chunk] = [
+    out: list[Fragment] = [
         encode_field(field, (), edit.v1) for field in sorted(head, key=lambda field: numbers[field.name])
     ]
     encoded = [

@@ -229,7 +229,11 @@ _MADE = 128 * 1024
 """Numbers made at a time."""
 
 PIECE = 8 * 1024 * 1024
-"""Bytes of a blob read at a time, where it can be read in parts."""
+"""Bytes of a blob that are one piece: sums over a blob are those of its pieces, added in their order."""
+
+
+_FEW = 1024 * 1024
+"""Bytes looked at at a time, where the result is the same for all sizes."""
 
 
 def in_parts(blob: Blob) -> Blob:
@@ -241,13 +245,15 @@ def in_parts(blob: Blob) -> Blob:
     return blob if blob.apart else Held(blob.load(), blob.index, "", blob.legacy)
 
 
-def pieces(blob: Blob, size: int | None = None) -> Iterator[Array]:
-    """The numbers as flat arrays of at most `size` bytes (PIECE), read as they are asked for where the file allows it.
+def pieces(blob: Blob, size: int = _FEW) -> Iterator[Array]:
+    """The numbers as flat arrays of at most `size` bytes, read as they are asked for where the file allows it.
 
     Raises:
         FileError, Unsupported: as `Blob.load`.
     """
-    there, step = in_parts(blob), (size or PIECE) // np.dtype(blob.dtype).itemsize
+    there, step = in_parts(blob), size // np.dtype(blob.dtype).itemsize
+    if not blob.count:
+        blob.load()  # says so, where there should be numbers
     for at in range(0, blob.count, step):
         yield there.part(at, min(blob.count, at + step))
 
@@ -264,13 +270,9 @@ class Weights(Protocol):
         ...
 
 
-_FEW = 1024 * 1024
-"""Bytes looked at at a time, where the result is the same for all sizes."""
-
-
 def all_finite(blob: Blob) -> bool:
     """Whether a blob holds neither NaN nor infinity."""
-    return all(np.isfinite(piece).all() for piece in pieces(blob, _FEW))
+    return all(np.isfinite(piece).all() for piece in pieces(blob))
 
 
 def check_finite(blob: Blob, layer: str) -> None:

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from split_surgery.documents.rope import Rope
-from split_surgery.documents.spans import Chunk, Reader, Span, merged, pieces_of
+from split_surgery.documents.spans import Fragment, Reader, Span, pieces_of
 from split_surgery.documents.v1 import modern_type_of
 from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.blobs import Array, Blob, ChosenKernels, Record, padded
@@ -326,7 +326,7 @@ def expect(reader: Reader, item: WireField, wire_type: int, inside: str) -> None
         )
 
 
-def encode_blob(blob: Blob, like: BlobRef) -> tuple[Chunk, ...]:
+def encode_blob(blob: Blob, like: BlobRef) -> tuple[Fragment, ...]:
     """A BlobProto in the form of `like`: its dtype, the field of its numbers, and its way of storing the shape.
 
     Args:
@@ -340,18 +340,18 @@ def encode_blob(blob: Blob, like: BlobRef) -> tuple[Chunk, ...]:
     if like.number == BLOB_RAW:
         data = (tagged(BLOB_RAW_TYPE, RAW_TYPES.index(like.dtype)), *data)
     if like.legacy:
-        return merged([*(tagged(number, shape[axis]) for number, axis in BLOB_LEGACY.items()), *data])
+        return (*(tagged(number, shape[axis]) for number, axis in BLOB_LEGACY.items()), *data)
     said = tagged(BLOB_SHAPE, tagged(SHAPE_DIM, b"".join(wire.varint(size) for size in shape)))
-    return merged([*data, said] if like.number < BLOB_SHAPE else [said, *data])
+    return (*data, said) if like.number < BLOB_SHAPE else (said, *data)
 
 
 _HELD = 256 * 1024
 """Bytes of the largest blob that is held, and written in one piece, though its numbers stand in the file."""
 
 
-def _numbers(blob: Blob, like: BlobRef) -> tuple[Chunk, ...]:
+def _numbers(blob: Blob, like: BlobRef) -> tuple[Fragment, ...]:
     if type(blob) is ChosenKernels and isinstance(blob.blob, BlobRef) and blob.blob.numbers is not None:
         old, there, size = blob.blob, blob.blob.numbers, blob.count * np.dtype(blob.dtype).itemsize
         if size > _HELD and old.reader is like.reader and old.dtype == like.dtype:
             return tuple(old.range_of(there, *numbers) for numbers in blob.ranges(0, len(blob.chosen)))
-    return (np.ascontiguousarray(blob.load(), like.dtype).tobytes(),)
+    return (np.ascontiguousarray(blob.load(), like.dtype).reshape(-1).view(np.uint8).data,)

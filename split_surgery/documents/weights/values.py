@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from split_surgery.documents.weights.blobs import Array, Blob, pieces
+from split_surgery.documents.weights import blobs
+from split_surgery.documents.weights.blobs import Blob, in_parts
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,24 @@ def summary(blob: Blob) -> Summary:
     Raises:
         FileError, Unsupported: its numbers cannot be read.
     """
-    digest, squares, nan, infinite = hashlib.sha256(), 0.0, 0, 0
+    digest, nan, infinite = hashlib.sha256(), 0, 0
     low, high = math.inf, -math.inf
-    for piece in pieces(blob):
-        digest.update(np.ascontiguousarray(piece).data)
-        fine = np.isfinite(piece)
+    there = in_parts(blob)
+
+    def look(start: int, stop: int) -> _Wide:
+        nonlocal nan, infinite, low, high
+        numbers = there.part(start, stop)
+        digest.update(np.ascontiguousarray(numbers).data)
+        fine = np.isfinite(numbers)
         if not fine.all():
-            nan += int(np.isnan(piece).sum())
-            infinite += int(np.isinf(piece).sum())
-            piece = piece[fine]
-        if piece.size:
-            low, high = min(low, float(piece.min())), max(high, float(piece.max()))
-            squares += _squares(piece)
+            nan += int(np.isnan(numbers).sum())
+            infinite += int(np.isinf(numbers).sum())
+            numbers = numbers[fine]
+        if numbers.size:
+            low, high = min(low, float(numbers.min())), max(high, float(numbers.max()))
+        return _squares(numbers.astype(np.float64))
+
+    squares = float(_sums(there, look))
     some = low <= high
     return Summary(
         digest.hexdigest()[:16],
@@ -82,19 +89,39 @@ def difference(a: Blob, b: Blob) -> Difference | None:
     Raises:
         FileError, Unsupported: the numbers of one cannot be read.
     """
-    old = new = moved = largest = 0.0
-    equal = 0
-    for x, y in _side_by_side(a, b):
-        same = x.view(f"u{x.dtype.itemsize}") == y.view(f"u{y.dtype.itemsize}") if x.dtype == y.dtype else x == y
-        alike = int(np.count_nonzero(same))
-        equal += alike
-        old, new = old + _squares(x), new + _squares(y)
-        if alike < len(x):
-            steps = _steps(x, y, ~same, len(x) - alike)
-            moved += _squares(steps)
-            largest = float(np.maximum(largest, steps.max()))  # np.maximum hands NaN on
+    a, b = in_parts(a), in_parts(b)
+    moved, largest, equal = 0.0, 0.0, 0
+    steps = np.empty(
+        min(a.count, _piece(a))
+    )  # by how much the numbers of a piece differ that do; only that much is touched
+    count = 0
+
+    def look(start: int, stop: int) -> _Wide:
+        nonlocal count
+        x, y = a.part(start, stop), b.part(start, stop)
+        other = x.view(f"u{x.dtype.itemsize}") != y.view(f"u{y.dtype.itemsize}") if x.dtype == y.dtype else x != y
+        before, after = x.astype(np.float64), y.astype(np.float64)
+        many = int(np.count_nonzero(other))
+        if many:
+            with np.errstate(invalid="ignore", over="ignore"):
+                steps[count : count + many] = np.abs(after - before)[other]
+            count += many
+        return np.array((_squares(before), _squares(after)))
+
+    def step_squares(start: int, stop: int) -> _Wide:
+        return _squares(steps[start:stop])
+
+    norms = np.zeros(2)
+    for start, stop in _piece_ends(a):
+        count = 0
+        norms = norms + _pairwise(look, start, stop)
+        equal += stop - start - count
+        if count:
+            moved += float(_pairwise(step_squares, 0, count))
+            largest = float(np.maximum(largest, steps[:count].max()))  # np.maximum hands NaN on
     if equal == a.count:
         return None
+    old, new = map(float, norms)
     drift = (moved / old) ** 0.5 if old else math.inf
     return Difference(drift, (old**0.5, new**0.5), largest, equal / a.count)
 
@@ -114,50 +141,52 @@ def sums_of_squares(a: Blob, b: Blob) -> tuple[float, float]:
     Raises:
         FileError, Unsupported: the numbers of one cannot be read.
     """
-    moved = size = 0.0
-    for x, y in _side_by_side(a, b):
-        moved, size = moved + _squares(y, x), size + _squares(x)
+    a, b = in_parts(a), in_parts(b)
+
+    def look(start: int, stop: int) -> _Wide:
+        old = a.part(start, stop).astype(np.float64)
+        return np.array((_squares(b.part(start, stop).astype(np.float64) - old), _squares(old)))
+
+    moved, size = map(float, _sums(a, look) + np.zeros(2))
     return moved, size
 
 
-def _side_by_side(a: Blob, b: Blob) -> Iterator[tuple[Array, Array]]:
-    """Pieces of both, of one length each: those of another dtype are longer or shorter."""
-    theirs, rest = pieces(b), np.empty(0, b.dtype)
-    for mine in pieces(a):
-        parts = [rest] if len(rest) else []
-        while sum(map(len, parts)) < len(mine):
-            parts.append(next(theirs))
-        other = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        rest = other[len(mine) :]
-        yield mine, other[: len(mine)]
-
+_Wide = npt.NDArray[np.float64]
 
 _BLOCK = 128 * 1024
-"""Numbers worked on as float64 at a time."""
+"""Numbers that are read, and held as float64, at a time."""
 
 
-def _steps(x: Array, y: Array, chosen: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.float64]:
-    """By how much the chosen numbers of two arrays differ, of which there are `count`."""
-    found, done = np.empty(count), 0
-    for at in range(0, len(x), _BLOCK):
-        some = chosen[at : at + _BLOCK]
-        before, after = (side[at : at + _BLOCK][some].astype(np.float64) for side in (x, y))
-        with np.errstate(invalid="ignore", over="ignore"):
-            found[done : done + len(before)] = np.abs(after - before)
-        done += len(before)
-    return found
+def _sums(blob: Blob, sums: Callable[[int, int], _Wide]) -> _Wide:
+    """What `sums` gives of the numbers `start <= i < stop` of a blob, over all of them."""
+    total = np.zeros(())
+    for start, stop in _piece_ends(blob):
+        total = total + _pairwise(sums, start, stop)
+    return total
 
 
-def _squares(numbers: Array, less: Array | None = None) -> float:
-    """The sum of the squares of numbers, or of what they are above others, in float64.
+def _piece_ends(blob: Blob) -> Iterator[tuple[int, int]]:
+    """Where the pieces of a blob begin and end, whose sums are added one after the other."""
+    if not blob.count:
+        blob.load()  # says so, where there should be numbers
+    for start in range(0, blob.count, _piece(blob)):
+        yield start, min(blob.count, start + _piece(blob))
 
-    Long arrays are halved where numpy's own pairwise sum halves them, so that the sum is that of the whole to the last bit.
-    """
-    if len(numbers) > _BLOCK:
-        half = len(numbers) // 2 - len(numbers) // 2 % 8
-        sides = (slice(0, half), slice(half, None))
-        first, second = (_squares(numbers[side], None if less is None else less[side]) for side in sides)
-        return first + second
+
+def _piece(blob: Blob) -> int:
+    return blobs.PIECE // np.dtype(blob.dtype).itemsize
+
+
+def _pairwise(sums: Callable[[int, int], _Wide], start: int, stop: int) -> _Wide:
+    """The same over one piece, of few numbers at a time: halved where numpy's own pairwise sum halves what it adds, so that the sum is
+    what numpy says of the whole piece, to the last bit."""
+    if stop - start <= _BLOCK:
+        return sums(start, stop)
+    half = (stop - start) // 2
+    middle = start + half - half % 8
+    return _pairwise(sums, start, middle) + _pairwise(sums, middle, stop)
+
+
+def _squares(numbers: _Wide) -> _Wide:
     with np.errstate(invalid="ignore", over="ignore"):
-        wide = numbers.astype(np.float64)
-        return float(np.square(wide if less is None else wide - less.astype(np.float64)).sum())
+        return np.asarray(np.square(numbers).sum())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from split_surgery.documents.spans import Chunk, Reader, chunk_size
+from split_surgery.documents.spans import Fragment, Reader, chunk_size
 from split_surgery.errors import BytePlace, FileError
 
 VARINT, FIXED64, LENGTH, GROUP, END_GROUP, FIXED32 = range(6)
@@ -134,7 +134,7 @@ def tagged(number: int, value: int | bytes) -> bytes:
     return varint(number << 3 | LENGTH) + varint(len(value)) + value
 
 
-def wrapped(number: int, chunks: Iterable[Chunk]) -> tuple[Chunk, ...]:
-    """A field that holds these chunks, with their length before them."""
-    held = tuple(chunks)
+def wrapped(number: int, fragments: Iterable[Fragment]) -> tuple[Fragment, ...]:
+    """A field that holds these, with their length before them."""
+    held = tuple(fragments)
     return (varint(number << 3 | LENGTH) + varint(sum(map(chunk_size, held))), *held)
