@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar, Union
 
 import numpy as np
@@ -75,32 +76,47 @@ def by_windows(fold: Callable[[ChannelWindow], Folded], numbers: int) -> Iterato
         yield window.channels(found.channels), found
 
 
+class Candidates:
+    """The layers of one phase that blocks may consist of, by the blobs that they make: found once for all blocks."""
+
+    def __init__(self, layers: Sequence[Layer], trusted: frozenset[str] = frozenset()) -> None:
+        """trusted: names of fork fields that leave a convolution linear."""
+        self.layers, self.trust = tuple(layers), Trust(trusted)
+        self.in_place = {blob: layer for layer in layers for blob in layer.tops if blob in layer.bottoms}
+        self.makers = {
+            blob: (layer, layer.bottoms) for layer in layers for blob in layer.tops if blob not in layer.bottoms
+        }
+
+    @cached_property
+    def understood(self) -> bool:
+        """Raises: Unsupported, where a convolution says something that may make it another thing."""
+        for layer in self.layers:
+            if layer.type == "Convolution":
+                check_understood(layer, self.trust)
+        return True
+
+
 def fold_block(
-    net: Net, layers: Sequence[Layer], weights: Weights, bottom: str, top: str, trusted: frozenset[str] = frozenset(),
-    window: ChannelWindow = WHOLE,
+    net: Net, candidates: Candidates, weights: Weights, bottom: str, top: str, window: ChannelWindow = WHOLE
 ) -> Folded:  # fmt: skip
     """Compose the layers that lead from `bottom` to `top`.
 
     Args:
-        net: the net they are part of. layers: those that may belong to the block, of one phase.
-        trusted: names of fork fields that leave a convolution linear.
+        net: the net they are part of. candidates: those that may belong to the block.
         window: which channels of the bottom to look at.
 
     Raises:
         NotFoldable, Unsupported: something in between is not linear, or not understood, or does not slide like the rest.
         FileError: something has no weights, or weights that do not fit.
     """
-    trust = Trust(trusted)
-    for layer in layers:
-        if layer.type == "Convolution":
-            check_understood(layer, trust)
-    in_place = {blob: layer for layer in layers for blob in layer.tops if blob in layer.bottoms}
-    makers = {blob: (layer, layer.bottoms) for layer in layers for blob in layer.tops if blob not in layer.bottoms}
-    walk = _Walk(net, weights, makers, bottom, trust, window)
+    assert candidates.understood
+    walk = _Walk(net, weights, candidates.makers, bottom, candidates.trust, window)
     found = walk.value(top)
-    for blob, layer in in_place.items():
-        if (blob in walk.done and blob != top) or blob == bottom:  # on the top itself it comes after the block
-            layer.leave("works in place inside the block, and is not linear")
+    for blob in walk.done:
+        if blob in candidates.in_place and (
+            blob != top or blob == bottom
+        ):  # on the top itself it comes after the block
+            candidates.in_place[blob].leave("works in place inside the block, and is not linear")
     if not isinstance(found, _Found) or found.over != IMAGE:
         raise NotFoldable(f'"{top}" does not come from a convolution on "{bottom}"', FilePlace(weights.name))
     return Folded(found.map, found.channels, frozenset(walk.used))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -55,9 +56,10 @@ def edited_text(text: Prototxt, nets: Sequence[NetFlows], done: Sequence[Collaps
             splices += splice_layer(layer, edit)
             allowed.append(layer.span)
         gone = [layer for layer in one.net.layers if layer.name in members and layer not in own]
+        spans = sorted(layer.span for layer in gone)
         for out in removals(gone):
             splices.append(out)
-            allowed.append(_taken_out(text.document.data, out, gone))
+            allowed.append(_taken_out(text.document.data, out, spans))
     prove_extent(splices, allowed, text.document.name)
     edited = text.edited(splices)
     for one, again, own in zip(nets, edited.nets, edits):
@@ -68,13 +70,14 @@ def edited_text(text: Prototxt, nets: Sequence[NetFlows], done: Sequence[Collaps
     return edited
 
 
-def _taken_out(data: bytes, out: Splice, gone: Sequence[Layer]) -> Span:
-    """What a splice takes out, which must be one of the layers that go, or white space.
+def _taken_out(data: bytes, out: Splice, gone: Sequence[Span]) -> Span:
+    """What a splice takes out, which must be one of the layers that go (their spans, in order), or white space.
 
     Raises:
         Defect: it would take more.
     """
-    inside = [layer.span for layer in gone if out.start < layer.span.stop and layer.span.start < out.stop]
+    first = bisect_right(gone, out.start, key=lambda span: span.stop)
+    inside = gone[first : bisect_left(gone, out.stop, key=lambda span: span.start)]
     (span,) = inside or [Span(out.stop, out.stop)]
     if (data[out.start : span.start] + data[span.stop : out.stop]).strip(b" \t\r\n,"):
         raise Defect(f"taking out layers would take more than them, at byte {out.start}")

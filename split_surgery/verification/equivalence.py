@@ -6,7 +6,7 @@ Works from the files alone and sees neither plan nor recipe, so it also judges n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,7 +21,7 @@ from split_surgery.documents.weights.blobs import Record, Weights, same_shape
 from split_surgery.documents.weights.records import left_out, meant, same_record
 from split_surgery.documents.weights.values import sums_of_squares
 from split_surgery.errors import FileError, NotFoldable, SurgeryError
-from split_surgery.folding.compose import Folded, by_windows, fold_block, fold_group
+from split_surgery.folding.compose import Candidates, Folded, by_windows, fold_block, fold_group
 from split_surgery.folding.linear import Trust, convolution, inner_product, is_linear
 from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide, embedded
 from split_surgery.verification.same_layers import StandIn, stand_ins
@@ -100,7 +100,12 @@ def split_blocks(
     gone = dict.fromkeys(layer.name for layer in base.convolutions() if not derived.named(layer.name))
     old_names = {layer.name for layer in base.layers}
     new = [layer for layer in derived.layers if layer.name not in old_names]
-    found = [_block(held, base.named(name), new, states) for name in gone]
+    present: dict[tuple[int, ...], Candidates] = {}  # by places in `new`
+    found_in: dict[State, Candidates] = {}
+    for state in states:
+        there = tuple(at for at, layer in enumerate(new) if layer.in_state(state))
+        found_in[state] = present.setdefault(there, Candidates([new[at] for at in there], trusted))
+    found = [_block(held, base.named(name), found_in) for name in gone]
     # What cannot be a block of the derived net may be part of what was folded.
     sound = [block for block in found if not block.fault]
     folded = _folded_blocks(held, states, {block.layer for block in sound})
@@ -171,32 +176,29 @@ class _Held:
         return all(same_record(self.base_weights, self.weights, *pair) for pair in zip(*records) if _readable(*pair))
 
 
-def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: list[State]) -> Block:
+def _block(held: _Held, twins: list[Layer], found_in: Mapping[State, Candidates]) -> Block:
     cases = {}
-    for state in states:
+    for state, candidates in found_in.items():
         for old in twins:
             if old.in_state(state):
-                there = tuple(index for index, layer in enumerate(new_layers) if layer.in_state(state))
-                cases[old.bottoms, old.tops, there] = old
+                cases[old.bottoms, old.tops, candidates] = old
     if not cases:
         twins[0].fail("has gone, and no phase or stage had it")
     try:
-        folded = [
-            _held_against(held, old, [new_layers[index] for index in there]) for (_, _, there), old in cases.items()
-        ]
+        folded = [_held_against(held, old, candidates) for (_, _, candidates), old in cases.items()]
     except (FileError, NotFoldable) as error:  # a blob that is missing is what coverage is there to tell
-        members = tuple(sorted({layer.name for layer in new_layers}))
+        members = tuple(sorted({layer.name for one in found_in.values() for layer in one.layers}))
         return Block(twins[0].name, members, False, math.nan, math.nan, str(error))
     return max(folded, key=lambda block: (not block.exact, block.drift))
 
 
-def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
+def _held_against(held: _Held, old: Layer, candidates: Candidates) -> Block:
     if len(old.bottoms) != 1 or len(old.tops) != 1:
         old.fail("has gone, and a layer with several bottoms or tops cannot be held against a block")
     was = convolution(held.base, held.base_weights, old)
 
     def fold(window: ChannelWindow) -> Folded:
-        folded = fold_block(held.derived, new_layers, held.weights, old.bottoms[0], old.tops[0], held.trusted, window)
+        folded = fold_block(held.derived, candidates, held.weights, old.bottoms[0], old.tops[0], window)
         if (folded.map.group, folded.map.bias_term) != (was.group, was.bias_term):
             old.fail("the block in its place has another geometry")
         return folded

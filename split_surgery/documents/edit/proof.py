@@ -7,7 +7,9 @@ beyond the layer. A disagreement is a defect of this program.
 
 from __future__ import annotations
 
+import itertools
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,8 +28,11 @@ from split_surgery.errors import Defect
 
 def prove_extent(splices: Sequence[Splice], allowed: Sequence[Span], what: str) -> None:
     """Raises: Defect, where a splice reaches beyond the spans it may touch."""
+    spans = sorted(allowed)
+    starts = [span.start for span in spans]
+    reach = [-1, *itertools.accumulate((span.stop for span in spans), max)]  # of those that start no later
     for splice in splices:
-        if not any(span.start <= splice.start and splice.stop <= span.stop for span in allowed):
+        if splice.stop > reach[bisect_right(starts, splice.start)]:
             raise Defect(f"an edit of the {what} reaches bytes {splice.start}..{splice.stop}, outside the layer")
 
 
