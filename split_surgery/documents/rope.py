@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from split_surgery.documents.spans import Chunk, Reader, Span, Splice, splice_chunks
+from split_surgery.documents.spans import Chunk, Reader, Span, Splice, chunk_size, splice_chunks
 
 
 class Rope:
@@ -17,7 +17,7 @@ class Rope:
         self.chunks: Sequence[Chunk] = [Span(0, base.size)] if chunks is None else chunks
         self._starts = [0]
         for chunk in self.chunks:
-            self._starts.append(self._starts[-1] + _length(chunk))
+            self._starts.append(self._starts[-1] + chunk_size(chunk))
         self.size = self._starts[-1]
 
     def read(self, start: int, stop: int) -> bytes:
@@ -45,7 +45,3 @@ class Rope:
             else:
                 yield Span(chunk.start + start - first, chunk.start + end - first)
             start, at = end, at + 1
-
-
-def _length(chunk: Chunk) -> int:
-    return len(chunk) if isinstance(chunk, bytes) else chunk.stop - chunk.start

@@ -14,13 +14,14 @@ from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of
 from split_surgery.documents.net.split_blocks import Region
-from split_surgery.documents.weights.blobs import Array, Weights
+from split_surgery.documents.weights.blobs import Array, Held, Weights, all_finite
 from split_surgery.errors import NotFoldable
-from split_surgery.folding.compose import JOINED, CheckSize, fold_group
+from split_surgery.folding.compose import JOINED, CheckSize, Folded, by_windows, fold_group
+from split_surgery.folding.gathered import Gathered
 from split_surgery.folding.linear import Trust, flag
-from split_surgery.folding.probe import prove_fold
+from split_surgery.folding.probe import Probe
 from split_surgery.kernels.dense import grouped
-from split_surgery.kernels.linear_maps import LinearMap, Slide
+from split_surgery.kernels.linear_maps import ChannelWindow, Slide, largest_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def collapse(
         FileError: the files are damaged.
         Defect: the fold does not compute what the layers did.
     """
-    found: LinearMap | None = None
+    found: Gathered | None = None
     done: set[tuple[Layer, ...]] = set()
     anchors: dict[Layer, tuple[str, str]] = {}  # what each reads and makes
     if region.name != region.anchor and weights.named(region.name) and region.name not in region.layers:
@@ -77,31 +78,45 @@ def collapse(
             done.add(layers)
             if not allow_larger:
                 trust = replace(trust, most=_most(text.net, weights, region))
-            with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
-                check = None if allow_larger else _growth_check(texts, weights, region)
-                now = _composed(text, weights, flow, places, bottom, last, trust, check)
-            if not (np.isfinite(now.weight).all() and np.isfinite(now.bias).all()):
-                raise NotFoldable("its weights hold NaN or infinity")
-            if found is not None and not _same(now, found):
+            check = None if allow_larger else _growth_check(texts, weights, region)
+            now = _composed(text, weights, flow, region, bottom, trust, check)
+            if found is not None and not now.same_as(found):
                 raise NotFoldable("it computes something else in another phase or file")
             found = now
-            flat = flow.layers[flow.places[region.anchor]].type == "InnerProduct"
-            prove_fold(flow, places, bottom, last, _Blobs(text.net, weights).load, now, flat)
     assert found is not None  # a region is found in a flow
     return _stored(texts, weights, region, found, allow_larger)
 
 
 def _composed(
-    text: NetFlows, weights: Weights, flow: Flow, places: Sequence[int], bottom: Value, last: int, trust: Trust,
-    check_size: CheckSize | None,
-) -> LinearMap:  # fmt: skip
-    """The map of a region in one flow; why there is none says in which phase, where the net has several."""
+    text: NetFlows, weights: Weights, flow: Flow, region: Region, bottom: Value, trust: Trust, check_size: CheckSize | None
+) -> Gathered:  # fmt: skip
+    """The map of a region in one flow, proven by another route; why there is none says in which phase, where the net has several."""
+    places, last, anchor = region.places(flow), flow.places[region.last], flow.layers[flow.places[region.anchor]]
+    like = blob_of(text.net, weights, anchor, 0)
+    numbers = sum(_parameters(text.net, weights, name) for name in region.layers)
+    gathered: Gathered | None = None
+    probe: Probe | None = None
+
+    def fold(window: ChannelWindow) -> Folded:
+        with np.errstate(over="ignore", invalid="ignore"):  # asked about in Gathered
+            return fold_group(text.net, weights, flow, places, bottom, last, trust, check_size, window)
+
     try:
-        return fold_group(text.net, weights, flow, places, bottom, last, trust, check_size)
+        for channels, folded in by_windows(fold, numbers):
+            assert like is not None  # it was folded
+            gathered = gathered or Gathered.begun(folded, like.dtype)
+            gathered.add(channels, folded.map)
+            blobs, flat = _Blobs(text.net, weights).load, anchor.type == "InnerProduct"
+            probe = probe or Probe(flow, places, bottom, last, blobs, folded.map.slide, folded.channels, flat)
+            probe.add(channels, folded.map)
     except NotFoldable as error:
         if error.layer is not None and len(text.net.named(error.layer)) > 1:
             raise NotFoldable(f"{error.reason}, {flow.state.said}", error.place, layer=error.layer) from error
         raise
+    assert gathered is not None  # there is a window
+    assert probe is not None
+    probe.prove(gathered.map.bias)
+    return gathered
 
 
 def _check_members(text: NetFlows, flow: Flow, region: Region) -> None:
@@ -116,10 +131,6 @@ def _check_members(text: NetFlows, flow: Flow, region: Region) -> None:
             raise NotFoldable(f'"{name}" has a loss_weight')
     if region.name not in region.layers and text.net.named(region.name):
         raise NotFoldable(f'another layer is called "{region.name}" already')
-
-
-def _same(a: LinearMap, b: LinearMap) -> bool:
-    return (a.slide, a.weight.tobytes(), a.bias.tobytes()) == (b.slide, b.weight.tobytes(), b.bias.tobytes())
 
 
 @dataclass(frozen=True)
@@ -146,7 +157,7 @@ def _check_order(flow: Flow, region: Region, places: Sequence[int], bottom: Valu
 
 
 def _stored(
-    texts: Sequence[NetFlows], weights: Weights, region: Region, found: LinearMap, allow_larger: bool
+    texts: Sequence[NetFlows], weights: Weights, region: Region, found: Gathered, allow_larger: bool
 ) -> Collapsed:
     """The layer as the files will hold it.
 
@@ -157,37 +168,30 @@ def _stored(
     anchor = net.named(region.anchor)[0]
     like = blob_of(net, weights, anchor, 0)
     assert like is not None  # it was folded
-    group = 1
+    group, whole = 1, found.map
     if anchor.type == "InnerProduct":
-        weight = found.weight[:, :, 0, 0]
+        weight = whole.weight[:, :, 0, 0]
         weight = weight.T if flag(anchor, "transpose", default=False) else weight
         has_bias = flag(anchor, "bias_term", default=True)
     else:
-        parts = grouped(found.weight, anchor.geometry().group)
-        group = anchor.geometry().group if parts is not None else 1
-        weight, has_bias = (found.weight if parts is None else parts), anchor.geometry().bias_term
+        # What is zero between groups must have been so before it was rounded.
+        apart = grouped(found.linked.astype(np.float32), anchor.geometry().group) is not None
+        group = anchor.geometry().group if apart else 1
+        parts = grouped(whole.weight, group)
+        assert parts is not None
+        weight, has_bias = parts, anchor.geometry().bias_term
     with np.errstate(over="ignore"):
         stored = np.ascontiguousarray(weight, like.dtype)
-        bias = np.ascontiguousarray(found.bias, like.dtype) if has_bias or found.bias.any() else None
-    if not (np.isfinite(stored).all() and (bias is None or np.isfinite(bias).all())):
+        bias = np.ascontiguousarray(whole.bias, like.dtype) if has_bias or whole.bias.any() else None
+    if not (all_finite(Held(stored, 0, "")) and (bias is None or np.isfinite(bias).all())):
         raise NotFoldable(f"its numbers overflow {stored.dtype.name}")
     before = sum(_parameters(net, weights, name) for name in region.layers)
     after = stored.size + (bias.size if bias is not None else 0)
     if not allow_larger:
         _check_grown(texts, weights, region, before, after, stored.size)
-    largest = float(np.abs(stored).max()) if stored.size else 0.0
-    return Collapsed(
-        region,
-        found.slide,
-        stored,
-        bias,
-        len(found.weight),
-        group,
-        before,
-        after,
-        found.error(np.finfo(stored.dtype)),
-        largest,
-    )
+    largest = largest_of(stored)
+    error = whole.error(np.finfo(stored.dtype), found.largest)
+    return Collapsed(region, whole.slide, stored, bias, len(whole.weight), group, before, after, error, largest)
 
 
 def _check_grown(

@@ -6,8 +6,9 @@ convolution. Layers are understood by what they are: neither a plan nor a recipe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar, Union
 
 import numpy as np
@@ -28,7 +29,9 @@ from split_surgery.folding.linear import (
     inner_product,
 )
 from split_surgery.kernels.linear_maps import (
+    WHOLE,
     ChannelMap,
+    ChannelWindow,
     LinearMap,
     NotExact,
     Slide,
@@ -58,56 +61,91 @@ IMAGE, VECTOR = "convolution", "InnerProduct"
 
 @dataclass(frozen=True)
 class Folded:
-    """A block as one convolution, and the names of the layers that it consists of."""
+    """A group of layers as one map.
+
+    Attributes:
+        map: seen through a window. channels: that it takes in all. layers: names of those that it consists of.
+    """
 
     map: LinearMap
+    channels: int
     layers: frozenset[str]
 
 
+AT_ONCE = 128 * 1024
+"""Numbers of a large map that are composed at a time: what a window holds is a few times these, in float64."""
+
+
+def by_windows(fold: Callable[[ChannelWindow], Folded], numbers: int) -> Iterator[tuple[slice, Folded]]:
+    """A map of about so many numbers a window after the other, each with the channels that it is of."""
+    count = max(1, -(-numbers // AT_ONCE))
+    for window in (ChannelWindow(at, count) for at in range(count)):
+        found = fold(window)
+        yield window.channels(found.channels), found
+
+
+class Candidates:
+    """The layers of one phase that blocks may consist of, by the blobs that they make: found once for all blocks."""
+
+    def __init__(self, layers: Sequence[Layer], trusted: frozenset[str] = frozenset()) -> None:
+        """trusted: names of fork fields that leave a convolution linear."""
+        self.layers, self.trust = tuple(layers), Trust(trusted)
+        self.in_place = {blob: layer for layer in layers for blob in layer.tops if blob in layer.bottoms}
+        self.makers = {
+            blob: (layer, layer.bottoms) for layer in layers for blob in layer.tops if blob not in layer.bottoms
+        }
+
+    @cached_property
+    def understood(self) -> bool:
+        """Raises: Unsupported, where a convolution says something that may make it another thing."""
+        for layer in self.layers:
+            if layer.type == "Convolution":
+                check_understood(layer, self.trust)
+        return True
+
+
 def fold_block(
-    net: Net, layers: Sequence[Layer], weights: Weights, bottom: str, top: str, trusted: frozenset[str] = frozenset()
-) -> Folded:
+    net: Net, candidates: Candidates, weights: Weights, bottom: str, top: str, window: ChannelWindow = WHOLE
+) -> Folded:  # fmt: skip
     """Compose the layers that lead from `bottom` to `top`.
 
     Args:
-        net: the net they are part of. layers: those that may belong to the block, of one phase.
-        trusted: names of fork fields that leave a convolution linear.
+        net: the net they are part of. candidates: those that may belong to the block.
+        window: which channels of the bottom to look at.
 
     Raises:
         NotFoldable, Unsupported: something in between is not linear, or not understood, or does not slide like the rest.
         FileError: something has no weights, or weights that do not fit.
     """
-    trust = Trust(trusted)
-    for layer in layers:
-        if layer.type == "Convolution":
-            check_understood(layer, trust)
-    in_place = {blob: layer for layer in layers for blob in layer.tops if blob in layer.bottoms}
-    makers = {blob: (layer, layer.bottoms) for layer in layers for blob in layer.tops if blob not in layer.bottoms}
-    walk = _Walk(net, weights, makers, bottom, trust)
+    assert candidates.understood
+    walk = _Walk(net, weights, candidates.makers, bottom, candidates.trust, window)
     found = walk.value(top)
-    for blob, layer in in_place.items():
-        if (blob in walk.done and blob != top) or blob == bottom:  # on the top itself it comes after the block
-            layer.leave("works in place inside the block, and is not linear")
+    for blob in walk.done:
+        if blob in candidates.in_place and (
+            blob != top or blob == bottom
+        ):  # on the top itself it comes after the block
+            candidates.in_place[blob].leave("works in place inside the block, and is not linear")
     if not isinstance(found, _Found) or found.over != IMAGE:
         raise NotFoldable(f'"{top}" does not come from a convolution on "{bottom}"', FilePlace(weights.name))
-    return Folded(found.map, frozenset(walk.used))
+    return Folded(found.map, found.channels, frozenset(walk.used))
 
 
 def fold_group(
     net: Net, weights: Weights, flow: Flow, group: Sequence[int], bottom: Value, last: int, trust: Trust,
-    check_size: CheckSize | None = None,
-) -> LinearMap:  # fmt: skip
+    check_size: CheckSize | None = None, window: ChannelWindow = WHOLE,
+) -> Folded:  # fmt: skip
     """Compose a closed group of a flow's layers (places in it), from the value it reads to the top of its `last`.
 
     Args:
         check_size: is told what the whole will be like before the product that makes it, and may raise.
+        window: which channels of the bottom to look at.
 
     Raises:
         NotFoldable, Unsupported: a layer is not linear, or not understood; or the whole is not exact.
         FileError: a layer has no weights, or weights that do not fit.
     """
     makers = {value: (flow.layers[at], flow.reads[at]) for at in group for value in flow.makes[at]}
-    walk = _Walk(net, weights, makers, bottom, trust)
+    walk = _Walk(net, weights, makers, bottom, trust, window)
     top = flow.makes[last][0]
     if check_size is not None:
         end = top
@@ -121,14 +159,15 @@ def fold_group(
     found = walk.value(top)
     if not isinstance(found, _Found):
         flow.layers[last].leave("has neither a convolution nor an InnerProduct before it")
-    return found.map
+    return Folded(found.map, found.channels, frozenset(walk.used))
 
 
 class _Found(NamedTuple):
-    """The map from the bottom to a value, and what it reads at once."""
+    """The map from the bottom to a value seen through a window, what it reads at once, and how many channels it takes in all."""
 
     map: LinearMap
     over: str
+    channels: int
 
 
 _Part = Union[_Found, ChannelMap, None]
@@ -145,12 +184,14 @@ class _Walk(Generic[_Key]):
         makers: Mapping[_Key, tuple[Layer, tuple[_Key, ...]]],
         bottom: _Key,
         trust: Trust,
+        window: ChannelWindow,
     ) -> None:
         self.net = net
         self.weights = weights
         self.makers = makers
         self.bottom = bottom
         self.trust = trust
+        self.window = window
         self.used: set[str] = set()
         self.done: dict[_Key, _Part] = {bottom: None}
         self.open: set[_Key] = set()
@@ -201,12 +242,12 @@ class _Walk(Generic[_Key]):
         else:
             return self._by_channel(layer, before)
         if before is None:
-            return _Found(own, over)
+            return self._seen(own, over)
         if isinstance(before, ChannelMap):
             # The pixels of a channel are all treated alike, so an InnerProduct may read more than there are channels.
             if over == IMAGE or own.weight.shape[1] % len(before.scale):
                 self._check_channels(layer, own.weight.shape[1], len(before.scale))
-            return _Found(after_channels(own, before), over)
+            return self._seen(after_channels(own, before), over)
         if before.over != over:
             layer.leave(
                 f"is {'an' if over == VECTOR else 'a'} {over} after {'an' if over == IMAGE else 'a'} {before.over}"
@@ -214,15 +255,20 @@ class _Walk(Generic[_Key]):
         self._check_channels(layer, own.weight.shape[1], len(before.map.weight))
         if last and self.check_size is not None:
             check_exact(own, before.map)
-            self.check_size(connected(own, before.map), slide_after(own.slide, before.map.slide))
-        return _Found(after(own, before.map), over)
+            pattern = np.zeros((len(own.weight), before.channels), bool)  # outside the window nothing is known
+            pattern[:, self.window.channels(before.channels)] = connected(own, before.map)
+            self.check_size(pattern, slide_after(own.slide, before.map.slide))
+        return _Found(after(own, before.map), over, before.channels)
+
+    def _seen(self, whole: LinearMap, over: str) -> _Found:
+        return _Found(whole.seen_through(self.window), over, whole.weight.shape[1])
 
     def _by_channel(self, layer: Layer, before: _Part) -> _Part:
         scale, shift = by_channel(self.net, self.weights, layer, self.trust)
         channels = len(shift if scale is None else scale)  # type: ignore[arg-type]  # one of them is there
         if isinstance(before, _Found):
             self._check_channels(layer, channels, len(before.map.weight))
-            return _Found(scaled(scale, shift, before.map), before.over)
+            return before._replace(map=scaled(scale, shift, before.map))
         start = before if before is not None else ChannelMap(np.ones(channels), np.zeros(channels), 0)
         self._check_channels(layer, channels, len(start.scale))
         return start.then(scale, shift)
@@ -231,24 +277,24 @@ class _Walk(Generic[_Key]):
         kinds = {found.over for found in inner if isinstance(found, _Found)}
         if len(kinds) != 1:
             layer.leave("joins blobs that are not all made of one, by convolutions or by InnerProducts alone")
-        (first, *_) = (found.map for found in inner if isinstance(found, _Found))
-        maps = [
-            found.map if isinstance(found, _Found)
-            else found.written_out() if found is not None
-            else unchanged(first.weight.shape[1])
+        (first, *_) = (found for found in inner if isinstance(found, _Found))
+        parts = [
+            found if isinstance(found, _Found)
+            else self._seen(found.written_out() if found is not None else unchanged(first.channels), first.over)
             for found in inner
         ]  # fmt: skip
-        size = joined_size(maps)
+        maps = [found.map for found in parts]
+        size = joined_size(maps, max(found.channels for found in parts))
         if self.trust.most is not None and size > self.trust.most:
             layer.leave(f"it would grow: its bottoms in one kernel have {size:,} numbers (--allow-larger folds it)")
-        for each in maps:
-            if each.weight.shape[1] != first.weight.shape[1]:
-                layer.fail(f"its bottoms take {first.weight.shape[1]} and {each.weight.shape[1]} channels of one blob")
+        for each in parts:
+            if each.channels != first.channels:
+                layer.fail(f"its bottoms take {first.channels} and {each.channels} channels of one blob")
         if layer.type == "Concat":
-            return _Found(stacked(maps), kinds.pop())
-        for each in maps:
-            self._check_channels(layer, len(maps[0].weight), len(each.weight))
-        return _Found(summed(maps, coefficients(layer)), kinds.pop())
+            return first._replace(map=stacked(maps))
+        for one in maps:
+            self._check_channels(layer, len(maps[0].weight), len(one.weight))
+        return first._replace(map=summed(maps, coefficients(layer)))
 
     def _check_channels(self, layer: Layer, channels: int, before: int) -> None:
         if channels != before:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from split_surgery.documents.edit.layer_edit import LayerEdit
 from split_surgery.documents.edit.layer_record import encode_record
 from split_surgery.documents.edit.layer_text import removals, splice_layer
-from split_surgery.documents.edit.proof import prove_extent, prove_records, prove_text
+from split_surgery.documents.edit.proof import old_record, prove_extent, prove_records, prove_text
 from split_surgery.documents.net.flow import Flow, NetFlows, Value
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.spans import Span, Splice
-from split_surgery.documents.weights.blobs import Array, Record, Weights
+from split_surgery.documents.weights.blobs import Held, Record, Weights
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.errors import Defect
 from split_surgery.folding.collapse import Collapsed, edit_of
@@ -55,9 +56,10 @@ def edited_text(text: Prototxt, nets: Sequence[NetFlows], done: Sequence[Collaps
             splices += splice_layer(layer, edit)
             allowed.append(layer.span)
         gone = [layer for layer in one.net.layers if layer.name in members and layer not in own]
+        spans = sorted(layer.span for layer in gone)
         for out in removals(gone):
             splices.append(out)
-            allowed.append(_taken_out(text.document.data, out, gone))
+            allowed.append(_taken_out(text.document.data, out, spans))
     prove_extent(splices, allowed, text.document.name)
     edited = text.edited(splices)
     for one, again, own in zip(nets, edited.nets, edits):
@@ -68,13 +70,14 @@ def edited_text(text: Prototxt, nets: Sequence[NetFlows], done: Sequence[Collaps
     return edited
 
 
-def _taken_out(data: bytes, out: Splice, gone: Sequence[Layer]) -> Span:
-    """What a splice takes out, which must be one of the layers that go, or white space.
+def _taken_out(data: bytes, out: Splice, gone: Sequence[Span]) -> Span:
+    """What a splice takes out, which must be one of the layers that go (their spans, in order), or white space.
 
     Raises:
         Defect: it would take more.
     """
-    inside = [layer.span for layer in gone if out.start < layer.span.stop and layer.span.start < out.stop]
+    first = bisect_right(gone, out.start, key=lambda span: span.stop)
+    inside = gone[first : bisect_left(gone, out.stop, key=lambda span: span.start)]
     (span,) = inside or [Span(out.stop, out.stop)]
     if (data[out.start : span.start] + data[span.stop : out.stop]).strip(b" \t\r\n,"):
         raise Defect(f"taking out layers would take more than them, at byte {out.start}")
@@ -151,15 +154,16 @@ def record_changes(
 
 
 def _anchor_change(collapsed: Collapsed, edit: LayerEdit, record: Record) -> RecordChange:
-    blobs: tuple[Array, ...] = (collapsed.weight,) if collapsed.bias is None else (collapsed.weight, collapsed.bias)
+    arrays = (collapsed.weight,) if collapsed.bias is None else (collapsed.weight, collapsed.bias)
+    blobs = tuple(Held(array, index, "") for index, array in enumerate(arrays))
     added = (1,) if edit.drops and "bias_term" in edit.drops else ()
     if not isinstance(record, LayerRecord):
         return RecordChange(record, [edit], [blobs], [], added)
     edit = replace(edit, v1=record.v1)
-    data = encode_record(record.reader, record, edit, blobs)
-    splices = [Splice(*record.span, data)]
+    before = old_record(record)
+    splices = [Splice(*record.span, encode_record(record.reader, record, edit, blobs))]
     prove_extent(splices, [record.span], "weights")
-    prove_records([data], record.reader.read(*record.span), [edit], [blobs])
+    prove_records(splices, record.reader, before, [edit], [blobs])
     return RecordChange(record, [edit], [blobs], splices)
 
 

@@ -14,7 +14,7 @@ from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer import Layer
 from split_surgery.errors import Defect, NotFoldable
 from split_surgery.kernels.dense import Array
-from split_surgery.kernels.linear_maps import LinearMap
+from split_surgery.kernels.linear_maps import LinearMap, Slide
 
 Image = npt.NDArray[np.float64]
 """(channels, height, width)."""
@@ -30,45 +30,65 @@ _ROWS = 256
 """Rows of a large matrix that are held as float64 at a time."""
 
 
-def prove_fold(
-    flow: Flow, group: Sequence[int], bottom: Value, last: int, blobs: Blobs, map: LinearMap, flat: bool
-) -> None:
-    """Run a group of layers, and the map that it was folded into, on one small image.
+class Probe:
+    """One small image, what a group of layers makes of it, and what the map that they were folded into does, window by window."""
 
-    Args:
-        flat: whether the map is an InnerProduct's, which reads the whole image.
+    def __init__(
+        self, flow: Flow, group: Sequence[int], bottom: Value, last: int, blobs: Blobs, slide: Slide, channels: int, flat: bool
+    ) -> None:  # fmt: skip
+        """Run the layers.
 
-    Raises:
-        NotFoldable: the numbers are too large for that.
-        Defect: they do not agree.
-    """
-    slide, numbers = map.slide, map.weight.shape[1]
-    channels = _channels(flow, group, bottom, blobs) if flat else None
-    draw = np.random.RandomState(0)
-    values: dict[Value, _Bounded] = {}
-    for more in np.ndindex(*slide.stride):  # where a sum's bottoms agree in size for some images only
-        reach = [slide.dilation[i] * (slide.kernel[i] - 1) + 1 - 2 * slide.pad[i] for i in (0, 1)]
-        sizes = [max(reach[i], 1) + 2 * slide.stride[i] + more[i] for i in (0, 1)]
-        shape = (channels or numbers, numbers // (channels or numbers), 1) if flat else (numbers, *sizes)
-        image = draw.standard_normal(shape)
-        values = {bottom: (image, np.abs(image))}
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
-                for at in sorted(group):
-                    read = [values[value] for value in flow.reads[at]]
-                    values[flow.makes[at][0]] = _run(flow.layers[at], read, blobs)
-            break
-        except _SizesDiffer:
-            continue
-    else:
-        raise Defect(f'"{flow.layers[last].name}": no image was found that its layers agree on')
-    wanted, scale = values[flow.makes[last][0]]
-    if not np.isfinite(scale).all():
-        raise NotFoldable("its numbers are so large that what the layers compute overflows")
-    given = image.reshape(-1, 1, 1) if flat else image
-    found = convolve(given, map.weight, slide.stride, slide.pad, slide.dilation) + map.bias[:, None, None]
-    if found.shape != wanted.shape or not (np.abs(found - wanted) <= TOLERANCE * (1 + scale)).all():
-        raise Defect(f'folding the layers before "{flow.layers[last].name}" changed what they compute')
+        Args:
+            slide, channels: how the map slides, and how many channels it takes.
+            flat: whether it is an InnerProduct's, which reads the whole image.
+
+        Raises:
+            Defect: no image was found that the layers agree on.
+        """
+        self.name, self.slide = flow.layers[last].name, slide
+        split = _channels(flow, group, bottom, blobs) if flat else None
+        draw = np.random.RandomState(0)
+        values: dict[Value, _Bounded] = {}
+        for more in np.ndindex(*slide.stride):  # where a sum's bottoms agree in size for some images only
+            reach = [slide.dilation[i] * (slide.kernel[i] - 1) + 1 - 2 * slide.pad[i] for i in (0, 1)]
+            sizes = [max(reach[i], 1) + 2 * slide.stride[i] + more[i] for i in (0, 1)]
+            shape = (split or channels, channels // (split or channels), 1) if flat else (channels, *sizes)
+            image = draw.standard_normal(shape)
+            values = {bottom: (image, np.abs(image))}
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):  # asked about in prove
+                    for at in sorted(group):
+                        read = [values[value] for value in flow.reads[at]]
+                        values[flow.makes[at][0]] = _run(flow.layers[at], read, blobs)
+                break
+            except _SizesDiffer:
+                continue
+        else:
+            raise Defect(f'"{self.name}": no image was found that its layers agree on')
+        self.image = image.reshape(-1, 1, 1) if flat else image
+        self.wanted, self.scale = values[flow.makes[last][0]]
+        self.found: Image | None = None
+
+    def add(self, channels: slice, map: LinearMap) -> None:
+        """What the map makes of some of the image's channels."""
+        slide = self.slide
+        with np.errstate(over="ignore", invalid="ignore"):  # asked about in prove
+            seen = convolve(self.image[channels], map.weight, slide.stride, slide.pad, slide.dilation)
+            self.found = seen if self.found is None else self.found + seen
+
+    def prove(self, bias: Array) -> None:
+        """Hold the map, whose windows have all been added, against the layers.
+
+        Raises:
+            NotFoldable: the numbers are too large for that.
+            Defect: they do not agree.
+        """
+        if not np.isfinite(self.scale).all():
+            raise NotFoldable("its numbers are so large that what the layers compute overflows")
+        assert self.found is not None  # a map has a window
+        found = self.found + bias[:, None, None]
+        if found.shape != self.wanted.shape or not (np.abs(found - self.wanted) <= TOLERANCE * (1 + self.scale)).all():
+            raise Defect(f'folding the layers before "{self.name}" changed what they compute')
 
 
 def _channels(flow: Flow, group: Sequence[int], bottom: Value, blobs: Blobs) -> int | None:

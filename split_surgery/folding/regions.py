@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 
-from split_surgery.documents.net.flow import Flow
+from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.split_blocks import Region
 from split_surgery.errors import SurgeryError
 from split_surgery.folding.linear import is_linear
 
 
-def linear_regions(flow: Flow, at: int, splits: Sequence[Region], taken: Collection[int]) -> Iterator[list[int]]:
-    """Closed groups of linear layers that end at a place in a flow, from the smallest on.
+def linear_regions(
+    flow: Flow, at: int, whole: Mapping[int, Sequence[int]], taken: Collection[str]
+) -> Iterator[list[int]]:
+    """Closed groups of linear layers that end at a place in a flow, from the largest on.
 
     Args:
-        splits: blocks of splits, which belong to a group whole or not at all. taken: places that are part of another region.
+        whole: by place, those of the block of a split, which belong to a group whole or not at all.
+        taken: names of layers that are part of another region.
     """
-    whole = {place: region.places(flow) for region in splits for place in region.places(flow)}
-    group: set[int] = set()
-    waiting = {at}
-    while waiting:
-        place = max(waiting)
-        layer = flow.layers[place]
-        more = set(whole.get(place, [place]))
-        if not is_linear(layer) or len(layer.tops) != 1 or more & set(taken):
-            return
+    group: dict[int, None] = {}  # in the order in which they joined: a smaller group is how a larger one began
+    outside: set[Value] = set()
+    makers = [-at]  # a heap of those of what is read from outside, the last one first
+    sizes: list[int] = []
+    while makers and makers[0] <= 0:
+        place = -heappop(makers)
+        if place in group:
+            continue
+        more, layer = whole.get(place, (place,)), flow.layers[place]
+        if not is_linear(layer) or len(layer.tops) != 1 or any(flow.layers[other].name in taken for other in more):
+            break
         made = flow.makes[place][0]
-        if place != at and not set(flow.readers.get(made, [])) <= group:
-            return
-        group |= more
-        outside = {value for member in group for value in flow.reads[member] if value.maker not in group}
-        waiting = {value.maker for value in outside}
+        if place != at and not all(reader in group for reader in flow.readers.get(made, [])):
+            break
+        group |= dict.fromkeys(more)
+        outside -= {value for member in more for value in flow.makes[member]}
+        read = {value for member in more for value in flow.reads[member] if value.maker not in group}
+        for value in read - outside:
+            heappush(makers, -value.maker)
+        outside |= read
         if len(outside) == 1:
-            yield sorted(group)
-        if max(waiting, default=-1) < 0:
-            return
+            sizes.append(len(group))
+    joined = list(group)
+    for size in reversed(sizes):
+        yield sorted(joined[:size])
 
 
-def anchor_of(flow: Flow, group: Sequence[int], splits: Sequence[Region]) -> tuple[Layer, str] | None:
+def anchor_of(flow: Flow, group: Sequence[int], owner: Mapping[str, Region]) -> tuple[Layer, str] | None:
     """The layer of a group whose text is kept, and its name afterwards: the InnerProduct, or the convolution of the largest kernel.
 
-    Where that is part of a split, it goes by the name of what was split.
+    Args:
+        owner: the split that a layer is part of, by name; where the anchor is, it goes by the name of what was split.
     """
-    owner = {name: region for region in splits for name in region.layers}
     best: tuple[int, Layer, str] | None = None
     for at in group:
         layer = flow.layers[at]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -62,6 +62,7 @@ class Search:
         self.known = {names[-1]: layer for layer, names in self.planned}
         self.done: list[Collapsed] = []
         self.failed: list[tuple[Region, NotFoldable | Unsupported]] = []
+        self.refused: set[tuple[str, ...]] = set()  # the layers of each region that failed
 
     def find(self, every: bool) -> None:
         """Fold what can be folded.
@@ -140,7 +141,7 @@ class Search:
         )
 
     def _try(self, region: Region) -> bool:
-        if region.layers in [failed.layers for failed, _ in self.failed]:
+        if region.layers in self.refused:
             return False
         for name in region.layers:
             self._check_weights(name)
@@ -150,6 +151,7 @@ class Search:
             # Its traceback would keep the arrays of every region that failed.
             error.__cause__ = error.__context__ = None
             self.failed.append((region, error.with_traceback(None)))
+            self.refused.add(region.layers)
             return False
         return True
 
@@ -168,30 +170,34 @@ class Search:
         inside = {name: region for region in splits for name in region.layers}
         covered: set[str] = set()
         for flow in flow_list:
+            blocks = [region.places(flow) for region in splits]
+            whole = {place: block for block in blocks for place in block}
             for at in reversed(range(len(flow.layers))):
                 self.progress("folding", len(flow.layers) - at, len(flow.layers))
                 layer = flow.layers[at]
                 if layer.name in covered or not is_linear(layer) or (layer.name in inside and layer.name not in named):
                     continue
-                taken = [place for place, other in enumerate(flow.layers) if other.name in covered]
-                found = [self._region(flow, group, at, splits) for group in linear_regions(flow, at, splits, taken)]
-                regions = [region for region in found if region is not None and len(region.layers) > 1]
-                regions = [region for region in regions if not _begins_with_anothers(flow, region)]
-                for region in reversed(regions):
+                for group in linear_regions(flow, at, whole, covered):
+                    region = self._region(flow, group, at, inside) if len(group) > 1 else None
+                    if region is None or _begins_with_anothers(flow, region):
+                        continue
                     if (not self.wanted or region.name in self.wanted) and self._try(region):
                         covered |= set(region.layers)
                         break
 
-    def _region(self, flow: Flow, group: list[int], last: int, splits: list[Region]) -> Region | None:
-        anchor = anchor_of(flow, group, splits)
+    def _region(self, flow: Flow, group: list[int], last: int, inside: Mapping[str, Region]) -> Region | None:
+        anchor = anchor_of(flow, group, inside)
         if anchor is None:
             return None
         layers = tuple(flow.layers[at].name for at in group)
         if len(set(layers)) < len(group):  # layers without blobs may have one name, or none
             return None
-        whole = next((region for region in splits if set(region.layers) == set(layers)), None)
-        nested = sum(1 + region.nested for region in splits if set(region.layers) < set(layers))
-        return whole or Region(layers, flow.layers[last].name, anchor[0].name, anchor[1], split=False, nested=nested)
+        split = inside.get(layers[-1])
+        if split is not None and set(split.layers) == set(layers):
+            return split
+        blocks = {region.name: region for region in map(inside.get, layers) if region is not None}
+        nested = sum(1 + region.nested for region in blocks.values())
+        return Region(layers, flow.layers[last].name, anchor[0].name, anchor[1], split=False, nested=nested)
 
     def _untie(self) -> None:
         """Leave regions whose parameters are tied by name to others that do not become the same."""

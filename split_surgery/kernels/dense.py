@@ -39,8 +39,12 @@ def grouped(weight: Array, group: int) -> Array | None:
     return None if between else np.concatenate([blocks[at, :, at] for at in range(group)])
 
 
-_BLOCK = 16 * 1024
-"""Numbers of a product worked on at a time: few enough to stay in the processor's cache."""
+_COLUMNS, _BLOCK = 1024, 40 * 1024
+"""Columns of a product worked on at a time, and numbers: few enough to stay in the processor's cache."""
+
+_SHORT = 64
+"""Numbers in numpy's buffer, for rows that are longer: through its usual one of 8,192 it sends a row together with a copy of its factor
+for each number, which takes longer than to multiply."""
 
 
 def product(matrix: Array, columns: Array) -> Wide:
@@ -51,13 +55,18 @@ def product(matrix: Array, columns: Array) -> Wide:
     flat = columns.reshape(len(columns), -1)
     out = np.zeros((len(matrix), flat.shape[1]))
     factors = np.ascontiguousarray(matrix.T, np.float64)[:, :, None]
-    step = max(1, _BLOCK // max(1, len(matrix)))
-    for start in range(0, flat.shape[1], step):
-        block = flat[:, start : start + step].astype(np.float64)
-        total = np.zeros((len(matrix), block.shape[1]))
-        term = np.empty_like(total)
-        for factor, row in zip(factors, block):
-            np.multiply(factor, row, out=term)
-            total += term
-        out[:, start : start + step] = total
+    before = np.getbufsize()
+    np.setbufsize(_SHORT if flat.shape[1] > _SHORT else before)
+    try:
+        for left in range(0, flat.shape[1], _COLUMNS):
+            block = flat[:, left : left + _COLUMNS].astype(np.float64, copy=False)
+            step = max(1, _BLOCK // block.shape[1])
+            for top in range(0, len(matrix), step):
+                total = out[top : top + step, left : left + _COLUMNS]
+                term = np.empty_like(total)
+                for factor, row in zip(factors[:, top : top + step], block):
+                    np.multiply(factor, row, out=term)
+                    total += term
+    finally:
+        np.setbufsize(before)
     return out.reshape(len(matrix), *columns.shape[1:])

@@ -47,6 +47,20 @@ class Slide(NamedTuple):
         return self.pad == (0, 0) and self.dilation == (1, 1)
 
 
+class ChannelWindow(NamedTuple):
+    """One of several parts of the channels that a map takes, all but equal: maps that take the same channels compose part by part."""
+
+    at: int = 0
+    of: int = 1
+
+    def channels(self, total: int) -> slice:
+        """Which of so many channels are in it."""
+        return slice(total * self.at // self.of, total * (self.at + 1) // self.of)
+
+
+WHOLE = ChannelWindow()
+
+
 @dataclass(frozen=True)
 class LinearMap:
     """A convolution, or what several layers come to.
@@ -66,11 +80,21 @@ class LinearMap:
     reach: float = 0.0
     roundings: int = 0
 
-    def error(self, stored: np.finfo[Any]) -> float:
-        """Bound on the difference of a number, rounded once to a type, from the exact one."""
+    @property
+    def largest(self) -> float:
+        """The largest absolute value of a number."""
+        return max(largest_of(self.weight), largest_of(self.bias))
+
+    def seen_through(self, window: ChannelWindow) -> LinearMap:
+        """What it makes of some of its channels; what is known of all its numbers stays."""
+        if window == WHOLE:
+            return self
+        return replace(self, weight=np.ascontiguousarray(self.weight[:, window.channels(self.weight.shape[1])]))
+
+    def error(self, stored: np.finfo[Any], largest: float) -> float:
+        """Bound on the difference of a number, rounded once to a type, from the exact one. largest: of all its numbers."""
         if not self.roundings:
             return 0.0
-        largest = max(_largest(self.weight), _largest(self.bias))
         once = max(float(stored.eps) / 2 * largest, float(stored.smallest_subnormal) / 2)
         return once + self.roundings * DOUBLE_ROUNDING * self.reach
 
@@ -94,14 +118,14 @@ class ChannelMap:
     def written_out(self) -> LinearMap:
         """As a 1x1 convolution."""
         weight = np.diag(self.scale)[:, :, None, None]
-        reach = max(_largest(self.scale), _largest(self.shift))
+        reach = max(largest_of(self.scale), largest_of(self.shift))
         return LinearMap(weight, self.shift, Slide((1, 1)), bias_term=True, reach=reach, roundings=self.roundings)
 
 
 def of_layer(weight: Array, bias: Array | None, slide: Slide, group: int = 1) -> LinearMap:
     """A layer's own map; weight (n, c, kernel_h, kernel_w) with zeros between groups, bias (n,)."""
     numbers = np.zeros(len(weight), weight.dtype) if bias is None else bias
-    return LinearMap(weight, numbers, slide, group, bias is not None, max(_largest(weight), _largest(numbers)))
+    return LinearMap(weight, numbers, slide, group, bias is not None, max(largest_of(weight), largest_of(numbers)))
 
 
 def unchanged(channels: int) -> LinearMap:
@@ -111,8 +135,9 @@ def unchanged(channels: int) -> LinearMap:
     )
 
 
-def _largest(array: Array) -> float:
-    return float(np.abs(array).max()) if array.size else 0.0
+def largest_of(array: Array) -> float:
+    """The largest absolute value, 0 where there is none."""
+    return abs(float(np.maximum(array.max(), -array.min()))) if array.size else 0.0  # np.maximum hands NaN on
 
 
 def scaled(scale: Wide | None, shift: Wide | None, inner: LinearMap) -> LinearMap:
@@ -120,9 +145,9 @@ def scaled(scale: Wide | None, shift: Wide | None, inner: LinearMap) -> LinearMa
     weight, bias, reach, roundings = inner.weight, inner.bias, inner.reach, inner.roundings
     if scale is not None:
         weight, bias = weight * scale[:, None, None, None], bias * scale
-        reach, roundings = reach * _largest(scale), roundings + 1
+        reach, roundings = reach * largest_of(scale), roundings + 1
     if shift is not None:
-        bias, reach, roundings = bias + shift, reach + _largest(shift), roundings + 1
+        bias, reach, roundings = bias + shift, reach + largest_of(shift), roundings + 1
     return replace(
         inner,
         weight=weight,
@@ -209,7 +234,7 @@ def after_channels(outer: LinearMap, inner: ChannelMap) -> LinearMap:
         weight=outer.weight * np.repeat(inner.scale, pixels)[:, None, None],
         bias=bias,
         bias_term=outer.bias_term or bool(inner.shift.any()),
-        reach=max(_largest(inner.scale), 1.0) * outer.reach + sums * _largest(inner.shift),
+        reach=max(largest_of(inner.scale), 1.0) * outer.reach + sums * largest_of(inner.shift),
         roundings=outer.roundings + inner.roundings + outer.weight[0].size + 1,
     )
 
@@ -283,10 +308,10 @@ def _joined(parts: Sequence[LinearMap], weight: Array, bias: Array) -> LinearMap
     )  # fmt: skip
 
 
-def joined_size(parts: Sequence[LinearMap]) -> int:
-    """Numbers in the largest of some maps' kernels, times their number, once they slide alike."""
+def joined_size(parts: Sequence[LinearMap], channels: int) -> int:
+    """Numbers in the largest of some maps' kernels, times their number, once they slide alike; channels: that all of them take."""
     kernel = _common([part.slide for part in parts]).kernel
-    return max(len(part.weight) * int(part.weight.shape[1]) for part in parts) * kernel[0] * kernel[1]
+    return max(len(part.weight) for part in parts) * channels * kernel[0] * kernel[1]
 
 
 def _common(slides: Sequence[Slide]) -> Slide:

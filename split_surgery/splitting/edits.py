@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from split_surgery.documents.edit.layer_record import encode_record
 from split_surgery.documents.edit.layer_text import insertion_point, render_layer, splice_layer, style_of
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.spans import Splice
-from split_surgery.documents.weights.blobs import Array
+from split_surgery.documents.weights.blobs import Array, Blob, ChosenKernels, Held, MadeKernels, all_finite, in_parts
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.errors import UsageError
 from split_surgery.kernels.initial import centre_boosted, identity, noisy, permutation
@@ -86,7 +87,7 @@ def text_splices(plan: LayerPlan, member: Member, twins: Sequence[Layer]) -> lis
     return splices
 
 
-def initial_blobs(plan: LayerPlan, layer: Layer, weight: Array, bias: Array | None) -> list[tuple[Array, ...]]:
+def initial_blobs(plan: LayerPlan, layer: Layer, weight: Blob, bias: Blob | None = None) -> list[tuple[Blob, ...]]:
     """How the blobs of each new layer start, in the old layer's dtype; those that share parameters start alike.
 
     Args:
@@ -98,38 +99,68 @@ def initial_blobs(plan: LayerPlan, layer: Layer, weight: Array, bias: Array | No
     Raises:
         UsageError: a number too large for the dtype.
     """
-    found = []
-    for part in plan.recipe.parts:
-        with np.errstate(over="ignore"):  # asked about just below
-            blobs = [blob.astype(weight.dtype) for blob in _start(plan, layer, part, weight, bias)]
-        if not all(np.isfinite(blob).all() for blob in blobs):
-            raise UsageError(
-                f'the start of "{plan.names[part.role]}" overflows {weight.dtype.name}: are --surround and --center meant so?'
-            )
-        found.append(tuple(blobs))
-    return found
+    weight, bias = in_parts(weight), None if bias is None else in_parts(bias)
+    return [tuple(_start(plan, layer, part, weight, bias)) for part in plan.recipe.parts]
 
 
-def _start(plan: LayerPlan, layer: Layer, part: Part, weight: Array, bias: Array | None) -> tuple[Array, ...]:
-    rows, options = list(plan.channels(part.channels)), plan.options
+def _start(plan: LayerPlan, layer: Layer, part: Part, weight: Blob, bias: Blob | None) -> Iterator[Blob]:
     if part.start is None:
-        return ()
+        return
+    rows, options = plan.channels(part.channels), plan.options
+    kernels = ChosenKernels(weight, tuple(rows), (len(rows), *weight.shape[1:]))
     if part.start is Start.ROWS:
-        return (weight[rows],) if bias is None else (weight[rows], bias[rows])
+        yield kernels
+        if bias is not None:
+            yield ChosenKernels(bias, tuple(rows), (len(rows),))
+        return
     if part.start is Start.EYE:
-        geometry = layer.geometry()
-        path = skip_path(layer, geometry, options.skip, options.even_center)
-        return (path.weight(len(rows), weight.shape[1] * geometry.group),)
-    start: Array
+        path = skip_path(layer, layer.geometry(), options.skip, options.even_center)
+        yield _rounded(plan, part, weight, path.weight(len(rows), weight.shape[1] * layer.geometry().group))
+        return
     if part.start is Start.CENTRE_BOOSTED:
-        start = centre_boosted(weight[rows], options.surround, options.center, options.even_center)
+        yield _boosted(plan, part, kernels)
     else:
         matrix = permutation(plan.fast, plan.slow) if part.start is Start.PERMUTATION else identity(len(rows))
-        start = noisy(matrix, options.noise, options.seed, plan.names[part.role], 0)[:, :, None, None]
-    return (start,) if bias is None else (start, np.zeros(len(rows)))
+        start = noisy(matrix, options.noise, options.seed, plan.names[part.role], 0)
+        yield _rounded(plan, part, weight, start[:, :, None, None])
+    if bias is not None:
+        yield _rounded(plan, part, bias, np.zeros(len(rows)))
 
 
-def weight_splices(edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]], record: LayerRecord) -> list[Splice]:
+def _boosted(plan: LayerPlan, part: Part, kernels: ChosenKernels) -> Blob:
+    """The centre-boosted copy of these kernels."""
+    surround, center, even = plan.options.surround, plan.options.center, plan.options.even_center
+
+    def boosted(some: Array) -> Array:
+        with np.errstate(over="ignore"):  # asked about just below
+            return centre_boosted(some, surround, center, even).astype(kernels.dtype)
+
+    made = MadeKernels(**vars(kernels), make=boosted)
+    if not all_finite(made):
+        _overflow(plan, part, kernels)
+    return made
+
+
+def _rounded(plan: LayerPlan, part: Part, like: Blob, start: Array) -> Blob:
+    """Numbers in the dtype of an old blob.
+
+    Raises:
+        UsageError: one is too large for it.
+    """
+    with np.errstate(over="ignore"):  # asked about just below
+        rounded = start.astype(like.dtype, copy=False)
+    if not np.isfinite(rounded).all():
+        _overflow(plan, part, like)
+    return Held(rounded, like.index, "")
+
+
+def _overflow(plan: LayerPlan, part: Part, like: Blob) -> NoReturn:
+    raise UsageError(
+        f'the start of "{plan.names[part.role]}" overflows {np.dtype(like.dtype).name}: are --surround and --center meant so?'
+    )
+
+
+def weight_splices(edits: Sequence[LayerEdit], blobs: Sequence[tuple[Blob, ...]], record: LayerRecord) -> list[Splice]:
     """The weights file's splices, one for each new layer, blobless ones too: the first takes the old record's place.
 
     One splice for all would need all records in one piece, and so the memory twice.

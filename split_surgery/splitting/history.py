@@ -32,7 +32,7 @@ SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 NewShapes = Mapping[str, Mapping[int, tuple[int, ...]]]
 """Shapes of stored blobs, by new layer and index."""
 
-Starts = Sequence[Sequence[tuple[Array, ...]]]
+Starts = Sequence[Sequence[tuple[Blob, ...]]]
 """By member of a plan and by part of its recipe, how the new blobs start."""
 
 
@@ -192,6 +192,7 @@ class _Size:
     file: str
     legacy: bool = False
     dtype: str = "<f4"
+    apart: bool = True
 
     @property
     def count(self) -> int:
@@ -205,6 +206,9 @@ class _Size:
         return FilePlace(self.file)
 
     def load(self) -> Array:
+        return self.part(0, self.count)
+
+    def part(self, start: int, stop: int) -> Array:
         raise Defect("the numbers of a blob that is not written yet were asked for")
 
 

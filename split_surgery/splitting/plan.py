@@ -155,9 +155,9 @@ def plan_layer(
 
 def check_names_free(net: Net, members: Sequence[Member]) -> None:
     """Raises: UsageError, where a new layer, blob or parameter would have the name of one that is there, naming both."""
-    taken = dict.fromkeys(net.inputs(), net.document.name)
-    taken |= {top: str(other.place()) for other in net.layers for top in other.tops}
-    taken |= {other.name: str(other.place()) for other in net.layers}
+    taken: dict[str, Layer | None] = dict.fromkeys(net.inputs())
+    taken |= {top: other for other in net.layers for top in other.tops}
+    taken |= {other.name: other for other in net.layers}
     split = {member.layer for member in members}
     # Equal names would silently tie the new blobs to those of a layer that is not split alike.
     parameters = {text: other for other in net.layers if other.name not in split for _, text, _ in other.param_names()}
@@ -168,7 +168,9 @@ def check_names_free(net: Net, members: Sequence[Member]) -> None:
             if names.count(name) > 1 and twins:
                 raise UsageError(f'two new layers would be named "{name}"', twins[0].place())
             if name in taken and twins:
-                message = f'the new layer "{name}" would have the name of what {taken[name]} already makes'
+                other = taken[name]
+                maker = net.document.name if other is None else other.place()
+                message = f'the new layer "{name}" would have the name of what {maker} already makes'
                 raise UsageError(message, twins[0].place())
             for twin in twins:
                 for _, text, _ in twin.param_names():

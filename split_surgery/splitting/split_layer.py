@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from split_surgery.documents.edit.layer_text import insertion_point
-from split_surgery.documents.edit.proof import prove_extent, prove_records, prove_text
+from split_surgery.documents.edit.proof import old_record, prove_extent, prove_records, prove_text
 from split_surgery.documents.net.build_faults import shape_faults
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.source import Progress, no_progress
 from split_surgery.documents.spans import Span, Splice
-from split_surgery.documents.weights.blobs import Array, Record, finite
+from split_surgery.documents.weights.blobs import Blob, Record, check_finite
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.documents.weights.solverstate import Solverstate
 from split_surgery.errors import Defect, FileError, FilePlace, UsageError
@@ -115,7 +115,9 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
     for member in target.members:
         check_geometry(RECIPES[options.recipe], member.layer, member.geometry, options.even_center)
     remarks += _average_fits(options, target)
-    numbers = [[finite(blob, member.layer.name) for blob in member.blobs] for member in target.members]
+    for member in target.members:
+        for blob in member.blobs:
+            check_finite(blob, member.layer.name)
     if step.frozen is not None:
         plan = _check_frozen(inputs, step.frozen, target)
     else:
@@ -126,10 +128,7 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
             evidence.scores, evidence.measure, evidence.tpm, evidence.files,
         )  # fmt: skip
     _check_records_free(inputs, plan)
-    starts = [
-        initial_blobs(plan, member.layer, blobs[0], blobs[1].reshape(-1) if len(blobs) > 1 else None)
-        for member, blobs in zip(target.members, numbers)
-    ]
+    starts = [initial_blobs(plan, member.layer, *member.blobs) for member in target.members]
     changes = [
         _record_change(plan, names, member, member.record, blobs)
         for names, member, blobs in zip(plan.members, target.members, starts)
@@ -141,7 +140,8 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
     if inputs.state is not None:
         state = _carried_over(inputs, inputs.state, plan, starts, changes, edited.nets[inputs.trained()])
         edited = replace(edited, state=replace(inputs.state, index=state))
-    before, after = sum(array.size for array in numbers[0]), sum(array.size for part in starts[0] for array in part)
+    before = sum(blob.count for blob in target.owner.blobs)
+    after = sum(blob.count for part in starts[0] for blob in part)
     return Split(edited, _report(plan, _new_layers(plan, target, starts[0]), before, after), remarks)
 
 
@@ -219,7 +219,7 @@ def _check_records_free(inputs: Inputs, plan: LayerPlan) -> None:
 
 
 def _record_change(
-    plan: LayerPlan, names: Member, member: TargetLayer, record: Record, blobs: list[tuple[Array, ...]]
+    plan: LayerPlan, names: Member, member: TargetLayer, record: Record, blobs: list[tuple[Blob, ...]]
 ) -> RecordChange:
     """What becomes of one record, proven by another route.
 
@@ -229,9 +229,10 @@ def _record_change(
     if not isinstance(record, LayerRecord):
         return RecordChange(record, layer_edits(plan, names, member.layer, v1=False), blobs, [])
     edits = layer_edits(plan, names, member.layer, record.v1)
+    before = old_record(record)
     splices = weight_splices(edits, blobs, record)
     prove_extent(splices, [record.span], "weights")
-    prove_records([splice.replacement for splice in splices], record.reader.read(*record.span), edits, blobs)
+    prove_records(splices, record.reader, before, edits, blobs)
     return RecordChange(record, edits, blobs, splices)
 
 
@@ -244,9 +245,9 @@ def _carried_over(
     history = laid_beside(state.index, net, inputs.weights, when, solver)
     replaced = carried_over(history, plan, starts)
     shapes = {
-        name: {index: array.shape for index, array in arrays.items()}
+        name: {index: blob.shape for index, blob in blobs.items()}
         for change in changes
-        for name, arrays in change.stored().items()
+        for name, blobs in change.stored().items()
     }
     prove_order(history, replaced, derived, inputs.weights, shapes)
     return state.index.replaced(replaced)
@@ -301,7 +302,7 @@ def _start(part: Part, noise: float) -> str:
     return words if noise else words.removesuffix(" + noise")
 
 
-def _new_layers(plan: LayerPlan, target: Target, blobs: Sequence[tuple[Array, ...]]) -> tuple[NewLayer, ...]:
+def _new_layers(plan: LayerPlan, target: Target, blobs: Sequence[tuple[Blob, ...]]) -> tuple[NewLayer, ...]:
     """What the layer that owns the parameters becomes, for the report."""
     edits = layer_edits(plan, plan.members[0], target.owner.layer, v1=False)
     return tuple(

@@ -6,7 +6,7 @@ Works from the files alone and sees neither plan nor recipe, so it also judges n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,9 +21,9 @@ from split_surgery.documents.weights.blobs import Record, Weights, same_shape
 from split_surgery.documents.weights.records import left_out, meant, same_record
 from split_surgery.documents.weights.values import sums_of_squares
 from split_surgery.errors import FileError, NotFoldable, SurgeryError
-from split_surgery.folding.compose import fold_block, fold_group
+from split_surgery.folding.compose import Candidates, Folded, by_windows, fold_block, fold_group
 from split_surgery.folding.linear import Trust, convolution, inner_product, is_linear
-from split_surgery.kernels.linear_maps import LinearMap, Slide, embedded
+from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide, embedded
 from split_surgery.verification.same_layers import StandIn, stand_ins
 
 
@@ -100,7 +100,12 @@ def split_blocks(
     gone = dict.fromkeys(layer.name for layer in base.convolutions() if not derived.named(layer.name))
     old_names = {layer.name for layer in base.layers}
     new = [layer for layer in derived.layers if layer.name not in old_names]
-    found = [_block(held, base.named(name), new, states) for name in gone]
+    present: dict[tuple[int, ...], Candidates] = {}  # by places in `new`
+    found_in: dict[State, Candidates] = {}
+    for state in states:
+        there = tuple(at for at, layer in enumerate(new) if layer.in_state(state))
+        found_in[state] = present.setdefault(there, Candidates([new[at] for at in there], trusted))
+    found = [_block(held, base.named(name), found_in) for name in gone]
     # What cannot be a block of the derived net may be part of what was folded.
     sound = [block for block in found if not block.fault]
     folded = _folded_blocks(held, states, {block.layer for block in sound})
@@ -133,7 +138,12 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
 
 def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, ...]) -> Block:
     trust = Trust(held.trusted, statistics=True)
-    now = fold_group(held.base, held.base_weights, base, stand.group, stand.bottom, stand.last, trust)
+
+    def fold(window: ChannelWindow) -> Folded:
+        return fold_group(
+            held.base, held.base_weights, base, stand.group, stand.bottom, stand.last, trust, window=window
+        )
+
     if stand.layer.type == "InnerProduct":
         own = inner_product(held.derived, held.weights, stand.layer)
     else:
@@ -145,7 +155,7 @@ def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, .
         ):
             # Over an image as large as its kernel a convolution is the InnerProduct with the same numbers (fully convolutional nets).
             own = replace(own, weight=own.weight.reshape(len(own.weight), -1, 1, 1), slide=Slide((1, 1)))
-    return _compared(stand.layer, names, own, now, once=True)
+    return _compared(stand.layer, own, by_windows(fold, own.weight.size), names, once=True)
 
 
 @dataclass(frozen=True)
@@ -166,58 +176,69 @@ class _Held:
         return all(same_record(self.base_weights, self.weights, *pair) for pair in zip(*records) if _readable(*pair))
 
 
-def _block(held: _Held, twins: list[Layer], new_layers: list[Layer], states: list[State]) -> Block:
+def _block(held: _Held, twins: list[Layer], found_in: Mapping[State, Candidates]) -> Block:
     cases = {}
-    for state in states:
+    for state, candidates in found_in.items():
         for old in twins:
             if old.in_state(state):
-                there = tuple(index for index, layer in enumerate(new_layers) if layer.in_state(state))
-                cases[old.bottoms, old.tops, there] = old
+                cases[old.bottoms, old.tops, candidates] = old
     if not cases:
         twins[0].fail("has gone, and no phase or stage had it")
     try:
-        folded = [
-            _held_against(held, old, [new_layers[index] for index in there]) for (_, _, there), old in cases.items()
-        ]
+        folded = [_held_against(held, old, candidates) for (_, _, candidates), old in cases.items()]
     except (FileError, NotFoldable) as error:  # a blob that is missing is what coverage is there to tell
-        members = tuple(sorted({layer.name for layer in new_layers}))
+        members = tuple(sorted({layer.name for one in found_in.values() for layer in one.layers}))
         return Block(twins[0].name, members, False, math.nan, math.nan, str(error))
     return max(folded, key=lambda block: (not block.exact, block.drift))
 
 
-def _held_against(held: _Held, old: Layer, new_layers: list[Layer]) -> Block:
+def _held_against(held: _Held, old: Layer, candidates: Candidates) -> Block:
     if len(old.bottoms) != 1 or len(old.tops) != 1:
         old.fail("has gone, and a layer with several bottoms or tops cannot be held against a block")
-    folded = fold_block(held.derived, new_layers, held.weights, old.bottoms[0], old.tops[0], held.trusted)
-    was, now = convolution(held.base, held.base_weights, old), folded.map
-    if (now.group, now.bias_term) != (was.group, was.bias_term):
-        old.fail("the block in its place has another geometry")
-    return _compared(old, tuple(sorted(folded.layers)), was, now, once=False)
+    was = convolution(held.base, held.base_weights, old)
+
+    def fold(window: ChannelWindow) -> Folded:
+        folded = fold_block(held.derived, candidates, held.weights, old.bottoms[0], old.tops[0], window)
+        if (folded.map.group, folded.map.bias_term) != (was.group, was.bias_term):
+            old.fail("the block in its place has another geometry")
+        return folded
+
+    return _compared(old, was, by_windows(fold, was.weight.size))
 
 
-def _compared(layer: Layer, members: tuple[str, ...], own: LinearMap, block: LinearMap, once: bool) -> Block:
-    """A layer's own map held against that of a block; `once`: round the block's map to the layer's dtype before comparing.
+def _compared(
+    layer: Layer, own: LinearMap, block: Iterator[tuple[slice, Folded]], names: tuple[str, ...] = (), once: bool = False
+) -> Block:
+    """A layer's own map held against that of a block, a window of it at a time.
+
+    Args:
+        names: the block's layers, where they are known. once: round the block's map to the layer's dtype before comparing.
 
     Raises:
         FileError: they are of different geometry.
     """
-    # The block may read more pixels than the layer does: then the layer is taken for one of that size, with zeros there.
-    weight = embedded(own.weight, own.slide, block.slide)
-    if weight is None or weight.shape != block.weight.shape:
-        layer.fail("the block in its place has another geometry")
-    if once:  # by value: between groups there may be -0.0
-        rounded = (block.weight.astype(weight.dtype), block.bias.astype(own.bias.dtype))
-        exact = np.array_equal(rounded[0], weight) and np.array_equal(rounded[1], own.bias)
-    else:
-        exact = block.weight.tobytes() == weight.tobytes() and block.bias.tobytes() == own.bias.tobytes()
-    mine, its = (
-        np.concatenate([w.ravel(), b]).astype(np.float64) for w, b in ((weight, own.bias), (block.weight, block.bias))
-    )
-    scale = float(np.linalg.norm(mine)) or 1.0
-    difference = np.abs(its - mine)
-    drift = float(np.linalg.norm(difference)) / scale
+    exact, moved, size, largest = True, 0.0, 0.0, 0.0
+    for channels, folded in block:
+        now = folded.map
+        # The block may read more pixels than the layer does: then the layer is taken for one of that size, with zeros there.
+        weight = embedded(own.weight[:, channels], own.slide, now.slide)
+        if weight is None or weight.shape != now.weight.shape or folded.channels != own.weight.shape[1]:
+            layer.fail("the block in its place has another geometry")
+        pairs = [(weight, now.weight)]
+        pairs += [(own.bias, now.bias)] if channels.stop == folded.channels else []
+        if once:  # by value: between groups there may be -0.0
+            exact &= all(np.array_equal(its.astype(mine.dtype), mine) for mine, its in pairs)
+        else:
+            exact &= all(its.tobytes() == mine.tobytes() for mine, its in pairs)
+        mine, its = (np.concatenate([side.ravel() for side in sides]).astype(np.float64) for sides in zip(*pairs))
+        its -= mine
+        np.abs(its, out=its)
+        moved, size = moved + float(np.dot(its, its)), size + float(np.dot(mine, mine))
+        largest = float(np.maximum(largest, its.max(initial=0.0)))  # np.maximum hands NaN on
+        names = names or tuple(sorted(folded.layers))
+    drift = math.sqrt(moved) / (math.sqrt(size) or 1.0)
     rounding = _SAFETY * float(np.finfo(own.weight.dtype).eps)
-    return Block(layer.name, members, exact, drift, float(difference.max()), folded=once, rounding=rounding)
+    return Block(layer.name, names, exact, drift, largest, folded=once, rounding=rounding)
 
 
 def changes(

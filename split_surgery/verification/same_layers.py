@@ -71,6 +71,9 @@ class _SameValues:
         self.base = base
         self.derived = derived
         self.unchanged = unchanged
+        self._makes: dict[str, list[Value]] = {}  # the baseline's values, by the blob that they are in
+        for one in (one for makes in base.makes for one in makes):
+            self._makes.setdefault(one.blob, []).append(one)
 
     def _kept(self, at: int) -> int | None:
         """Where a layer of the derived net is in the baseline, if it can neither have been folded nor be a fold."""
@@ -90,7 +93,7 @@ class _SameValues:
             there, index = self._kept(reader), self.derived.reads[reader].index(value)
             if there is not None and len(self.base.reads[there]) == len(self.derived.reads[reader]):
                 return self.base.reads[there][index]
-        made = [one for makes in self.base.makes for one in makes if one.blob == value.blob]
+        made = self._makes.get(value.blob, [])
         layer = self.derived.layers[value.maker]
         own = self.base.places.get(layer.name)
         # A BatchNorm in place behind a convolution may have been folded into that one, or into the one that reads its blob.

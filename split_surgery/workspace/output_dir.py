@@ -19,15 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from split_surgery.documents.source import PathLike, Progress, Source, no_progress, read_file, reading, same_file
-from split_surgery.documents.spans import Chunk, Span
+from split_surgery.documents.spans import Chunk, Span, chunk_size, pieces_of
 from split_surgery.errors import Defect, FileError, FilePlace, UsageError
 from split_surgery.workspace.names import BINARY_FILES
 
 _BLOCK = 8 * 1024 * 1024
 """Bytes copied at a time where the kernel cannot: large enough for the disk, small enough for memory."""
-
-_PIECE = 64 * 1024
-"""Bytes compared at a time: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Output:
 
     @property
     def size(self) -> int:
-        return sum(len(c) if isinstance(c, bytes) else c.stop - c.start for c in self.chunks)
+        return sum(map(chunk_size, self.chunks))
 
     def pieces(self) -> Iterator[bytes]:
         """The content, a piece at a time."""
@@ -48,8 +45,7 @@ class Output:
             if isinstance(chunk, bytes):
                 yield chunk
             else:
-                for start in range(chunk.start, chunk.stop, _PIECE):
-                    yield self._source().read(start, min(chunk.stop, start + _PIECE))
+                yield from pieces_of(self._source(), chunk)
 
     def _source(self) -> Source:
         if self.source is None:

@@ -11,7 +11,7 @@ from split_surgery.documents.edit.layer_edit import LayerEdit
 from split_surgery.documents.source import PathLike, Progress, has_magic, no_progress
 from split_surgery.documents.spans import Splice, apply_splices, splice_chunks
 from split_surgery.documents.weights import hdf5
-from split_surgery.documents.weights.blobs import Array, Record, Weights
+from split_surgery.documents.weights.blobs import Blob, Record, Weights
 from split_surgery.documents.weights.caffemodel import Caffemodel, LayerRecord
 from split_surgery.documents.weights.hdf5 import Hdf5Weights
 from split_surgery.documents.weights.solverstate import BinarySolverstate, Hdf5Solverstate
@@ -33,23 +33,27 @@ class RecordChange:
 
     record: Record
     edits: Sequence[LayerEdit]
-    blobs: Sequence[tuple[Array, ...]]
+    blobs: Sequence[tuple[Blob, ...]]
     splices: Sequence[Splice]
     added: tuple[int, ...] = ()
 
-    def stored(self) -> dict[str, dict[int, Array]]:
+    def stored(self) -> dict[str, dict[int, Blob]]:
         """By new layer, the blobs that are stored with it: of those that another layer owns HDF5 has none."""
         own = [*(blob.index for blob in self.record.blobs), *self.added]
         return {
-            edit.name: {index: arrays[index] for index in own if index < len(arrays)}
-            for edit, arrays in zip(self.edits, self.blobs)
+            edit.name: {index: blobs[index] for index in own if index < len(blobs)}
+            for edit, blobs in zip(self.edits, self.blobs)
         }
 
 
 def applied(weights: Weights, changes: Sequence[RecordChange]) -> Weights:
     """The weights with these changes made."""
     if isinstance(weights, Hdf5Weights):
-        new = {name: blobs for change in changes for name, blobs in change.stored().items()}
+        new = {
+            name: {index: blob.load() for index, blob in blobs.items()}
+            for change in changes
+            for name, blobs in change.stored().items()
+        }
         return weights.replaced([change.record.name for change in changes], new)
     assert isinstance(weights, Caffemodel)
     return Caffemodel(weights.rope.spliced([splice for change in changes for splice in change.splices]))

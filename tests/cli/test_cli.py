@@ -169,7 +169,9 @@ def test_a_defect_is_exit_4_and_says_so(tmp_path):
     program = (
         "import sys, split_surgery.splitting.edits as edits, split_surgery.splitting.split_layer as s\n"
         "good = s.weight_splices\n"
-        "def bad(edits, blobs, *rest): return good(edits, [tuple(b + 1 for b in part) for part in blobs], *rest)\n"
+        "from split_surgery.documents.weights.blobs import Held\n"
+        "def more(part): return tuple(Held(b.load() + 1, 0, '') for b in part)\n"
+        "def bad(edits, blobs, *rest): return good(edits, [more(part) for part in blobs], *rest)\n"
         "s.weight_splices = bad\n"
         f"sys.argv = ['split-surgery', 'residual', {str(net)!r}, {str(weights)!r}, '-o', {str(tmp_path / 'out')!r}]\n"
         "from split_surgery.cli.main import main\n"

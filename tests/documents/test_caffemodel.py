@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from split_surgery.documents.source import Source
 from split_surgery.documents.spans import Span
 from split_surgery.documents.weights import wire
+from split_surgery.documents.weights.blobs import Held
 from split_surgery.documents.weights.caffemodel import Caffemodel, encode_blob, index_blob
 from split_surgery.documents.weights.wire import Buffer
 from split_surgery.errors import FileError, SurgeryError, Unsupported
@@ -96,7 +97,7 @@ def test_blobs_read_back_in_protobuf(values, dtype, legacy):
     like = index_blob(Buffer(b""), Span(0, 0), "blob", 0)
     like = replace(like, legacy=legacy, dtype=dtype, number=5 if dtype == "<f4" else 8)
     message = message_class("BlobProto")()
-    message.ParseFromString(encode_blob(array, like))
+    message.ParseFromString(b"".join(encode_blob(Held(array, 0, ""), like)))
     found = np.array(message.data if dtype == "<f4" else message.double_data, dtype)
     assert found.tobytes() == array.tobytes()
     assert ((message.num, message.width) == (1, len(values))) if legacy else (tuple(message.shape.dim) == array.shape)

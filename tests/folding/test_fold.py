@@ -7,7 +7,7 @@ import pytest
 
 from split_surgery import apply, extension, fold, residual, skip, verify
 from split_surgery.errors import UsageError
-from split_surgery.folding import compose
+from split_surgery.folding import collapse, compose, search
 from split_surgery.kernels import linear_maps
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import INPUT as RECIPE_INPUT
@@ -34,6 +34,31 @@ from tests.support.nets import weights as weights_of
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__.removeprefix("law_"))
 def test_the_laws(law, tmp_path):
     law(tmp_path)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__.removeprefix("law_"))
+def test_the_laws_hold_window_by_window(law, tmp_path, monkeypatch):
+    monkeypatch.setattr(compose, "AT_ONCE", 10)
+    law(tmp_path)
+
+
+@pytest.mark.parametrize("verb", [residual, extension, skip], ids=lambda verb: verb.__name__)
+def test_windows_change_no_bit(tmp_path, verb, monkeypatch):
+    net, model = write_tiny(tmp_path)
+    verb(net, model, tmp_path / "out")
+    retrained(tmp_path / "out" / "net.caffemodel")
+    found, asked, fold_group = [], [], collapse.fold_group
+    monkeypatch.setattr(collapse, "fold_group", lambda *given: asked.append(given[-1]) or fold_group(*given))
+    for at_once in (compose.AT_ONCE, 100):
+        monkeypatch.setattr(compose, "AT_ONCE", at_once)
+        report = fold(tmp_path / "out", None, tmp_path / f"folded{at_once}")
+        (block,) = verify(net, model, tmp_path / "out").blocks
+        folded = (tmp_path / f"folded{at_once}" / "net.caffemodel").read_bytes()
+        found.append((folded, report.regions, block.exact, block.largest, pytest.approx(block.drift, rel=1e-12)))
+    assert found[0] == found[1]
+    assert asked[0].of == 1
+    assert {window.of for window in asked[1:]} == {len(asked) - 1}
+    assert len(asked) > 2
 
 
 @pytest.mark.parametrize("verb", [residual, extension, skip], ids=lambda verb: verb.__name__)
@@ -531,3 +556,18 @@ def test_a_kernel_that_would_be_huge_is_left_before_it_is_made(tmp_path):
     assert "it would grow: its bottoms in one kernel have" in fold(*base, tmp_path / "out", all=True).left[0].reason
     (region,) = fold(*base, tmp_path / "larger", all=True, allow_larger=True).regions
     assert region.parameters[1] == 2 * 4 * 49 * 49 + 2
+
+
+def test_a_long_chain_is_looked_at_once(tmp_path, monkeypatch):
+    count = 40
+    text = INPUT + "".join(
+        conv(f"c{at}", f"c{at - 1}" if at else "data", num_output=3, kernel_size=1) for at in range(count)
+    )
+    net, model = write_net(tmp_path, text, model_of(text, {f"c{at}": [(3, 3, 1, 1), (3,)] for at in range(count)}))
+    asked, anchor_of = [], search.anchor_of
+    monkeypatch.setattr(
+        search, "anchor_of", lambda flow, group, owner: asked.append(len(group)) or anchor_of(flow, group, owner)
+    )
+    report = fold(net, model, tmp_path / "out", all=True)
+    assert report.layers == (count, 1)
+    assert asked == [count], "the largest group is tried first, and smaller ones only where it fails"

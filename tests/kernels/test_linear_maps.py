@@ -84,7 +84,7 @@ def test_one_after_another(first, second, bias, seed, size):
     assert found.shape == wanted.shape
     assert np.allclose(found, wanted, atol=1e-9)
     exact = np.float32(both.weight)
-    assert np.abs(exact - both.weight).max() <= both.error(np.finfo(np.float32))
+    assert np.abs(exact - both.weight).max() <= both.error(np.finfo(np.float32), both.largest)
 
 
 @given(slides, seeds, images, st.booleans())
@@ -161,7 +161,7 @@ def test_selections_keep_every_bit():
         rows = matrix.argmax(axis=1)
         assert moved.weight.tobytes() == weight[rows].tobytes()
         assert moved.bias.tobytes() == inner.bias[rows].tobytes()
-        assert (moved.error(np.finfo(np.float32)), moved.roundings) == (0.0, 0)
+        assert (moved.error(np.finfo(np.float32), moved.largest), moved.roundings) == (0.0, 0)
 
 
 @given(st.integers(1, 70), st.integers(1, 9), st.integers(1, 300), seeds)

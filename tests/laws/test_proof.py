@@ -6,6 +6,7 @@ import pytest
 
 from split_surgery import residual
 from split_surgery.documents.spans import Splice
+from split_surgery.documents.weights.blobs import Held
 from split_surgery.errors import Defect
 from split_surgery.splitting import split_layer as splitting
 from tests.support.nets import CONV, DATA, TAIL, write_tiny
@@ -111,7 +112,9 @@ def test_wrong_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(
         splitting,
         "weight_splices",
-        lambda edits, blobs, *rest: good(edits, [tuple(b + 1 for b in part) for part in blobs], *rest),
+        lambda edits, blobs, *rest: good(
+            edits, [tuple(Held(b.load() + 1, 0, "") for b in part) for part in blobs], *rest
+        ),
     )
     net, weights = write_tiny(tmp_path)
     with pytest.raises(Defect, match="holds other numbers than were meant"):

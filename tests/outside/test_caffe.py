@@ -370,14 +370,14 @@ def test_skip_in_real_caffe_is_what_folding_says(tmp_path, caffe, monkeypatch, g
     monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(caffe[1]))
     from split_surgery.documents.weights.caffemodel import Caffemodel
     from split_surgery.documents.weights.wire import Buffer
-    from split_surgery.folding.compose import fold_block
+    from split_surgery.folding.compose import Candidates, fold_block
     from tests.support.nets import weights as weights_of
 
     net, weights = write_tiny(tmp_path, DATA + CONV.replace("kernel_size: 3\n    pad: 1", geometry))
     weights.write_bytes(random_weights(net_of(net)))
     skip(net, weights, tmp_path / "out", **options)
     derived, model = net_of(tmp_path / "out" / "net.prototxt"), (tmp_path / "out" / "net.caffemodel").read_bytes()
-    folded = fold_block(derived, list(derived.layers[1:]), Caffemodel(Buffer(model)), "data", "conv1_1")
+    folded = fold_block(derived, Candidates(derived.layers[1:]), Caffemodel(Buffer(model)), "data", "conv1_1")
     weights.write_bytes(
         weights_of([("conv1_1", "Convolution", ["data"], ["conv1_1"], [folded.map.weight, folded.map.bias], None)])
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from split_surgery import extension, residual, verify
 from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.prototxt import Document
-from split_surgery.errors import Unsupported, UsageError
+from split_surgery.errors import TextPlace, Unsupported, UsageError
 from split_surgery.kernels.partition import rng
 from tests.support.fixture_nets import EVERY_FIXTURE, fixture_net, options_for
 from tests.support.nets import (
@@ -497,3 +497,11 @@ def test_deeply_nested_fork_messages_are_rendered_once(tmp_path):
 def values_of(message):
     inner = message.messages("deep")
     return values_of(inner[0]) if inner else message.text("x")
+
+
+def test_no_line_is_counted_where_nothing_is_said(tmp_path, monkeypatch):
+    net, weights = write_tiny(tmp_path)
+    asked, said = [], TextPlace.__str__
+    monkeypatch.setattr(TextPlace, "__str__", lambda place: asked.append(place) or said(place))
+    residual(net, weights, tmp_path / "out")
+    assert asked == [], "the line of each layer is found by counting from the start of the file"

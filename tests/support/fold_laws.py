@@ -204,11 +204,19 @@ def broken() -> str:
     return ""
 
 
+class _BlindProbe:
+    """A probe that finds nothing."""
+
+    def __init__(self, *_) -> None: ...
+    def add(self, *_) -> None: ...
+    def prove(self, *_) -> None: ...
+
+
 def broken_without_probe() -> str:
     """The same where a fold does not prove itself: what the laws alone catch."""
-    probe = split_surgery.folding.collapse.prove_fold
-    split_surgery.folding.collapse.prove_fold = lambda *_: None
+    probe = split_surgery.folding.collapse.Probe
+    split_surgery.folding.collapse.Probe = _BlindProbe
     try:
         return broken()
     finally:
-        split_surgery.folding.collapse.prove_fold = probe
+        split_surgery.folding.collapse.Probe = probe

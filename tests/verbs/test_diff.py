@@ -117,7 +117,7 @@ def test_changed_weights(tmp_path, capsys):
 
 @pytest.mark.parametrize("piece", [64, 8 * 1024 * 1024])
 def test_shapes_dtypes_and_nan(tmp_path, monkeypatch, piece):
-    monkeypatch.setattr("split_surgery.documents.weights.values.PIECE", piece)
+    monkeypatch.setattr("split_surgery.documents.weights.blobs.PIECE", piece)
     first, second = tmp_path / "a", tmp_path / "b"
     arrays = conv_arrays()
     first.write_bytes(tiny_weights())

@@ -125,7 +125,7 @@ def test_protobuf_and_hdf5_hold_the_same_blobs(tmp_path):
 @pytest.mark.parametrize("piece", [64, 8 * 1024 * 1024])
 @pytest.mark.parametrize("options", [{}, {"dtype": "<f8"}, {"legacy": True}])
 def test_what_a_blob_line_says(tmp_path, monkeypatch, piece, options):
-    monkeypatch.setattr("split_surgery.documents.weights.values.PIECE", piece)
+    monkeypatch.setattr("split_surgery.documents.weights.blobs.PIECE", piece)
     arrays = conv_arrays()
     arrays[1][:3] = np.nan, np.inf, -7
     _, model = write_tiny(tmp_path, model=tiny_weights(arrays, **options))

@@ -12,10 +12,10 @@ from split_surgery.documents.edit.layer_edit import (
     NewField,
     Rewrite,
 )
-from split_surgery.documents.spans import Reader
+from split_surgery.documents.spans import Chunk, Fragment, Reader, merged
 from split_surgery.documents.v1 import TYPES
 from split_surgery.documents.weights import wire
-from split_surgery.documents.weights.blobs import Array
+from split_surgery.documents.weights.blobs import Blob
 from split_surgery.documents.weights.caffemodel import (
     LAYER,
     LAYER_V1,
@@ -53,7 +53,9 @@ HEAD = ("name", "type", "bottom", "top")
 """Fields written first, from the edit."""
 
 
-def encode_record(reader: Reader, old: LayerRecord, edit: LayerEdit, blobs: tuple[Array, ...]) -> bytes:
+def encode_record(
+    reader: Reader, old: LayerRecord, edit: LayerEdit, blobs: tuple[Blob, ...]
+) -> bytes | tuple[Chunk, ...]:
     """The NetParameter.layer field, tag and length included, of a new layer.
 
     Connections are the prototxt's: a saved training net may have its own (Caffe's Split layers rename bottoms).
@@ -61,6 +63,9 @@ def encode_record(reader: Reader, old: LayerRecord, edit: LayerEdit, blobs: tupl
     Args:
         old: the record it is copied from; its fields that no edit speaks of are copied byte for byte.
         blobs: the new layer's numbers, stored in the form of the old layer's blobs.
+
+    Returns:
+        Its bytes; of one with many kernels of the old layer chunks, with the ranges that those stand on.
     """
     numbers = NUMBERS[edit.v1][()]
     kind = edit.join.type if edit.join else EnumValue("", TYPES_V1[old.type]) if edit.v1 else old.type
@@ -68,25 +73,30 @@ def encode_record(reader: Reader, old: LayerRecord, edit: LayerEdit, blobs: tupl
     typed = edit.join is not None or old.type != ""  # a record may leave it out
     head += [NewField("type", kind)] if typed else []
     head += [NewField("bottom", bottom) for bottom in edit.bottoms] + [NewField("top", edit.top)]
-    out = [encode_field(field, (), edit.v1) for field in sorted(head, key=lambda field: numbers[field.name])]
-    encoded = b"".join(
-        tagged(numbers["blobs"], encode_blob(blob, like)) for blob, like in zip(blobs, _forms(old, blobs))
-    )
+    out: list[Fragment] = [
+        encode_field(field, (), edit.v1) for field in sorted(head, key=lambda field: numbers[field.name])
+    ]
+    encoded = [
+        chunk
+        for blob, like in zip(blobs, _forms(old, len(blobs)))
+        for chunk in wire.wrapped(numbers["blobs"], encode_blob(blob, like))
+    ]
     skip = {numbers[key] for key in HEAD if typed or key != "type"}
     placed = False
     for number, data in _rewritten(reader, old.body.start, old.body.stop, edit, (), skip):
         # Blobs go where the old ones were, or before the fields that follow them in Caffe's order.
         if not placed and number >= numbers["blobs"]:
-            out.append(encoded)
+            out += encoded
             placed = True
         out.append(data)
     if not placed:
-        out.append(encoded)
-    return tagged(NET_LAYERS_V1 if edit.v1 else NET_LAYER, b"".join(out))
+        out += encoded
+    chunks = merged(wire.wrapped(NET_LAYERS_V1 if edit.v1 else NET_LAYER, out))
+    return chunks[0] if len(chunks) == 1 and isinstance(chunks[0], bytes) else chunks
 
 
-def _forms(old: LayerRecord, blobs: tuple[Array, ...]) -> list[BlobRef]:
-    return [old.blobs[min(index, len(old.blobs) - 1)] for index in range(len(blobs))]
+def _forms(old: LayerRecord, count: int) -> list[BlobRef]:
+    return [old.blobs[min(index, len(old.blobs) - 1)] for index in range(count)]
 
 
 def _rewritten(

@@ -7,6 +7,9 @@ beyond the layer. A disagreement is a defect of this program.
 
 from __future__ import annotations
 
+import itertools
+import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,47 +20,61 @@ from google.protobuf.message import DecodeError
 from split_surgery.documents.edit.layer_edit import PARAMETERS, EnumValue, LayerEdit, NewField
 from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.spans import Span, Splice
-from split_surgery.documents.weights.blobs import Array
+from split_surgery.documents.spans import Chunk, Reader, Span, Splice, written_out
+from split_surgery.documents.weights.blobs import Blob, pieces
+from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.errors import Defect
 
 
 def prove_extent(splices: Sequence[Splice], allowed: Sequence[Span], what: str) -> None:
     """Raises: Defect, where a splice reaches beyond the spans it may touch."""
+    spans = sorted(allowed)
+    starts = [span.start for span in spans]
+    reach = [-1, *itertools.accumulate((span.stop for span in spans), max)]  # of those that start no later
     for splice in splices:
-        if not any(span.start <= splice.start and splice.stop <= span.stop for span in allowed):
+        if splice.stop > reach[bisect_right(starts, splice.start)]:
             raise Defect(f"an edit of the {what} reaches bytes {splice.start}..{splice.stop}, outside the layer")
 
 
+def old_record(record: LayerRecord) -> Any:
+    """Protobuf's message of a record that will be edited, without its numbers; asked for before there are new ones, to hold less."""
+    return _without_blobs(_parse_record(record.reader, (record.span,)))
+
+
 def prove_records(
-    records: Sequence[bytes], old: bytes, edits: Sequence[LayerEdit], blobs: Sequence[tuple[Array, ...]]
+    splices: Sequence[Splice], reader: Reader, old: Any, edits: Sequence[LayerEdit], blobs: Sequence[tuple[Blob, ...]]
 ) -> None:
     """The new records against the old one and the plan. They are parsed one at a time: a record may be large.
 
     Args:
-        records: what is put in place of the old record. old: the old record, tag and length included.
+        splices: what is put in place of the old record, in the file of `reader`. old: see `old_record`.
         edits: the new layers. blobs: their numbers, in the dtype they are stored in.
 
     Raises:
         Defect: protobuf reads something else than was meant.
     """
-    if len(records) != len(edits):
-        raise Defect(f"the layer became {len(records)} records instead of {len(edits)}")
-    before = _parse_record(old)
-    del before.blobs[:]
-    for data, edit, wanted in zip(records, edits, blobs):
-        record = _parse_record(data)
+    if len(splices) != len(edits):
+        raise Defect(f"the layer became {len(splices)} records instead of {len(edits)}")
+    for splice, edit, wanted in zip(splices, edits, blobs):
+        record = _parse_record(reader, splice.chunks())
         if len(record.blobs) != len(wanted):
             raise Defect(f'the record of "{edit.name}" has {len(record.blobs)} blobs instead of {len(wanted)}')
-        for index, (blob, array) in enumerate(zip(record.blobs, wanted)):
-            _compare_blob(blob, array, f'blob {index} in the record of "{edit.name}"')
-        del record.blobs[:]
-        _compare(record, before, edit, "record")
+        for index, (blob, meant) in enumerate(zip(record.blobs, wanted)):
+            _compare_blob(blob, meant, f'blob {index} in the record of "{edit.name}"')
+        _compare(_without_blobs(record), old, edit, "record")
 
 
-def _parse_record(data: bytes) -> Any:
-    """The one layer in the bytes of a NetParameter.layer field."""
-    net = message_class("NetParameter")()
+def _without_blobs(record: Any) -> Any:
+    """A copy of a record that holds no numbers: a message from which they were removed still does."""
+    del record.blobs[:]
+    bare = type(record)()
+    bare.CopyFrom(record)
+    return bare
+
+
+def _parse_record(reader: Reader, chunks: Sequence[Chunk]) -> Any:
+    """The one layer in a NetParameter.layer field, given as chunks."""
+    net, data = message_class("NetParameter")(), written_out(reader, chunks)
     try:
         net.ParseFromString(data)
     except DecodeError as error:
@@ -65,7 +82,7 @@ def _parse_record(data: bytes) -> Any:
     return _only_layer(net)
 
 
-def prove_history(data: bytes, wanted: Sequence[Array]) -> None:
+def prove_history(data: bytes, wanted: Sequence[Blob]) -> None:
     """The new history of a solver state, as fields of a SolverState, against the numbers that were meant.
 
     Raises:
@@ -78,16 +95,26 @@ def prove_history(data: bytes, wanted: Sequence[Array]) -> None:
         raise Defect(f"the new history does not parse: {error}") from error
     if len(state.history) != len(wanted):
         raise Defect(f"the new history holds {len(state.history)} blobs instead of {len(wanted)}")
-    for index, (blob, array) in enumerate(zip(state.history, wanted)):
-        _compare_blob(blob, array, f"new history blob {index}")
+    for index, (blob, meant) in enumerate(zip(state.history, wanted)):
+        _compare_blob(blob, meant, f"new history blob {index}")
 
 
-def _compare_blob(blob: Any, array: Array, what: str) -> None:
+_PIECE = 256 * 1024
+"""Bytes of a blob compared at a time."""
+
+
+def _compare_blob(blob: Any, meant: Blob, what: str) -> None:
     # A legacy blob pads its shape with ones in front.
-    if _shape(blob)[-array.ndim :] != array.shape or np.prod(_shape(blob)) != array.size:
-        raise Defect(f"{what} has shape {_shape(blob)} instead of {array.shape}")
-    if _numbers(blob, array.dtype) != array.tobytes():
-        raise Defect(f"{what} holds other numbers than were meant")
+    if _shape(blob)[-len(meant.shape) :] != meant.shape or math.prod(_shape(blob)) != meant.count:
+        raise Defect(f"{what} has shape {_shape(blob)} instead of {meant.shape}")
+    raw = bytes(blob.raw_data) if blob.HasField("raw_data") else b""
+    stored = blob.data if np.dtype(meant.dtype).itemsize == 4 else blob.double_data
+    if (len(raw) // np.dtype(meant.dtype).itemsize if raw else len(stored)) != meant.count:
+        raise Defect(f"{what} holds another number of numbers than was meant")
+    numbers = iter(np.frombuffer(raw, meant.dtype) if raw else stored)
+    for piece in pieces(meant, _PIECE):
+        if np.fromiter(numbers, meant.dtype, len(piece)).tobytes() != piece.tobytes():
+            raise Defect(f"{what} holds other numbers than were meant")
 
 
 def prove_text(new: Sequence[Layer], edits: Sequence[LayerEdit], layer: Layer) -> None:
@@ -218,10 +245,3 @@ def _text(value: str | bytes) -> str:
 
 def _shape(blob: Any) -> tuple[int, ...]:
     return tuple(blob.shape.dim) if blob.HasField("shape") else (blob.num, blob.channels, blob.height, blob.width)
-
-
-def _numbers(blob: Any, dtype: Any) -> bytes:
-    if blob.HasField("raw_data"):
-        return bytes(blob.raw_data)
-    stored = blob.data if dtype.itemsize == 4 else blob.double_data
-    return np.fromiter(stored, dtype, len(stored)).tobytes()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -18,12 +19,13 @@ _Size = TypeVar("_Size", int, "int | None")
 
 
 class Blob(Protocol):
-    """A blob on disk, whose numbers are read only by `load`.
+    """A blob on disk, whose numbers are read only by `load` and `part`.
 
     Attributes:
         shape: as stored; a legacy blob has four axes (num, channels, height, width).
         dtype: `<f4`, `<f8`, or `<f2` (NVIDIA's half precision). count: how many numbers are stored.
         index: which of its layer's blobs it is: 0 the weight, 1 the bias.
+        apart: whether `part` reads that part only.
     """
 
     @property
@@ -37,6 +39,8 @@ class Blob(Protocol):
     @property
     def index(self) -> int: ...
     @property
+    def apart(self) -> bool: ...
+    @property
     def fault(self) -> str:
         """Why Caffe would stop at the numbers, or they cannot be read: too few, too many, in an unknown form; else ""."""
         ...
@@ -49,6 +53,10 @@ class Blob(Protocol):
             FileError: the numbers and the shape disagree.
             Unsupported: the numbers are stored in a form that is not read.
         """
+        ...
+
+    def part(self, start: int, stop: int) -> Array:
+        """The numbers of `start <= i < stop` in C order, as one axis. Raises: as `load`."""
         ...
 
 
@@ -101,7 +109,8 @@ class Record:
         found = hashlib.sha256()
         for blob in self.blobs:
             found.update(f"{blob.index} {blob.dtype} {blob.shape}\n".encode())
-            found.update(np.ascontiguousarray(blob.load()).data)
+            for piece in pieces(blob):
+                found.update(np.ascontiguousarray(piece).data)
         return found.hexdigest()
 
 
@@ -113,6 +122,7 @@ class Held:
     index: int
     file: str
     legacy: bool = False
+    apart: ClassVar[bool] = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -136,9 +146,116 @@ class Held:
     def load(self) -> Array:
         return self.array
 
+    def part(self, start: int, stop: int) -> Array:
+        return self.array.reshape(-1)[start:stop]
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenKernels:
+    """Some kernels of another blob, in the order given, as a blob that is not written yet (see Blob): none is read before it is asked
+    for.
+
+    Attributes:
+        shape: (kernels, ...): what a kernel is like without its first axis.
+    """
+
+    blob: Blob
+    chosen: tuple[int, ...]
+    shape: tuple[int, ...]
+    legacy: ClassVar[bool] = False
+    fault: ClassVar[str] = ""
+
+    @property
+    def apart(self) -> bool:
+        return self.blob.apart
+
+    @property
+    def dtype(self) -> str:
+        return self.blob.dtype
+
+    @property
+    def index(self) -> int:
+        return self.blob.index
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+    def place(self) -> Place:
+        return self.blob.place()
+
+    def load(self) -> Array:
+        return self.part(0, self.count).reshape(self.shape)
+
+    def part(self, start: int, stop: int) -> Array:
+        width = math.prod(self.shape[1:])
+        first, last = start // max(1, width), -(-stop // max(1, width))
+        parts = [self.blob.part(*numbers) for numbers in self.ranges(first, last)]
+        whole = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, self.dtype), *parts])
+        return whole[start - first * width : stop - first * width]
+
+    def ranges(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Where the numbers of some of these kernels stand in the other blob; those of neighbours are one range."""
+        width = math.prod(self.shape[1:])
+        began = first
+        for at in range(first, last):
+            if at + 1 == last or self.chosen[at + 1] != self.chosen[at] + 1:
+                yield self.chosen[began] * width, (self.chosen[at] + 1) * width
+                began = at + 1
+
+
+@dataclass(frozen=True, eq=False)
+class MadeKernels(ChosenKernels):
+    """The same, each of them made into something else, in the dtype of the blob: worked out whenever it is asked for, and not held.
+
+    Attributes:
+        make: takes some of the kernels, (n, ...), and gives as many of the same shape, in any dtype.
+    """
+
+    make: Callable[[Array], Array]
+
+    def part(self, start: int, stop: int) -> Array:
+        width = max(1, math.prod(self.shape[1:]))
+        first, step = start // width, max(1, _MADE // width)
+        made = np.empty(stop - first * width, self.dtype)
+        for at in range(first * width, stop, step * width):
+            some = super().part(at, min(self.count, at + step * width)).reshape(-1, *self.shape[1:])
+            numbers = self.make(some).reshape(-1)[: stop - at]
+            made[at - first * width :][: len(numbers)] = numbers
+        return made[start - first * width :]
+
+
+_MADE = 128 * 1024
+"""Numbers made at a time."""
 
 PIECE = 8 * 1024 * 1024
-"""Bytes of a blob compared at a time, where it can be read in pieces."""
+"""Bytes of a blob that are one piece: sums over a blob are those of its pieces, added in their order."""
+
+
+_FEW = 1024 * 1024
+"""Bytes looked at at a time, where the result is the same for all sizes."""
+
+
+def in_parts(blob: Blob) -> Blob:
+    """The blob, or one that holds its numbers where each part would read them all.
+
+    Raises:
+        FileError, Unsupported: as `Blob.load`.
+    """
+    return blob if blob.apart else Held(blob.load(), blob.index, "", blob.legacy)
+
+
+def pieces(blob: Blob, size: int = _FEW) -> Iterator[Array]:
+    """The numbers as flat arrays of at most `size` bytes, read as they are asked for where the file allows it.
+
+    Raises:
+        FileError, Unsupported: as `Blob.load`.
+    """
+    there, step = in_parts(blob), size // np.dtype(blob.dtype).itemsize
+    if not blob.count:
+        blob.load()  # says so, where there should be numbers
+    for at in range(0, blob.count, step):
+        yield there.part(at, min(blob.count, at + step))
 
 
 class Weights(Protocol):
@@ -153,13 +270,28 @@ class Weights(Protocol):
         ...
 
 
-def finite(blob: Blob, layer: str) -> Array:
-    """The numbers of a blob of that layer, as stored.
+def all_finite(blob: Blob) -> bool:
+    """Whether a blob holds neither NaN nor infinity."""
+    return all(np.isfinite(piece).all() for piece in pieces(blob))
+
+
+def check_finite(blob: Blob, layer: str) -> None:
+    """Raises: FileError, where a blob of that layer holds NaN or infinity."""
+    if not all_finite(blob):
+        raise FileError(f'layer "{layer}" holds NaN or infinity', blob.place())
+
+
+def finite(blob: Blob, layer: str, kernels: slice = slice(None)) -> Array:
+    """The numbers of a blob of that layer, as stored: of all its kernels, or of those that a slice says.
 
     Raises:
         FileError: they hold NaN or infinity.
     """
-    loaded = blob.load()
-    if not np.isfinite(loaded).all():
+    if kernels == slice(None):
+        found = blob.load()
+    else:
+        width = math.prod(blob.shape[1:])
+        found = blob.part(kernels.start * width, kernels.stop * width).reshape(-1, *blob.shape[1:])
+    if not np.isfinite(found).all():
         raise FileError(f'layer "{layer}" holds NaN or infinity', blob.place())
-    return loaded
+    return found

@@ -15,11 +15,11 @@ from typing import ClassVar
 import numpy as np
 
 from split_surgery.documents.rope import Rope
-from split_surgery.documents.spans import Reader, Span
+from split_surgery.documents.spans import Fragment, Reader, Span, pieces_of
 from split_surgery.documents.v1 import modern_type_of
 from split_surgery.documents.weights import wire
-from split_surgery.documents.weights.blobs import Array, Record, padded
-from split_surgery.documents.weights.wire import LENGTH, VARINT, WireField, tagged
+from split_surgery.documents.weights.blobs import Array, Blob, ChosenKernels, Record, padded
+from split_surgery.documents.weights.wire import LENGTH, VARINT, WireField, tagged, wrapped
 from split_surgery.errors import BytePlace, FileError, FilePlace, Unsupported
 
 NET_NAME, NET_LAYERS_V1, NET_LAYER = 1, 2, 100
@@ -56,6 +56,7 @@ class BlobRef:
 
     Attributes:
         number: the field that holds the numbers.
+        numbers: where they stand, if they do in one piece, as Caffe writes them.
         problem: why the numbers cannot be read, or "".
     """
 
@@ -68,6 +69,7 @@ class BlobRef:
     count: int
     inside: str
     index: int
+    numbers: Span | None = None
     problem: str = ""
 
     def place(self) -> BytePlace:
@@ -78,21 +80,40 @@ class BlobRef:
         needed = math.prod(self.shape)
         return self.problem or (f"holds {self.count} of its {needed} numbers" if self.count != needed else "")
 
-    def load(self) -> Array:
-        place = self.place()
-        if self.problem:
-            raise Unsupported(self.problem, place)
+    @property
+    def apart(self) -> bool:
+        return self.numbers is not None
+
+    def part(self, start: int, stop: int) -> Array:
+        if self.numbers is None:
+            return self.load().reshape(-1)[start:stop]
+        self._check()
+        return np.frombuffer(self.reader.read(*self.range_of(self.numbers, start, stop)), self.dtype)
+
+    def range_of(self, numbers: Span, start: int, stop: int) -> Span:
+        """The bytes of the numbers `start <= i < stop`, where they stand in one piece."""
         size = np.dtype(self.dtype).itemsize
-        needed = math.prod(self.shape)
+        return Span(numbers.start + start * size, numbers.start + stop * size)
+
+    def _check(self) -> None:
+        """Raises: FileError, Unsupported, where the numbers cannot be read, or are not as many as the shape says."""
+        if self.problem:
+            raise Unsupported(self.problem, self.place())
+        size, needed = np.dtype(self.dtype).itemsize, math.prod(self.shape)
         if needed != self.count:
-            raise FileError(f"{self.count * size} bytes of data, but shape {self.shape} needs {needed * size}", place)
+            message = f"{self.count * size} bytes of data, but shape {self.shape} needs {needed * size}"
+            raise FileError(message, self.place())
+
+    def load(self) -> Array:
+        self._check()
+        if self.numbers is not None:
+            return np.frombuffer(self.reader.read(*self.numbers), self.dtype).reshape(self.shape)
         parts = [
             self.reader.read(item.value, item.stop)
             for item in wire.walk(self.reader, self.span.start, self.span.stop, self.inside)
             if item.number == self.number
         ]
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        return np.frombuffer(data, self.dtype).reshape(self.shape)
+        return np.frombuffer(b"".join(parts), self.dtype).reshape(self.shape)
 
 
 @dataclass(frozen=True)
@@ -113,7 +134,10 @@ class LayerRecord(Record):
     leaves_out_shared: ClassVar[bool] = False
 
     def digest(self) -> str:
-        return hashlib.sha256(self.reader.read(*self.body)).hexdigest()
+        found = hashlib.sha256()
+        for piece in pieces_of(self.reader, self.body):
+            found.update(piece)
+        return found.hexdigest()
 
 
 class Caffemodel:
@@ -214,6 +238,7 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
     """What a BlobProto says of itself, its numbers unread."""
     legacy, shape, is_legacy = [1, 1, 1, 1], [], False
     sizes = {BLOB_DATA: 0, BLOB_DOUBLE: 0, BLOB_RAW: 0}  # bytes of numbers by the field that holds them
+    stored: dict[int, list[Span]] = {}  # and where they stand
     raw_type = 0
     for item in wire.walk(reader, span.start, span.stop, inside):
         if item.number in BLOB_LEGACY:
@@ -235,6 +260,7 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
                     "its numbers are not stored as floating point", BytePlace(reader.name, item.start, inside)
                 )
             sizes[item.number] += length
+            stored.setdefault(item.number, []).append(Span(item.value, item.stop))
     _check_sizes(reader, span, inside, legacy if is_legacy else shape)
     used = [number for number, size in sizes.items() if size] or [BLOB_DATA]
     if used == [BLOB_DATA, BLOB_DOUBLE]:
@@ -247,18 +273,11 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
     elif sizes[used[0]] % np.dtype(dtype).itemsize:
         problem = "its raw_data is no whole number of values"
     count = sizes[used[0]] // np.dtype(dtype).itemsize
+    places = stored.get(used[0], [])
     return BlobRef(
-        reader,
-        span,
-        tuple(legacy if is_legacy else shape),
-        is_legacy,
-        dtype,
-        used[0],
-        count,
-        inside,
-        index,
-        problem,
-    )
+        reader, span, tuple(legacy if is_legacy else shape), is_legacy, dtype, used[0], count, inside, index,
+        places[0] if len(places) == 1 else None, problem,
+    )  # fmt: skip
 
 
 def _check_sizes(reader: Reader, span: Span, inside: str, shape: list[int]) -> None:
@@ -307,19 +326,32 @@ def expect(reader: Reader, item: WireField, wire_type: int, inside: str) -> None
         )
 
 
-def encode_blob(array: Array, like: BlobRef) -> bytes:
+def encode_blob(blob: Blob, like: BlobRef) -> tuple[Fragment, ...]:
     """A BlobProto in the form of `like`: its dtype, the field of its numbers, and its way of storing the shape.
 
     Args:
-        array: the numbers, of any shape; legacy blobs need at most four axes.
+        blob: the numbers, of any shape; legacy blobs need at most four axes.
+
+    Returns:
+        Literal bytes, and where many kernels of the file of `like` only move, the ranges that they stand on.
     """
-    numbers = np.ascontiguousarray(array, like.dtype).tobytes()
-    data = tagged(like.number, numbers)
+    shape = padded(blob.shape) if like.legacy else blob.shape
+    data = wrapped(like.number, _numbers(blob, like))
     if like.number == BLOB_RAW:
-        data = tagged(BLOB_RAW_TYPE, RAW_TYPES.index(like.dtype)) + data
+        data = (tagged(BLOB_RAW_TYPE, RAW_TYPES.index(like.dtype)), *data)
     if like.legacy:
-        four = padded(array.shape)
-        legacy = b"".join(tagged(number, four[axis]) for number, axis in BLOB_LEGACY.items())
-        return legacy + data
-    shape = tagged(BLOB_SHAPE, tagged(SHAPE_DIM, b"".join(wire.varint(size) for size in array.shape)))
-    return data + shape if like.number < BLOB_SHAPE else shape + data
+        return (*(tagged(number, shape[axis]) for number, axis in BLOB_LEGACY.items()), *data)
+    said = tagged(BLOB_SHAPE, tagged(SHAPE_DIM, b"".join(wire.varint(size) for size in shape)))
+    return (*data, said) if like.number < BLOB_SHAPE else (said, *data)
+
+
+_HELD = 256 * 1024
+"""Bytes of the largest blob that is held, and written in one piece, though its numbers stand in the file."""
+
+
+def _numbers(blob: Blob, like: BlobRef) -> tuple[Fragment, ...]:
+    if type(blob) is ChosenKernels and isinstance(blob.blob, BlobRef) and blob.blob.numbers is not None:
+        old, there, size = blob.blob, blob.blob.numbers, blob.count * np.dtype(blob.dtype).itemsize
+        if size > _HELD and old.reader is like.reader and old.dtype == like.dtype:
+            return tuple(old.range_of(there, *numbers) for numbers in blob.ranges(0, len(blob.chosen)))
+    return (np.ascontiguousarray(blob.load(), like.dtype).reshape(-1).view(np.uint8).data,)

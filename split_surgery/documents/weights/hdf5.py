@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any, ClassVar, Union
 
 import numpy as np
 
@@ -76,6 +76,7 @@ class Hdf5Blob:
     dtype: str
     index: int
     legacy: bool = False
+    apart: ClassVar[bool] = True
 
     @property
     def count(self) -> int:

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from split_surgery.documents.spans import Reader, Span, Splice
+from split_surgery.documents.spans import Reader, Span, Splice, merged
 from split_surgery.documents.weights import hdf5, wire
 from split_surgery.documents.weights.blobs import Array, Blob, Held
 from split_surgery.documents.weights.caffemodel import BlobRef, encode_blob, expect, index_blob, text_of
 from split_surgery.documents.weights.hdf5 import Copy, Hdf5Blob, Hdf5Group, Hdf5Item
-from split_surgery.documents.weights.wire import LENGTH, VARINT, tagged
+from split_surgery.documents.weights.wire import LENGTH, VARINT, tagged, wrapped
 from split_surgery.errors import FileError, FilePlace
 
 ITER, LEARNED_NET, HISTORY = 1, 2, 3
@@ -109,8 +109,8 @@ class BinarySolverstate(Solverstate):
         for origin, like in enumerate(self._blobs):
             blobs = there.get(origin, [])
             if not (len(blobs) == 1 and blobs[0] is like):
-                new = b"".join(tagged(HISTORY, encode_blob(blob.load(), like)) for blob in blobs)
-                splices.append(Splice(*self._spans[origin], new))
+                new = [chunk for blob in blobs for chunk in wrapped(HISTORY, encode_blob(blob, like))]
+                splices.append(Splice(*self._spans[origin], merged(new)))
         return splices
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from split_surgery.documents.weights import wire
-from split_surgery.documents.weights.blobs import PIECE, Array, Blob
-from split_surgery.documents.weights.caffemodel import BlobRef
-from split_surgery.documents.weights.hdf5 import Hdf5Blob
+from split_surgery.documents.weights import blobs
+from split_surgery.documents.weights.blobs import Blob, in_parts
 
 
 @dataclass(frozen=True)
@@ -49,55 +48,30 @@ class Difference:
     equal: float
 
 
-def pieces(blob: Blob) -> Iterator[Array]:
-    """The numbers as flat arrays of at most PIECE bytes, read as they are asked for where the file allows it.
-
-    Raises:
-        FileError, Unsupported: as `Blob.load`.
-    """
-    size = np.dtype(blob.dtype).itemsize
-    step = PIECE // size
-    if isinstance(blob, Hdf5Blob):
-        for at in range(0, blob.count, step):
-            yield blob.part(at, min(blob.count, at + step))
-        return
-    packed = _packed(blob) if isinstance(blob, BlobRef) and blob.count > step else None
-    if packed is None or not isinstance(blob, BlobRef):
-        whole = blob.load().reshape(-1)
-        for at in range(0, len(whole), step):
-            yield whole[at : at + step]
-        return
-    for start in range(packed.value, packed.stop, PIECE):
-        yield np.frombuffer(blob.reader.read(start, min(packed.stop, start + PIECE)), blob.dtype)
-
-
-def _packed(blob: BlobRef) -> wire.WireField | None:
-    """The one field that holds all the numbers, as Caffe stores them, if they can be read at all."""
-    if blob.problem or math.prod(blob.shape) != blob.count:
-        return None
-    items = wire.walk(blob.reader, blob.span.start, blob.span.stop, blob.inside)
-    found = [item for item in items if item.number == blob.number]
-    return found[0] if len(found) == 1 else None
-
-
 def summary(blob: Blob) -> Summary:
     """What a blob holds, read once.
 
     Raises:
         FileError, Unsupported: its numbers cannot be read.
     """
-    digest, squares, nan, infinite = hashlib.sha256(), 0.0, 0, 0
+    digest, nan, infinite = hashlib.sha256(), 0, 0
     low, high = math.inf, -math.inf
-    for piece in pieces(blob):
-        digest.update(piece.tobytes())
-        fine = np.isfinite(piece)
+    there = in_parts(blob)
+
+    def look(start: int, stop: int) -> _Wide:
+        nonlocal nan, infinite, low, high
+        numbers = there.part(start, stop)
+        digest.update(np.ascontiguousarray(numbers).data)
+        fine = np.isfinite(numbers)
         if not fine.all():
-            nan += int(np.isnan(piece).sum())
-            infinite += int(np.isinf(piece).sum())
-            piece = piece[fine]
-        if piece.size:
-            low, high = min(low, float(piece.min())), max(high, float(piece.max()))
-            squares += _squares(piece.astype(np.float64))
+            nan += int(np.isnan(numbers).sum())
+            infinite += int(np.isinf(numbers).sum())
+            numbers = numbers[fine]
+        if numbers.size:
+            low, high = min(low, float(numbers.min())), max(high, float(numbers.max()))
+        return _squares(numbers.astype(np.float64))
+
+    squares = float(_sums(there, look))
     some = low <= high
     return Summary(
         digest.hexdigest()[:16],
@@ -115,20 +89,39 @@ def difference(a: Blob, b: Blob) -> Difference | None:
     Raises:
         FileError, Unsupported: the numbers of one cannot be read.
     """
-    old = new = moved = largest = 0.0
-    equal = 0
-    for x, y in _side_by_side(a, b):
-        same = x.view(f"u{x.dtype.itemsize}") == y.view(f"u{y.dtype.itemsize}") if x.dtype == y.dtype else x == y
+    a, b = in_parts(a), in_parts(b)
+    moved, largest, equal = 0.0, 0.0, 0
+    steps = np.empty(
+        min(a.count, _piece(a))
+    )  # by how much the numbers of a piece differ that do; only that much is touched
+    count = 0
+
+    def look(start: int, stop: int) -> _Wide:
+        nonlocal count
+        x, y = a.part(start, stop), b.part(start, stop)
+        other = x.view(f"u{x.dtype.itemsize}") != y.view(f"u{y.dtype.itemsize}") if x.dtype == y.dtype else x != y
         before, after = x.astype(np.float64), y.astype(np.float64)
-        old, new = old + _squares(before), new + _squares(after)
-        equal += int(same.sum())
-        if not same.all():
+        many = int(np.count_nonzero(other))
+        if many:
             with np.errstate(invalid="ignore", over="ignore"):
-                steps = np.abs(after[~same] - before[~same])
-            moved += _squares(steps)
-            largest = float(np.maximum(largest, steps.max()))  # np.maximum hands NaN on
+                steps[count : count + many] = np.abs(after - before)[other]
+            count += many
+        return np.array((_squares(before), _squares(after)))
+
+    def step_squares(start: int, stop: int) -> _Wide:
+        return _squares(steps[start:stop])
+
+    norms = np.zeros(2)
+    for start, stop in _piece_ends(a):
+        count = 0
+        norms = norms + _pairwise(look, start, stop)
+        equal += stop - start - count
+        if count:
+            moved += float(_pairwise(step_squares, 0, count))
+            largest = float(np.maximum(largest, steps[:count].max()))  # np.maximum hands NaN on
     if equal == a.count:
         return None
+    old, new = map(float, norms)
     drift = (moved / old) ** 0.5 if old else math.inf
     return Difference(drift, (old**0.5, new**0.5), largest, equal / a.count)
 
@@ -148,25 +141,52 @@ def sums_of_squares(a: Blob, b: Blob) -> tuple[float, float]:
     Raises:
         FileError, Unsupported: the numbers of one cannot be read.
     """
-    moved = size = 0.0
-    for x, y in _side_by_side(a, b):
-        old = x.astype(np.float64)
-        moved, size = moved + _squares(y.astype(np.float64) - old), size + _squares(old)
+    a, b = in_parts(a), in_parts(b)
+
+    def look(start: int, stop: int) -> _Wide:
+        old = a.part(start, stop).astype(np.float64)
+        return np.array((_squares(b.part(start, stop).astype(np.float64) - old), _squares(old)))
+
+    moved, size = map(float, _sums(a, look) + np.zeros(2))
     return moved, size
 
 
-def _side_by_side(a: Blob, b: Blob) -> Iterator[tuple[Array, Array]]:
-    """Pieces of both, of one length each: those of another dtype are longer or shorter."""
-    theirs, rest = pieces(b), np.empty(0, b.dtype)
-    for mine in pieces(a):
-        parts = [rest] if len(rest) else []
-        while sum(map(len, parts)) < len(mine):
-            parts.append(next(theirs))
-        other = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        rest = other[len(mine) :]
-        yield mine, other[: len(mine)]
+_Wide = npt.NDArray[np.float64]
+
+_BLOCK = 128 * 1024
+"""Numbers that are read, and held as float64, at a time."""
 
 
-def _squares(numbers: Array) -> float:
+def _sums(blob: Blob, sums: Callable[[int, int], _Wide]) -> _Wide:
+    """What `sums` gives of the numbers `start <= i < stop` of a blob, over all of them."""
+    total = np.zeros(())
+    for start, stop in _piece_ends(blob):
+        total = total + _pairwise(sums, start, stop)
+    return total
+
+
+def _piece_ends(blob: Blob) -> Iterator[tuple[int, int]]:
+    """Where the pieces of a blob begin and end, whose sums are added one after the other."""
+    if not blob.count:
+        blob.load()  # says so, where there should be numbers
+    for start in range(0, blob.count, _piece(blob)):
+        yield start, min(blob.count, start + _piece(blob))
+
+
+def _piece(blob: Blob) -> int:
+    return blobs.PIECE // np.dtype(blob.dtype).itemsize
+
+
+def _pairwise(sums: Callable[[int, int], _Wide], start: int, stop: int) -> _Wide:
+    """The same over one piece, of few numbers at a time: halved where numpy's own pairwise sum halves what it adds, so that the sum is
+    what numpy says of the whole piece, to the last bit."""
+    if stop - start <= _BLOCK:
+        return sums(start, stop)
+    half = (stop - start) // 2
+    middle = start + half - half % 8
+    return _pairwise(sums, start, middle) + _pairwise(sums, middle, stop)
+
+
+def _squares(numbers: _Wide) -> _Wide:
     with np.errstate(invalid="ignore", over="ignore"):
-        return float(np.square(numbers).sum())
+        return np.asarray(np.square(numbers).sum())

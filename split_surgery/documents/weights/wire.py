@@ -5,10 +5,10 @@ Source of the format: protobuf.dev/programming-guides/encoding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from split_surgery.documents.spans import Reader
+from split_surgery.documents.spans import Fragment, Reader, chunk_size
 from split_surgery.errors import BytePlace, FileError
 
 VARINT, FIXED64, LENGTH, GROUP, END_GROUP, FIXED32 = range(6)
@@ -132,3 +132,9 @@ def tagged(number: int, value: int | bytes) -> bytes:
     if isinstance(value, int):
         return varint(number << 3 | VARINT) + varint(value)
     return varint(number << 3 | LENGTH) + varint(len(value)) + value
+
+
+def wrapped(number: int, fragments: Iterable[Fragment]) -> tuple[Fragment, ...]:
+    """A field that holds these, with their length before them."""
+    held = tuple(fragments)
+    return (varint(number << 3 | LENGTH) + varint(sum(map(chunk_size, held))), *held)

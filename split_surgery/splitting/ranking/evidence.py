@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ def score_layer(
     files: OpenFiles, layer: str, weight: Blob, weights: PathLike, request: Request, trail: Trail,
     progress: Progress = no_progress,
 ) -> Evidence:  # fmt: skip
-    """Scores of the layer's kernels, one snapshot in memory at a time."""
+    """Scores of the layer's kernels, of some kernels at a time; in memory are those of the three snapshots that a measure compares."""
     count = weight.shape[0]
     if request.scores is not None:
         scores = read_scores(request.scores, layer)
@@ -119,15 +120,21 @@ def score_layer(
     rests_on: tuple[str, ...] = (Path(weights).name,)
     if measure.needs_state and trail.state is not None:
         name, blob = trail.state
-        window: Iterator[Array] = iter([finite(weight, layer), finite(blob, layer)])
+        blobs = [weight, blob]
         rests_on = (*rests_on, Path(name).name)
     elif measure.snapshots == 1:
-        window = iter([finite(weight, layer)])
+        blobs = [weight]
     else:
-        window = _loaded(files, layer, weight, trail.snapshots, progress)
+        blobs = [_in_snapshot(files, layer, weight, snapshot) for snapshot in trail.snapshots]
         rests_on = tuple(snapshot.path.name for snapshot in trail.snapshots)
+    blocks = _blocks(weight)
     with np.errstate(over="ignore", invalid="ignore"):  # asked about just below
-        found = measure.score(window)
+        found = np.concatenate(
+            [
+                measure.score(_numbers(blobs, layer, kernels, (at, len(blocks)), progress))
+                for at, kernels in enumerate(blocks)
+            ]
+        )
     if not np.isfinite(found).all():
         raise FileError(
             f'the {measure.name} of layer "{layer}" is not a finite number: its weights are too large',
@@ -164,17 +171,38 @@ _STRAIGHT = 0.99999
 """Path efficiency that no kernel driven by noisy gradients has; a dead one under weight decay has 0.999999."""
 
 
-def _loaded(
-    files: OpenFiles, layer: str, weight: Blob, snapshots: Sequence[Snapshot], progress: Progress
+_BLOCK = 2 * 1024 * 1024
+"""Bytes of a layer's kernels that are held of a snapshot."""
+
+
+def _blocks(weight: Blob) -> list[slice]:
+    """Kernels that are scored at a time; all of them where they are few."""
+    size = math.prod(weight.shape[1:]) * np.dtype(weight.dtype).itemsize
+    step = max(1, _BLOCK // max(1, size))
+    return [slice(at, min(weight.shape[0], at + step)) for at in range(0, max(1, weight.shape[0]), step)]
+
+
+def _in_snapshot(files: OpenFiles, layer: str, weight: Blob, snapshot: Snapshot) -> Blob:
+    """The weight of a layer in a snapshot.
+
+    Raises:
+        FileError: the snapshot has not one such layer, or one of another shape.
+    """
+    opened = files.weights(snapshot.path)
+    found = [record.blob(0) for record in opened.named(layer)]
+    if len(found) != 1 or found[0] is None:
+        raise FileError(f'has {len(found)} layers "{layer}" with weights, not one', FilePlace(opened.name))
+    if found[0].shape != weight.shape:
+        shapes = f"{found[0].shape} here, {weight.shape} in the weights to be split"
+        raise FileError(f'layer "{layer}" has another shape: {shapes}', FilePlace(opened.name))
+    return found[0]
+
+
+def _numbers(
+    blobs: Sequence[Blob], layer: str, kernels: slice, block: tuple[int, int], progress: Progress
 ) -> Iterator[Array]:
-    for done, snapshot in enumerate(snapshots, 1):
-        opened = files.weights(snapshot.path)
-        found = [record.blob(0) for record in opened.named(layer)]
-        if len(found) != 1 or found[0] is None:
-            raise FileError(f'has {len(found)} layers "{layer}" with weights, not one', FilePlace(opened.name))
-        loaded = finite(found[0], layer)
-        if loaded.shape != weight.shape:
-            shapes = f"{loaded.shape} here, {weight.shape} in the weights to be split"
-            raise FileError(f'layer "{layer}" has another shape: {shapes}', FilePlace(opened.name))
-        yield loaded
-        progress(f"measuring {layer}", done, len(snapshots))
+    """Some kernels in one blob after the other. block: which of how many blocks they are."""
+    for done, blob in enumerate(blobs, 1):
+        yield finite(blob, layer, kernels)
+        if len(blobs) > 1:
+            progress(f"measuring {layer}", block[0] * len(blobs) + done, block[1] * len(blobs))
