@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike, read_file, sha256, walk_folders
+from split_surgery.documents.source import PathLike, folders_in, read_file, sha256, walk_folders
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.reporting.logs.trainings import natural
 from split_surgery.splitting.plan import Plan
@@ -55,7 +55,7 @@ def derived_in(given: Sequence[PathLike]) -> list[Derived]:
             folders.setdefault(Path(path).parent)
     found = [folder for folder in folders if os.path.isfile(folder / PLAN_FILE) and os.path.isfile(folder / NET_FILE)]
     near = dict.fromkeys([*folders, *(folder.parent for folder in found)])
-    near |= dict.fromkeys(beside for folder in found for beside in _folders(folder.parent))
+    near |= dict.fromkeys(beside for folder in found for beside in map(Path, folders_in(folder.parent)))
     names = _names(found)
     order = sorted(range(len(found)), key=lambda at: natural(names[at]))
     return [_derived(names[at], found[at], near) for at in order]
@@ -85,13 +85,6 @@ def parents(folders: Sequence[Path]) -> list[Path | None]:
 
 def _digests(folder: Path, names: Iterable[str]) -> set[str]:
     return {sha256(read_file(folder / name)) for name in names if os.path.isfile(folder / name)}
-
-
-def _folders(path: Path) -> list[Path]:
-    try:
-        return sorted(one for one in path.iterdir() if one.is_dir())
-    except OSError:
-        return []
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
