@@ -1,17 +1,19 @@
-"""A run that is killed, wherever: inputs are as they were, the place holds the old files or the new ones, and the next run tidies up."""
+"""A run that is killed, wherever: inputs stay, the place holds the old files or the new ones, and the next run tidies up."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.killed_runs import files_below, leftovers, run_and_die
+from split_surgery import verify
+from tests.support.killed_runs import files_below, leftovers, run_disturbed, send
 from tests.support.nets import write_tiny
-from tests.support.paths import EXAMPLE
+from tests.support.paths import EXAMPLE, WHOLE_CORPUS
 from tests.support.run_command import run_here
 
 pytestmark = pytest.mark.skipif(
@@ -65,22 +67,25 @@ def _remembered(draw):
     return drawn
 
 
-def killed_everywhere(words: tuple[object, ...], folder: Path, scratch: Path, mixed: bool = False) -> int:
+def killed_everywhere(
+    words: tuple[object, ...], folder: Path, scratch: Path, mixed: bool = False, step: int = 1
+) -> int:
     """Kill a command at each of its write events, in a copy of `folder`, and hold what is left to the law; how many events there are.
 
     Args:
         mixed: whether the outputs are several places, of which some may be new while others are old.
+        step: every how many events.
     """
     old = files_below(folder)
     whole = scratch / "whole" / "work"  # pages name a training after its directory
     shutil.copytree(folder, whole, symlinks=True)
-    code, events = run_and_die(words, whole, -1)
+    code, events, _ = run_disturbed(words, whole)
     assert code == 0
     new = files_below(whole)
-    for at in range(events):
+    for at in range(0, events, step):
         place = scratch / str(at) / "work"
         shutil.copytree(folder, place, symlinks=True)
-        assert run_and_die(words, place, at)[0] == -9, f"it has no event {at}"
+        assert run_disturbed(words, place, send(signal.SIGKILL, at)).code == -9, f"it has no event {at}"
         there = files_below(place)
         if mixed:
             assert all(digest in (old.get(name), new.get(name)) for name, digest in there.items()), f"killed at {at}"
@@ -135,3 +140,29 @@ def test_forced_and_killed(folder, tmp_path_factory, verb):
     assert (out / "train.log").read_text() == "of a training that was made there"
     assert before.keys() == after.keys()
     assert sum(before[name] != after[name] for name in before) >= 2
+
+
+def test_the_demo_killed(tmp_path, tmp_path_factory, drawn_once, monkeypatch):
+    """Its outputs are several directories. Each kill is followed by a whole demo, so a usual run takes a part of the events."""
+    pytest.importorskip("cv2")
+    from split_surgery.verbs import demo
+
+    # What the nets say of 500 images takes most of the time, and nothing of it is written.
+    monkeypatch.setattr(demo, "predictions", _remembered_nets(demo.predictions))
+    monkeypatch.setattr(demo, "verify", lambda *files, engine, input, **more: verify(*files, **more))
+    assert run_here("demo", "demo", cwd=tmp_path_factory.mktemp("warm")).returncode == 0
+    step = 1 if WHOLE_CORPUS else 13
+    events = killed_everywhere(("demo", "demo"), tmp_path, tmp_path_factory.mktemp("killed"), mixed=True, step=step)
+    assert events > 20
+
+
+def _remembered_nets(predict):
+    known = {}
+
+    def predicted(net, weights, pixels):
+        key = Path(weights).parent.name, Path(weights).name
+        if key not in known:
+            known[key] = predict(net, weights, pixels)
+        return known[key]
+
+    return predicted
