@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint check bench caffe chromium docs site golden
+.PHONY: help demo test lint check fuzz bench caffe chromium docs site golden
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -28,6 +28,12 @@ lint: $(STAMP)  ## ruff and mypy --strict
 	$(BIN)/mypy
 
 check: lint test  ## ruff, mypy --strict, then the tests
+
+SECONDS := 60
+FUZZ := prototxt caffemodel solverstate hdf5 logs options scores inputs
+fuzz: $(STAMP)  ## every reader against strange files, SECONDS each, two at a time (CI: 15); FUZZ names harnesses
+	$(BIN)/python -m pip install -q -e '.[fuzz]'
+	printf '%s\n' $(FUZZ) | xargs -P 2 -I NAME $(BIN)/python -m fuzz NAME $(SECONDS)
 
 golden: $(STAMP)  ## write the golden derived nets anew, to be reviewed as a diff
 	$(BIN)/python -m tests.support.golden_cases

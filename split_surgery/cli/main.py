@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 import warnings
@@ -19,12 +20,7 @@ from split_surgery.errors import SurgeryError, SurgeryWarning
 def main() -> NoReturn:
     """The command `split-surgery`."""
 
-    def terminate(_number: int, _frame: object) -> NoReturn:
-        raise KeyboardInterrupt  # so that a killed run tidies up like one that was interrupted
-
-    for name in ("SIGTERM", "SIGHUP"):  # a lost connection is no reason to leave half a directory behind
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), terminate)
+    _end_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may hold any bytes
@@ -56,3 +52,24 @@ def main() -> NoReturn:
         complain("this is a defect of split-surgery")
         sys.exit(4)
     sys.exit(0)
+
+
+def _end_on_signals() -> None:
+    """Let a signal that ends a run raise KeyboardInterrupt, so that it tidies up; a second one ends it at once.
+
+    What that one leaves behind, the next run into the same place removes.
+    """
+
+    def end_at_once(_number: int, _frame: object) -> NoReturn:
+        os._exit(130)
+
+    def interrupt(_number: int, _frame: object) -> NoReturn:
+        for name in known:
+            signal.signal(name, end_at_once)
+        raise KeyboardInterrupt
+
+    # SIGHUP: a lost connection is no reason to leave half a directory behind. What is ignored (nohup, a shell's background) stays so.
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    known = [name for name in names if signal.getsignal(name) != signal.SIG_IGN]
+    for name in known:
+        signal.signal(name, interrupt)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ Progress = Callable[[str, int, int], None]
 
 PAGE = 4096
 """Small reads are served from one page of this many bytes: fewer calls, and little touched between large blobs."""
+
+LEFTOVER = re.compile(r"\.split-surgery\.[0-9a-f]{16}\.partial")
+"""What directories are called in which outputs are built. One that is left of a run that was killed is nothing that anybody reads."""
 
 
 def no_progress(_label: str, _done: int, _total: int) -> None:
@@ -77,15 +81,16 @@ class Source:
         if not self.awake:
             with reading(self.name):
                 self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
-                now, then = os.fstat(self._file.fileno()), self._opened
-            if (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns) != (
-                then.st_dev,
-                then.st_ino,
-                then.st_size,
-                then.st_mtime_ns,
-            ):
-                raise FileError("was changed while it was being read", FilePlace(self.name))
+            self.check_unchanged()
         return self._file.fileno()
+
+    def check_unchanged(self) -> None:
+        """Raises: FileError, where the file is another than the one that was opened first, or has been written to since."""
+        with reading(self.name):
+            now = os.fstat(self._file.fileno()) if self.awake else os.stat(self.path)
+        if _version(now) != _version(self._opened):
+            message = "was changed while it was being read"
+            raise FileError(message, FilePlace(self.name), "run it again when nothing writes to that file")
 
     def begins_with(self, magic: bytes) -> bool:
         return self.read(0, min(len(magic), self.size)) == magic
@@ -120,6 +125,10 @@ class Source:
         )
 
 
+def _version(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
 if hasattr(os, "pread"):
     _pread = os.pread
 else:  # Windows
@@ -151,7 +160,8 @@ def named(path: PathLike) -> str:
 
 
 def walk_folders(path: PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
-    """A directory and those below it, each with its directories and files; links to directories are not followed.
+    """A directory and those below it, each with its directories and files; links to directories are not followed, and what a run
+    that was killed has left is no part of it.
 
     Raises:
         FileError: one of them cannot be read.
@@ -160,7 +170,9 @@ def walk_folders(path: PathLike) -> Iterator[tuple[str, list[str], list[str]]]:
     def refuse(error: OSError) -> None:
         raise FileError(error.strerror or str(error), FilePlace(str(error.filename))) from error
 
-    return os.walk(path, onerror=refuse)
+    for folder, folders, files in os.walk(path, onerror=refuse):
+        folders[:] = [name for name in folders if not LEFTOVER.fullmatch(name)]
+        yield folder, folders, files
 
 
 def read_file(path: PathLike, limit: int | None = None) -> bytes:
@@ -203,5 +215,13 @@ def files_in(folder: PathLike, suffix: str) -> list[str]:
     """Names of the files in a folder that end so, sorted; none where it cannot be read."""
     try:
         return sorted(name for name in os.listdir(folder) if name.endswith(suffix))
+    except OSError:
+        return []
+
+
+def folders_in(folder: PathLike) -> list[str]:
+    """Paths of the directories in a folder, sorted, without what a run that was killed has left; none where it cannot be read."""
+    try:
+        return sorted(one.path for one in os.scandir(folder) if one.is_dir() and not LEFTOVER.fullmatch(one.name))
     except OSError:
         return []

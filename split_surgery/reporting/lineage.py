@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike, read_file, sha256, walk_folders
+from split_surgery.documents.source import PathLike, folders_in, read_file, sha256, walk_folders
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.reporting.logs.trainings import natural
 from split_surgery.splitting.plan import Plan
@@ -68,7 +68,7 @@ def made_with(made_by: str, given: Sequence[PathLike]) -> tuple[list[tuple[str, 
             folders.setdefault(Path(path).parent)
     found = [folder for folder in folders if os.path.isfile(folder / made_by) and os.path.isfile(folder / NET_FILE)]
     around = dict.fromkeys(folder.parent for folder in found)
-    around |= dict.fromkeys(beside for folder in found for beside in _folders(folder.parent))
+    around |= dict.fromkeys(beside for folder in found for beside in map(Path, folders_in(folder.parent)))
     others = [folder for folder in around if folder not in folders]
     return sorted(zip(_names(found), found), key=lambda one: natural(one[0])), list(folders), others
 
@@ -97,13 +97,6 @@ def parents(folders: Sequence[Path]) -> list[Path | None]:
 
 def _digests(folder: Path, names: Iterable[str]) -> set[str]:
     return {sha256(read_file(folder / name)) for name in names if os.path.isfile(folder / name)}
-
-
-def _folders(path: Path) -> list[Path]:
-    try:
-        return sorted(one for one in path.iterdir() if one.is_dir())
-    except OSError:
-        return []
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

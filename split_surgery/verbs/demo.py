@@ -109,8 +109,9 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
     with np.load(DATA / IMAGES) as data:
         images, labels = data["images"], data["labels"]
     outputs += [Output(LOG, [_log("baseline")]), Output(INPUT, [_saved(_scaled(images[:COMPARED]))])]
+    baseline.tidy()
     if not baseline.entries():
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and OutputDir(folder).entries():
             raise UsageError(f"{folder} holds something else than the demo; choose another directory")
         baseline.create(outputs)
     elif baseline.differing(outputs):
@@ -123,7 +124,7 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
     # Training takes minutes, and Caffe: what it came to is handed out where `caffe train` would have put it.
     handed = [Output(LOG, [_log("residual")]), Output(SNAPSHOT, [read_file(DATA / TRAINED)])]
     there = OutputDir(folder / "residual")
-    there.create([output for output in handed if output.name not in there.entries()])
+    there.replace([output for output in handed if output.name not in there.entries()])
     trained = (folder / "residual" / "net.prototxt", folder / "residual" / SNAPSHOT)
     folded = fold(*trained, folder / "folded", progress=progress)
     cases = (

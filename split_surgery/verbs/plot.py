@@ -282,5 +282,5 @@ def _written(
         path = Path(output)
         files = [Output(path.name, [picture.saved(suffix)])]
         OutputDir(path.parent).refuse_inputs(files, [one for one in inputs if one is not None])
-        OutputDir(path.parent).create(files)
+        OutputDir(path.parent).replace(files)
     return PlotReport(kind, os.fspath(output) if output is not None else "", picture.about, tuple(warnings), picture)

@@ -77,6 +77,7 @@ class Destination:
     def _write(
         self, directory: OutputDir, outputs: Sequence[Output], inputs: Sequence[PathLike], progress: Progress
     ) -> Status:
+        directory.tidy()
         if not directory.entries():
             directory.create(outputs, progress)
             return "written"
@@ -89,6 +90,11 @@ class Destination:
         differing = directory.differing(outputs)
         if not differing:
             return "unchanged"
+        missing = [output.name for output in directory.missing(outputs)]
+        if differing == missing and len(missing) < len(outputs):
+            # What is there is of this very run, which somebody has stopped while it filled a directory that was there before.
+            directory.create(outputs, progress)
+            return "written"
         replaced = [output for output in outputs if output.name in differing]
         directory.refuse_inputs(replaced, inputs)
         if not self.force:
@@ -102,7 +108,7 @@ class Destination:
                 f"{directory.given} holds snapshots ({snapshots[-1].path.name}) of another net; --force will not mix them",
                 hint="choose another directory, or move the snapshots away",
             )
-        directory.replace(replaced, progress)
+        directory.renew(outputs, progress)
         return "written"
 
 

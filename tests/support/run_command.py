@@ -60,7 +60,7 @@ def _text(stream: io.TextIOWrapper) -> str:
 def _kept() -> Iterator[None]:
     """Put back what is set for the whole process: the words of the command, where it runs, and the signals."""
     words, place = sys.argv, Path.cwd()
-    handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, *_hangup())}
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, *_hangup())}
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from split_surgery.reporting.pages.parts import Page
 from split_surgery.workspace.output_dir import Output, OutputDir, remove
 
 _SUFFIXES = (".html", ".md")
+
+_OUR_PNG = re.compile(rb"\x89PNG.{,400}Software\0split-surgery", re.DOTALL)
+"""How a picture begins that `Picture.saved` made."""
 
 
 def check_name(output: PathLike, force: bool) -> None:
@@ -30,7 +34,11 @@ def check_name(output: PathLike, force: bool) -> None:
     mark, folder = html.GENERATOR if suffix == ".html" else markdown.MARK, _folder(path)
     there = read_file(path) if os.path.isfile(path) else b""
     theirs = [path] if os.path.lexists(path) and mark.encode() not in there[:2000] else []
-    if suffix == ".md" and os.path.lexists(folder) and not markdown.pictures(there, folder.name):
+    if (
+        suffix == ".md"
+        and os.path.lexists(folder)
+        and not (markdown.pictures(there, folder.name) or _only_ours(folder))
+    ):
         theirs.append(folder)
     if theirs and not force:
         raise UsageError(f"{theirs[0]} is there, and no report made it", hint="choose another name, or --force")
@@ -38,6 +46,14 @@ def check_name(output: PathLike, force: bool) -> None:
 
 def _folder(path: Path) -> Path:
     return path.parent / f"{path.stem}_files"
+
+
+def _only_ours(folder: Path) -> bool:
+    """Whether a folder holds nothing but pictures of this program's, as one does whose page was never finished."""
+    if not folder.is_dir() or folder.is_symlink():
+        return False
+    files = [folder / name for name in OutputDir(folder).entries()]
+    return bool(files) and all(path.is_file() and _OUR_PNG.match(read_file(path)) for path in files)
 
 
 def write_page(
@@ -77,8 +93,9 @@ def _page(path: Path, text: str) -> Output:
 
 def _put(folder: Path, outputs: list[Output], inputs: Sequence[PathLike], progress: Progress) -> str:
     directory = OutputDir(folder)
+    directory.tidy()
     if not directory.differing(outputs):
         return "unchanged"
     directory.refuse_inputs(outputs, inputs)
-    directory.create(outputs, progress)
+    directory.replace(outputs, progress)
     return "written"

@@ -9,7 +9,7 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike
+from split_surgery.documents.source import PathLike, folders_in
 from split_surgery.errors import OptionError, UsageError, for_shell
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.workspace.run_dir import run_dir
@@ -68,11 +68,7 @@ def snapshots_below(weights: PathLike) -> list[Snapshot]:
 
 def _in_and_below(folder: Path) -> list[Snapshot]:
     """The snapshots in a folder and in those one level below it that hold no net of their own."""
-    try:
-        below = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir())
-    except OSError:
-        return []
-    folders: list[PathLike] = [folder, *(path for path in below if run_dir(path).made_by is None)]
+    folders: list[PathLike] = [folder, *(path for path in folders_in(folder) if run_dir(path).made_by is None)]
     return [one for path in folders for one in snapshots_in(path, kind="caffemodel")]
 
 
