@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from split_surgery.documents.source import read_file, sha256
+from split_surgery.documents.source import folders_in, read_file, sha256
 from split_surgery.errors import FileError, SurgeryError
 from split_surgery.reporting.lineage import files_called
 from split_surgery.reporting.logs.folded_row import FoldedRow
@@ -41,11 +41,8 @@ def folded_from(folder: Path, near: Sequence[Path]) -> list[tuple[Path, Path]]:
         FileError: its fold.yaml is damaged.
     """
     net, weights, _ = _record(folder / FOLD_FILE)
-    return _pairs(
-        net,
-        weights,
-        [one for place in near for one in (place, *sorted(place.iterdir())) if one.is_dir() and one != folder],
-    )
+    folders = [one for place in near for one in (place, *map(Path, folders_in(place))) if one != folder]
+    return _pairs(net, weights, folders)
 
 
 def _folded(
