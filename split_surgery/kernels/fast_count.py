@@ -6,6 +6,15 @@ import re
 
 from split_surgery.errors import OptionError, UsageError
 
+_SHARE = re.compile(r"(\d+)(?:\.(\d+))?%")
+
+
+def check_fast(policy: str) -> None:
+    """Raises: OptionError, where it is no policy, whatever the layer."""
+    if len(policy) > 20 or not (policy == "half" or policy.isdecimal() or _SHARE.fullmatch(policy)):
+        value = policy if len(policy) <= 20 else f"{policy[:20]}..."
+        raise OptionError("fast", "must be a whole number of kernels (16), a share (50%), or half", value)
+
 
 def fast_count(policy: str, count: int) -> int:
     """How many of `count` kernels are fast: `half` (floor), a number, or a percentage (rounds half up).
@@ -13,18 +22,15 @@ def fast_count(policy: str, count: int) -> int:
     Raises:
         UsageError: not such a policy, or a group would be empty.
     """
-    if len(policy) > 20:
-        raise UsageError(f"--fast {policy[:20]}...: neither half, a number nor a percentage")
+    check_fast(policy)
     if policy == "half":
         fast = count // 2
-    elif match := re.fullmatch(r"(\d+)(?:\.(\d+))?%", policy):
+    elif match := _SHARE.fullmatch(policy):
         # In whole numbers: 0.5 must round up, whatever its binary fraction is.
         scale = 100 * 10 ** len(match[2] or "")
         fast = (2 * count * int(match[1] + (match[2] or "")) + scale) // (2 * scale)
-    elif policy.isdecimal():
-        fast = int(policy)
     else:
-        raise OptionError("fast", "neither half, a number nor a percentage", policy)
+        fast = int(policy)
     if not 0 < fast < count:
         empty = "fast" if fast == 0 else "slow"
         many = f"{count} kernels" if count != 1 else "one kernel"

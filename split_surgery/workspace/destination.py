@@ -71,6 +71,8 @@ class Destination:
             diff = directory.changes(outputs, differing) if self.diff else ""
             return Finished("differs" if differing else "same", differing, diff)
         if self.diff:
+            if self.force and directory.entries():
+                self._replaced(directory, outputs, inputs)  # what would stop the writing stops the showing
             return Finished("diff")
         return Finished(self._write(directory, outputs, inputs, progress))
 
@@ -80,6 +82,20 @@ class Destination:
         if not directory.entries():
             directory.create(outputs, progress)
             return "written"
+        replaced = self._replaced(directory, outputs, inputs)
+        if not replaced:
+            return "unchanged"
+        directory.replace(replaced, progress)
+        return "written"
+
+    def _replaced(
+        self, directory: OutputDir, outputs: Sequence[Output], inputs: Sequence[PathLike]
+    ) -> Sequence[Output]:
+        """The outputs that a directory holds otherwise or not at all.
+
+        Raises:
+            UsageError: they must not be written there.
+        """
         stale = _stale_files(directory, outputs)
         if stale:
             raise UsageError(
@@ -87,23 +103,20 @@ class Destination:
                 hint="choose another directory, or remove it; a solver is written with --solver FILE",
             )
         differing = directory.differing(outputs)
-        if not differing:
-            return "unchanged"
         replaced = [output for output in outputs if output.name in differing]
         directory.refuse_inputs(replaced, inputs)
-        if not self.force:
-            raise UsageError(
-                f"{directory.given} is not empty, and holds something else ({', '.join(differing)} would be written)",
-                hint="choose another directory, or replace the files with --force",
-            )
         snapshots = snapshots_in(directory.path)
         if snapshots and (PLAN_FILE in differing or FOLD_FILE in differing):
             raise UsageError(
                 f"{directory.given} holds snapshots ({snapshots[-1].path.name}) of another net; --force will not mix them",
                 hint="choose another directory, or move the snapshots away",
             )
-        directory.replace(replaced, progress)
-        return "written"
+        if replaced and not self.force:
+            raise UsageError(
+                f"{directory.given} is not empty, and holds something else ({', '.join(differing)} would be written)",
+                hint="choose another directory, or replace the files with --force",
+            )
+        return replaced
 
 
 def _stale_files(directory: OutputDir, outputs: Sequence[Output], texts_only: bool = False) -> list[str]:

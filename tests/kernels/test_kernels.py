@@ -104,9 +104,9 @@ def test_fast_count(policy, count, fast):
         ("0", "fast group would be empty"),
         ("6", "slow group"),
         ("400", "more than"),
-        ("-1", "neither"),
-        ("x", "neither"),
-        ("1.5", "neither"),
+        ("-1", r"a whole number of kernels \(16\), a share \(50%\), or half"),
+        ("x", r"a whole number of kernels \(16\), a share \(50%\), or half"),
+        ("1.5", r"a whole number of kernels \(16\), a share \(50%\), or half"),
         ("1%", "fast group"),
     ],
 )

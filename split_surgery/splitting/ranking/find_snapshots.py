@@ -82,7 +82,9 @@ def _in_and_below(folder: Path) -> list[Snapshot]:
 def _explicit(pattern: str) -> list[Snapshot]:
     paths = sorted(glob.glob(pattern))
     if not paths:
-        raise UsageError(f"--snapshots {pattern} matches no file")
+        several = all(glob.glob(part) for part in pattern.split(","))  # of one part it is known already
+        hint = "it takes one glob, no list; --window A:B chooses among its files" if several else ""
+        raise UsageError(f"--snapshots {pattern} matches no file", hint=hint)
     found = []
     for path in paths:
         snapshot = snapshot_of(path)
