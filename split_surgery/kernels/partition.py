@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
-from split_surgery.errors import OptionError, UsageError
+from split_surgery.errors import UsageError
+from split_surgery.kernels.fast_count import fast_count
 from split_surgery.kernels.orders import Order
 
 
@@ -29,32 +29,6 @@ def ranking(scores: Sequence[float], order: Order, seed: int, layer: str) -> tup
         return tuple(int(channel) for channel in rng(seed, layer, "order").permutation(len(scores)))
     sign = -1 if order == "tpm" else 1
     return tuple(sorted(channels, key=lambda channel: (sign * scores[channel], channel)))
-
-
-def fast_count(policy: str, count: int) -> int:
-    """How many of `count` kernels are fast: `half` (floor), a number, or a percentage (rounds half up).
-
-    Raises:
-        UsageError: not such a policy, or a group would be empty.
-    """
-    if len(policy) > 20:
-        raise UsageError(f"--fast {policy[:20]}...: neither half, a number nor a percentage")
-    if policy == "half":
-        fast = count // 2
-    elif match := re.fullmatch(r"(\d+)(?:\.(\d+))?%", policy):
-        # In whole numbers: 0.5 must round up, whatever its binary fraction is.
-        scale = 100 * 10 ** len(match[2] or "")
-        fast = (2 * count * int(match[1] + (match[2] or "")) + scale) // (2 * scale)
-    elif policy.isdecimal():
-        fast = int(policy)
-    else:
-        raise OptionError("fast", "neither half, a number nor a percentage", policy)
-    if not 0 < fast < count:
-        empty = "fast" if fast == 0 else "slow"
-        many = f"{count} kernels" if count != 1 else "one kernel"
-        raise UsageError(f"--fast {policy} of {many} makes {fast} fast: the {empty} group would be empty" if fast <= count
-                         else f"--fast {policy} is more than the layer's {many}")  # fmt: skip
-    return fast
 
 
 def fast_and_slow(order: Sequence[int], policy: str, group: int = 1) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -57,6 +57,7 @@ def _folded(
         net=name, folder=str(folder), source=tuple(dict.fromkeys(model.absolute().parent.name for _, model in pairs)),
         net_file=net.name, weights_file=weights.name, layers=tuple(layer for layer, _ in regions),
         was=sum(count for _, count in regions),
+        net_layers=(_layers(files, pairs[0][0] if pairs else None), _layers(files, run_dir(folder).net)),
         parameters=(_parameters(files, pairs[0][1] if pairs else None), _parameters(files, written)),
         bytes=(weights.size, os.path.getsize(written) if written is not None else None),
         accuracy=next((row for row in logs if row.told is not None), None),
@@ -87,6 +88,14 @@ def _record(path: Path) -> tuple[InputFile, InputFile, list[tuple[str, int]]]:
         return net, weights, [(str(one["layer"]), len(one["was"])) for one in tree["folded"]]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise FileError("lacks what a fold writes: is it an unchanged fold.yaml?", document.place_in(tree)) from error
+
+
+def _layers(files: OpenFiles, path: Path | None) -> int | None:
+    """Layers of a prototxt."""
+    try:
+        return len(files.prototxt(path).net.layers) if path is not None else None
+    except SurgeryError:  # the report tells what can be read
+        return None
 
 
 def _parameters(files: OpenFiles, path: Path | None) -> int | None:

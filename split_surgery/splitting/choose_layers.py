@@ -10,7 +10,7 @@ from split_surgery.documents.net.parameters import sharing
 from split_surgery.documents.net.split_blocks import made_by_splits, split_into
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.source import Progress
-from split_surgery.errors import SurgeryError, UsageError
+from split_surgery.errors import SurgeryError, UsageError, for_shell
 from split_surgery.splitting.ranking.evidence import Request
 from split_surgery.splitting.ranking.rank_layers import rank_layers
 from split_surgery.splitting.remarks import Remark
@@ -70,8 +70,14 @@ def choose_layers(
 
 
 def _check_convolution(net: Net, name: str) -> None:
-    """Raises: UsageError, where a layer that was named was split before, or is no convolution."""
-    layers = net.named(name)
+    """Raises: UsageError, where a layer that was named was split before, is no convolution, or is a list or pattern."""
+    layers, parts = net.named(name), name.split(",")
+    if not layers and all(net.named(part) for part in parts):
+        each = " ".join(f"--layer {for_shell(part)}" for part in parts)
+        raise UsageError(f'no layer "{name}" in {net.document.name}', hint=f"one name each: {each}")
+    if not layers and re.search(r"[*?\[]", name):
+        message = f'no layer "{name}" in {net.document.name}'
+        raise UsageError(message, hint="names are no patterns: repeat --layer, or take --layer auto:K")
     if layers and all(layer.type != "Convolution" for layer in layers):
         names = dict.fromkeys(layer.name for layer in net.convolutions())
         raise UsageError(

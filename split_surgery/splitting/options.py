@@ -7,6 +7,7 @@ from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from split_surgery.errors import OptionError, UsageError, nearest, shown
+from split_surgery.kernels.fast_count import check_fast
 from split_surgery.kernels.orders import ORDERS, Order
 from split_surgery.splitting.declared import Declaration, declared
 from split_surgery.splitting.recipes import RECIPES
@@ -247,6 +248,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
             raise OptionError("order", f"must be one of {', '.join(ORDERS)}", self.order)
+        check_fast(self.fast)
         if self.even_center not in (None, *EVEN_CENTERS):
             raise OptionError("even-center", f"must be one of {', '.join(EVEN_CENTERS)}", self.even_center)
         if self.even_center == "both" and RECIPES[self.recipe].has_skip:

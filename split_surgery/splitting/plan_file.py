@@ -33,6 +33,9 @@ def read_plan(path: PathLike) -> Plan:
     reader = _Reader(document)
     tree = document.tree()
     root = reader.mapping(tree, "the file")
+    if "folded" in root:
+        raise FileError("is a fold.yaml, which cannot be applied", FilePlace(document.name),
+                        "the same fold is made by split-surgery fold")  # fmt: skip
     if root.get("format") != FORMAT:
         message = f"is of format {shown(root.get('format'))}; this version reads format {FORMAT}"
         raise FileError(message, FilePlace(document.name))

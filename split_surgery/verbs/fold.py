@@ -21,7 +21,7 @@ from split_surgery.folding.search import LeftRegion, Search
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.verbs.library_words import in_library_words
-from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.net_and_weights import net_and_weights, refuse_own_directory
 from split_surgery.verbs.printed import runs
 from split_surgery.verbs.split import need_output
 from split_surgery.workspace.destination import Destination, Status, plain
@@ -152,6 +152,7 @@ def fold(
     destination = Destination(need_output(output), force, check, diff)
     if phase not in (None, "test"):
         raise OptionError("phase", "must be test", phase)
+    refuse_own_directory(net, destination.output, "folded")
     directory = destination.directory
     wanted = (layer,) if isinstance(layer, str) else tuple(layer)
     # A directory's own solver is there to train the derived net; it is written where it holds the net, or was asked for.

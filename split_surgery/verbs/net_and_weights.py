@@ -7,8 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike, read_file, sha256
-from split_surgery.errors import FileError, FilePlace
+from split_surgery.documents.other_files import FIRST_BYTES, is_text
+from split_surgery.documents.source import PathLike, read_file, same_file, sha256
+from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
 from split_surgery.splitting.plan import Plan
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE
@@ -53,6 +54,8 @@ def net_and_weights(
     if weights is None and not os.path.exists(net):
         raise FileError("No such file or directory", FilePlace(os.fspath(net)))
     if not os.path.isdir(net):
+        if weights is None and _is_weights(files, net):
+            raise UsageError(f"{os.fspath(net)} is weights; the prototxt goes before it: NET WEIGHTS")
         return NetAndWeights(net, weights, solver, also)
     there = run_dir(net)
     if there.made_by is None:
@@ -73,6 +76,28 @@ def net_and_weights(
         (*(plan.lineage if plan is not None else ()), sha256(read_file(there.made_by))),
         tuple(remarks),
     )
+
+
+def _is_weights(files: OpenFiles, path: PathLike) -> bool:
+    source = files.source(path)
+    if is_text(source.read(0, min(FIRST_BYTES, source.size))):
+        return False
+    try:
+        files.weights(path)
+    except SurgeryError:  # what else it is, is said where it is read as NET
+        return False
+    return True
+
+
+def refuse_own_directory(net: PathLike, output: PathLike, what: str) -> None:
+    """Raises: UsageError, where a directory would be written into itself.
+
+    Args:
+        what: is done to it, "split" or "folded".
+    """
+    folder = net if os.path.isdir(net) else Path(net).parent
+    if run_dir(folder).made_by is not None and same_file(folder, output):
+        raise UsageError(f"-o {os.fspath(output)} is the directory that is {what}: choose another")
 
 
 def _others(there: RunDir, plan: Plan | None, given: Collection[str]) -> list[Path]:

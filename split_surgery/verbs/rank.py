@@ -14,8 +14,9 @@ import numpy as np
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import OptionError, UsageError
+from split_surgery.kernels.fast_count import fast_count
 from split_surgery.kernels.orders import ORDERS, Order
-from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking
+from split_surgery.kernels.partition import fast_and_slow, ranking
 from split_surgery.kernels.tpm import MEASURES
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.splitting.choose_layers import AUTO, candidates, choose_layers

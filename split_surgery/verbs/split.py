@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from inspect import Parameter
 from typing import Any
 
-from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import OptionError, UsageError, as_arguments, for_shell, logged
+from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
+from split_surgery.errors import FileError, FilePlace, OptionError, UsageError, as_arguments, for_shell, logged
 from split_surgery.reporting.plan_tables import ShownPlan, listed
 from split_surgery.reporting.tables import Notebook, Printed, Table
 from split_surgery.splitting.config import ConfigEntry, read_config
@@ -18,15 +20,19 @@ from split_surgery.splitting.plan import LayerPlan, Plan
 from split_surgery.splitting.plan_file import is_plan, read_plan
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import Recipe
+from split_surgery.splitting.remarks import Remark, remark_lines
 from split_surgery.splitting.run import Job, work_out
 from split_surgery.splitting.split_layer import LayerSplit, Step
 from split_surgery.verbs.library_words import in_library_words
-from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.net_and_weights import net_and_weights, refuse_own_directory
 from split_surgery.verbs.printed import runs
+from split_surgery.verification.coverage import coverage
 from split_surgery.workspace.destination import Destination, Status, plain
-from split_surgery.workspace.inputs import open_inputs
-from split_surgery.workspace.names import HDF5_SUFFIX, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
+from split_surgery.workspace.inputs import Inputs, NoWeights, open_inputs
+from split_surgery.workspace.names import HDF5_SUFFIX, PLAN_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
+from split_surgery.workspace.run_dir import run_dir
+from split_surgery.workspace.yaml_file import YAML_LIMIT
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,7 @@ def apply(
     Raises:
         SurgeryError: with the exit code that the command line gives.
     """
+    config = _config_file(config)
     run = _Run(net, weights, Destination(need_output(output), force, check, diff), config, progress)
     if not is_plan(config):
         entries = read_config(config)
@@ -184,6 +191,29 @@ def apply(
             raise UsageError(f"{config} is a plan, of which --{name.replace('_', '-')} cannot be changed")
     plan, files = read_plan(config), Settings.made_of({}, options)
     return run.work([Step(layer.options.recipe, files, layer) for layer in plan.layers], files, plan)
+
+
+_LAYER = re.compile(rb"^\s*layers?\s*:?\s*\{", re.MULTILINE)
+"""How a layer begins in a prototxt, and nothing in YAML does."""
+
+
+def _config_file(path: PathLike) -> PathLike:
+    """What CONFIG stands for: a file, or the split.yaml of a directory.
+
+    Raises:
+        UsageError: it is a net.
+        FileError: it is a directory that no split wrote, or cannot be read.
+    """
+    if not os.path.isdir(path):
+        if _LAYER.search(read_file(path, YAML_LIMIT)):
+            raise UsageError(f"{path} is a net; CONFIG comes first: apply CONFIG NET WEIGHTS")
+        return path
+    plan = run_dir(path).plan
+    if plan is None:
+        raise FileError(
+            f"is a directory, and not one that a split wrote (it has no {PLAN_FILE})", FilePlace(os.fspath(path))
+        )
+    return plan
 
 
 def _split(
@@ -220,6 +250,7 @@ class _Run:
 
     def work(self, steps: Sequence[Step], settings: Settings, plan: Plan | None) -> SplitReport:
         """Split, and write, compare or show."""
+        refuse_own_directory(self.net, self.destination.output, "split")
         texts_only = self.destination.check and plan is not None  # then weights are welcome, and not needed
         with OpenFiles() as opened:
             given = net_and_weights(opened, self.net, self.weights, settings.solver, settings.also, texts_only)
@@ -249,9 +280,17 @@ class _Run:
             files=tuple(output.name for output in job.outputs),
             next_command=next_command(job, caffe_dir),
             differing=differing,
-            warnings=(*given.remarks, *job.warnings),
+            warnings=(*given.remarks, *job.warnings, *_unfilled(inputs)),
             diff=job.diff or changes,
         )
+
+
+def _unfilled(inputs: Inputs) -> list[str]:
+    """What Caffe would start at random, since the weights file has nothing for it: a head, say, that was renamed."""
+    if isinstance(inputs.weights, NoWeights):
+        return []
+    rows = coverage(inputs.nets[inputs.trained()], inputs.weights)
+    return remark_lines(Remark(row.detail, row.layer) for row in rows if row.status == "unfilled")
 
 
 def next_command(job: Job, directory: str) -> str:

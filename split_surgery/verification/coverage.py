@@ -6,7 +6,7 @@ twin). So shapes are inferred from the prototxt, input shapes included; where it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -52,26 +52,42 @@ def coverage(net: Net, weights: Weights, given: Given | None = None) -> list[Lay
         given: shapes of blobs that the prototxt does not say.
     """
     rows: dict[str, list[tuple[State, LayerCoverage]]] = {layer.name: [] for layer in net.layers}
-    for flow in flows(net):
+    found_flows = flows(net)
+    for flow in found_flows:
         for shaped in infer(net, flow.state, given=given):
             rows[shaped.layer.name].append((flow.state, _in_state(net, weights, shaped, flow.state)))
     types = {layer.name: layer.type for layer in reversed(net.layers)}
     return [
-        _worst(found) if found else LayerCoverage(name, types[name], "none", 0, "is in no net")
+        _worst(found, {flow.state.phase for flow in found_flows})
+        if found
+        else LayerCoverage(name, types[name], "none", 0, "is in no net")
         for name, found in rows.items()
     ]
 
 
-def _worst(rows: Sequence[tuple[State, LayerCoverage]]) -> LayerCoverage:
-    """The worst of several states; of what is unfilled in some only, it says in which phase or stage."""
+_STAYS_RANDOM = "the weights file has nothing for it: it stays random"
+
+
+def _worst(rows: Sequence[tuple[State, LayerCoverage]], net_phases: Collection[str]) -> LayerCoverage:
+    """The worst of several states; of what is unfilled in some only, it says in which phase or stage.
+
+    Args:
+        net_phases: those in which the net has other layers; of a net that knows no phases there is one.
+    """
     worst = max((row for _, row in rows), key=lambda row: row.status not in FINE)
     if worst.status != "unfilled":
         return worst
     states = [state for state, row in rows if row.status == "unfilled"]
     stages = sorted(frozenset.intersection(*(state.stages for state in states)))
     phases = {state.phase for state in states}
-    where = f" in stage {', '.join(stages)}" if stages else f" in phase {min(phases)}" if len(phases) == 1 else ""
-    return replace(worst, detail=worst.detail + where)
+    where = (
+        f" in stage {', '.join(stages)}"
+        if stages
+        else f" in phase {min(phases)}"
+        if len(phases) < len(net_phases)
+        else ""
+    )
+    return replace(worst, detail=worst.detail.replace(_STAYS_RANDOM, _STAYS_RANDOM + where, 1))
 
 
 def _in_state(net: Net, weights: Weights, shaped: Shaped, state: State) -> LayerCoverage:
@@ -103,7 +119,18 @@ def _in_state(net: Net, weights: Weights, shaped: Shaped, state: State) -> Layer
         return LayerCoverage(name, kind, "shared", len(needed), "its parameters are another layer's")
     if stored:
         return LayerCoverage(name, kind, "mismatch", stored, f"has no blob {missing[0]}, on which Caffe aborts")
-    return LayerCoverage(name, kind, "unfilled", 0, "the weights file has nothing for it: it stays random")
+    return LayerCoverage(name, kind, "unfilled", 0, _STAYS_RANDOM + _renamed(net, weights, needed))
+
+
+def _renamed(net: Net, weights: Weights, needed: Sequence[Shape | None]) -> str:
+    """The one record that no layer takes and that would fit a layer that none fills; or ""."""
+    unused = [weights.named(name)[-1] for name in ignored(net, weights)]
+    alike = [
+        record.name
+        for record in unused
+        if len(record.blobs) == len(needed) and all(fits(blob, shape) for blob, shape in zip(record.blobs, needed))
+    ]
+    return f'; "{alike[0]}" in the file has the same shapes: renamed?' if len(alike) == 1 else ""
 
 
 def _fault(net: Net, layer: Layer, record: Record, needed: Sequence[Shape | None]) -> str:

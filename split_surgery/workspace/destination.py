@@ -71,6 +71,8 @@ class Destination:
             diff = directory.changes(outputs, differing) if self.diff else ""
             return Finished("differs" if differing else "same", differing, diff)
         if self.diff:
+            if self.force and directory.entries():
+                self._replaced(directory, outputs, inputs)  # what would stop the writing stops the showing
             return Finished("diff")
         return Finished(self._write(directory, outputs, inputs, progress))
 
@@ -81,6 +83,23 @@ class Destination:
         if not directory.entries():
             directory.create(outputs, progress)
             return "written"
+        replaced = self._replaced(directory, outputs, inputs)
+        if not replaced:
+            return "unchanged"
+        if self._begun(directory, outputs, replaced):
+            directory.create(outputs, progress)
+        else:
+            directory.renew(outputs, progress)
+        return "written"
+
+    def _replaced(
+        self, directory: OutputDir, outputs: Sequence[Output], inputs: Sequence[PathLike]
+    ) -> Sequence[Output]:
+        """The outputs that a directory holds otherwise or not at all.
+
+        Raises:
+            UsageError: they must not be written there.
+        """
         stale = _stale_files(directory, outputs)
         if stale:
             raise UsageError(
@@ -88,28 +107,24 @@ class Destination:
                 hint="choose another directory, or remove it; a solver is written with --solver FILE",
             )
         differing = directory.differing(outputs)
-        if not differing:
-            return "unchanged"
-        missing = [output.name for output in directory.missing(outputs)]
-        if differing == missing and len(missing) < len(outputs):
-            # What is there is of this very run, which somebody has stopped while it filled a directory that was there before.
-            directory.create(outputs, progress)
-            return "written"
         replaced = [output for output in outputs if output.name in differing]
         directory.refuse_inputs(replaced, inputs)
-        if not self.force:
-            raise UsageError(
-                f"{directory.given} is not empty, and holds something else ({', '.join(differing)} would be written)",
-                hint="choose another directory, or replace the files with --force",
-            )
         snapshots = snapshots_in(directory.path)
         if snapshots and (PLAN_FILE in differing or FOLD_FILE in differing):
             raise UsageError(
                 f"{directory.given} holds snapshots ({snapshots[-1].path.name}) of another net; --force will not mix them",
                 hint="choose another directory, or move the snapshots away",
             )
-        directory.renew(outputs, progress)
-        return "written"
+        if replaced and not self.force and not self._begun(directory, outputs, replaced):
+            raise UsageError(
+                f"{directory.given} is not empty, and holds something else ({', '.join(differing)} would be written)",
+                hint="choose another directory, or replace the files with --force",
+            )
+        return replaced
+
+    def _begun(self, directory: OutputDir, outputs: Sequence[Output], replaced: Sequence[Output]) -> bool:
+        """Whether what is there is of this very run, which somebody has stopped while it filled a directory that was there before."""
+        return len(replaced) < len(outputs) and list(replaced) == list(directory.missing(outputs))
 
 
 def _stale_files(directory: OutputDir, outputs: Sequence[Output], texts_only: bool = False) -> list[str]:

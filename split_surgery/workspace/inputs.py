@@ -12,6 +12,7 @@ from split_surgery.documents.prototxt import Document
 from split_surgery.documents.source import PathLike, Source, same_file
 from split_surgery.documents.weights.blobs import Record, Weights
 from split_surgery.documents.weights.hdf5 import Hdf5Weights
+from split_surgery.documents.weights.records import same_record
 from split_surgery.documents.weights.solverstate import Hdf5Solverstate, Solverstate
 from split_surgery.errors import FileError, FilePlace, OptionError, UsageError
 from split_surgery.workspace.names import HDF5_SUFFIX, NET_FILE, OWN_FILES, STATE_FILE, WEIGHTS_FILE
@@ -187,7 +188,7 @@ def open_inputs(
     state_file = None
     if state is not None and weights is not None:
         state_file = StateFile(state, files.solverstate(state), files.source(state))
-        _check_same_snapshot(weights, state_file)
+        _check_same_snapshot(files, weights, state_file)
         if isinstance(indexed, Hdf5Weights) and not isinstance(state_file.index, Hdf5Solverstate):
             raise UsageError(
                 f"--solverstate {state}: a binary state cannot go with HDF5 weights: Caffe would read them as protobuf, and go on "
@@ -208,11 +209,29 @@ def open_inputs(
     )
 
 
-def _check_same_snapshot(weights: PathLike, state: StateFile) -> None:
-    """Raises: UsageError, where the state is of another iteration than the weights."""
-    own = snapshot_of(weights)
+def _check_same_snapshot(files: OpenFiles, weights: PathLike, state: StateFile) -> None:
+    """Raises: UsageError, where the state is of another iteration than the weights.
+
+    The name of a snapshot says its iteration; weights of another name are held against those that the
+    state names, if they lie beside it.
+    """
+    own, there = snapshot_of(weights), Path(state.path).parent / Path(state.index.learned_net).name
     if own is not None and own.iteration != state.index.iteration:
-        raise UsageError(
-            f"--solverstate {state.path} is of iteration {state.index.iteration}, and {weights} of {own.iteration}",
-            hint="give the weights and the state of one snapshot",
-        )
+        other = f"{weights} of {own.iteration}"
+    elif own is None and os.path.isfile(there) and not _same_numbers(files, weights, there):
+        other = f"{weights} holds other numbers than {there}, to which it belongs"
+    else:
+        return
+    raise UsageError(
+        f"--solverstate {state.path} is of iteration {state.index.iteration}, and {other}",
+        hint="give the weights and the state of one snapshot",
+    )
+
+
+def _same_numbers(files: OpenFiles, weights: PathLike, other: PathLike) -> bool:
+    """Whether the layers that two weights files both have hold the same numbers."""
+    if same_file(weights, other):
+        return True
+    one, two = files.weights(weights), files.weights(other)
+    both = [(record, two.named(record.name)[-1:]) for record in one.layers if record.blobs]
+    return all(same_record(one, two, record, twin) for record, twins in both for twin in twins)

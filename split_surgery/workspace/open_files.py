@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from pathlib import PurePosixPath
 
 from split_surgery.documents.net.net import Prototxt
 from split_surgery.documents.prototxt import Document
@@ -11,6 +12,7 @@ from split_surgery.documents.source import PathLike, Source, read_file
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.documents.weights.opening import solverstate_in, weights_in
 from split_surgery.documents.weights.solverstate import BinarySolverstate, Hdf5Solverstate
+from split_surgery.errors import FileError, FilePlace, SurgeryError
 
 AWAKE = 64
 """Descriptors held at once: far below the 256 that some systems allow a process, far above what one step reads by turns."""
@@ -57,8 +59,21 @@ class OpenFiles:
         """
         key = os.path.realpath(path)
         if key not in self._weights:
-            self._weights[key] = weights_in(self.source(path))
+            try:
+                self._weights[key] = weights_in(self.source(path))
+            except FileError as error:
+                raise self._as_state(path) or error from None
         return self._weights[key]
+
+    def _as_state(self, path: PathLike) -> FileError | None:
+        """What to say of a file that could not be read as weights, where it is a solver state."""
+        try:
+            learned_net = self.solverstate(path).learned_net
+        except SurgeryError:
+            return None
+        weights = f"WEIGHTS is {PurePosixPath(learned_net).name}, which it names; " if learned_net else ""
+        message = "is a solver state, not weights"
+        return FileError(message, FilePlace(os.fspath(path)), f"{weights}the state goes behind --solverstate")
 
     def solverstate(self, path: PathLike) -> BinarySolverstate | Hdf5Solverstate:
         """The index of a `.solverstate` or `.solverstate.h5`, likewise."""

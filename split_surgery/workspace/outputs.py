@@ -6,9 +6,10 @@ import difflib
 import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from split_surgery.documents.edit.layer_edit import LayerEdit
-from split_surgery.documents.source import PathLike, Progress, has_magic, no_progress
+from split_surgery.documents.source import PathLike, Progress, has_magic, no_progress, same_file
 from split_surgery.documents.spans import Splice, apply_splices, splice_chunks
 from split_surgery.documents.weights import hdf5
 from split_surgery.documents.weights.blobs import Blob, Record, Weights
@@ -18,6 +19,7 @@ from split_surgery.documents.weights.solverstate import BinarySolverstate, Hdf5S
 from split_surgery.workspace.inputs import Inputs, NoWeights, StateFile
 from split_surgery.workspace.names import NET_FILE, SOLVER_FILE
 from split_surgery.workspace.output_dir import Output
+from split_surgery.workspace.run_dir import run_dir
 from split_surgery.workspace.solver import solver_splices
 
 
@@ -89,7 +91,9 @@ def outputs_of(inputs: Inputs, directory: str, record: Output) -> tuple[Output, 
         outputs.append(Output(name, [dedented(data[slice(*net.message.body)]) if net.inside_solver else data]))
     solver = inputs.solver_document
     if solver is not None:
-        pointed = solver_splices(solver, directory, inputs.new_name, inputs.weights_name)
+        own = run_dir(Path(inputs.main.document.name).parent).solver
+        other = str(own) if own is not None and not same_file(own, solver.name) else None
+        pointed = solver_splices(solver, directory, inputs.new_name, inputs.weights_name, other)
         outputs.append(Output(SOLVER_FILE, [apply_splices(solver.data, pointed)]))
     return (*outputs, record)
 

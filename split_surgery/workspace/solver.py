@@ -15,7 +15,7 @@ DEFAULT_PREFIX = "net"
 
 
 def solver_splices(
-    document: Document, directory: str, new_name: Callable[[str], str | None], weights_name: str
+    document: Document, directory: str, new_name: Callable[[str], str | None], weights_name: str, own: str | None
 ) -> list[Splice]:
     """Splices of a solver so that training can neither load nor overwrite the baseline's files.
 
@@ -23,6 +23,7 @@ def solver_splices(
         directory: the output directory as Caffe will see it.
         new_name: what a net that the solver names is called in the directory; None for one that is not written there.
         weights_name: name of the weights file in the directory.
+        own: the solver that an earlier run wrote beside NET, if there is another than this one.
 
     Raises:
         UsageError: the solver names a net that is not being written.
@@ -39,7 +40,7 @@ def solver_splices(
                 raise UsageError(
                     f'the solver\'s {name} is "{value.text}", which is not NET',
                     document.place(field),
-                    hint="a solver with several nets needs the others too: --also FILE",
+                    hint=_which_solver(root, own),
                 )
             splices.append(_set(field, value, f"{directory}/{name_there}"))
     for field, value in _strings(root, "weights"):
@@ -55,6 +56,15 @@ def solver_splices(
         line = b"snapshot_prefix: " + quote(f"{directory}/{DEFAULT_PREFIX}") + eol
         splices.append(Splice(end, end, lead + line))
     return splices
+
+
+def _which_solver(root: Message, own: str | None) -> str:
+    """What to give where a solver names a net that is not NET."""
+    if own is not None:
+        return f"the solver that trains NET is {own}, which a split of the directory takes by itself, without --solver"
+    if sum(len(_strings(root, name)) for name in NET_FIELDS) > 1:
+        return "a solver with several nets needs the others too: --also FILE"
+    return "give the solver that trains NET"
 
 
 def snapshot_prefix(document: Document) -> str | None:

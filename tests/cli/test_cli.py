@@ -140,7 +140,7 @@ REFUSED = [
     (
         ["rank", "base.prototxt", "base.caffemodel", "--fast", "9" * 5000],
         2,
-        "neither half, a number nor a percentage",
+        "must be a whole number of kernels (16), a share (50%), or half",
     ),
 ]
 """What is asked for, the exit code and a part of the message."""

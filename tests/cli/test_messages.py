@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from split_surgery.verbs.demo import DATA
+from tests.support.nets import conv_arrays, weights
+from tests.support.paths import EXAMPLE
 
 NET, WEIGHTS = DATA / "deploy.prototxt", DATA / "fashion_vgg_iter_3000.caffemodel"
 
@@ -58,6 +62,116 @@ def test_what_to_do(command, tmp_path, arguments, code, messages):
     assert done.returncode == code, done.stderr
     assert [message for message in messages if message not in done.stderr] == [], done.stderr
     assert not any(tmp_path.iterdir())
+
+
+@pytest.fixture
+def example(tmp_path):
+    """The example's files, to be named as a page names them."""
+    for path in EXAMPLE.iterdir():
+        if path.name in ("snapshots", "derived1"):
+            shutil.copytree(path, tmp_path / path.name)
+        elif path.suffix in (".prototxt", ".caffemodel", ".log"):
+            shutil.copy(path, tmp_path)
+    (tmp_path / "lots.yaml").write_text("recipe: residual\nfast: lots\n")
+    head = (tmp_path / "train_val.prototxt").read_text().replace('"ip1"', '"head"')
+    (tmp_path / "head.prototxt").write_text(head)
+    return tmp_path
+
+
+N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt fashion_vgg.caffemodel"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "messages"),
+    [
+        (f"residual {PAIR} --solverstate snapshots/fashion_vgg_iter_1000.solverstate", 2,
+         ("is of iteration 1000, and fashion_vgg.caffemodel holds other numbers than snapshots/fashion_vgg_iter_1000.caffemodel",
+          "give the weights and the state of one snapshot")),
+        ("residual derived1 --layer conv1_2 --solver solver.prototxt", 2,
+         ('the solver\'s net is "train_val.prototxt", which is not NET',
+          "the solver that trains NET is derived1/solver.prototxt, which a split of the directory takes by itself")),
+        ("fold derived1 --solver solver.prototxt", 2, ("the solver that trains NET is derived1/solver.prototxt",)),
+        (f"residual {PAIR} --layer conv1_2,conv2_1", 2, ("one name each: --layer conv1_2 --layer conv2_1",)),
+        (f"residual {PAIR} --layer conv1_2,conv9", 2, ('no layer "conv1_2,conv9"', "nearest: conv1_2")),
+        (f"residual {PAIR} --layer conv*", 2, ("names are no patterns: repeat --layer, or take --layer auto:K",)),
+        (f"residual {PAIR} --snapshots snapshots/fashion_vgg_iter_250.caffemodel,snapshots/fashion_vgg_iter_500.caffemodel", 2,
+         ("it takes one glob, no list; --window A:B chooses among its files",)),
+        (f"residual {PAIR} --snapshots derived1/grow_iter_*.caffemodel --measure norm", 0, ()),
+        (f"residual {PAIR} --fast 0.5", 2,
+         ("--fast 0.5: must be a whole number of kernels (16), a share (50%), or half",)),
+        (f"residual {PAIR} --fast=-3", 2, ("--fast -3: must be a whole number of kernels (16)",)),
+        (f"residual {PAIR} --config lots.yaml", 2, ("lots.yaml:2:1: --fast lots: must be a whole number of kernels",)),
+        (f"apply lots.yaml {PAIR}", 2, ("lots.yaml:2:1: --fast lots: must be",)),
+        (f"apply {PAIR}", 2, (f"{N} is a net; CONFIG comes first: apply CONFIG NET WEIGHTS",)),
+        (f"apply snapshots {PAIR}", 3, ("snapshots: is a directory, and not one that a split wrote (it has no split.yaml)",)),
+        (f"residual {N} derived1/net.caffemodel", 3,
+         ('has no layer "conv1_1"', "it holds conv1_1_split1, ", "is it of another net? split-surgery verify NET WEIGHTS lists all")),
+        (f"residual {N} snapshots/fashion_vgg_iter_1000.solverstate", 3,
+         ("is a solver state, not weights", "WEIGHTS is fashion_vgg_iter_1000.caffemodel, which it names; ",
+          "the state goes behind --solverstate")),
+        ("show train.log", 3, ("train.log: is a log of Caffe\n  split-surgery report FILE reads it",)),
+        (f"residual {N} train.log", 3, ("train.log: is a log of Caffe",)),
+        (f"rank {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
+        (f"fold {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
+    ],
+)  # fmt: skip
+def test_what_to_do_with_the_example(command, example, arguments, code, messages):
+    there = sorted(example.iterdir())
+    output = () if arguments.startswith(("rank", "show")) else ("-o", "x")
+    done = command(*arguments.split(), *output, cwd=example)
+    assert done.returncode == code, done.stderr
+    assert [message for message in messages if message not in done.stderr] == [], done.stderr
+    assert code == 0 or sorted(example.iterdir()) == there
+
+
+def test_snapshots_of_another_net(command, example):
+    (example / "other").mkdir()
+    for step in (1, 2):
+        data = weights([("first", "Convolution", ["data"], ["first"], conv_arrays(seed=step), None)])
+        (example / "other" / f"run_iter_{step}.caffemodel").write_bytes(data)
+    done = command("residual", N, W, "--snapshots", "other/*", "-o", "x", cwd=example)
+    assert done.returncode == 3
+    message = 'run_iter_1.caffemodel: is a snapshot of another net: it has no layer "conv1_1", but first'
+    assert message in done.stderr
+
+
+def test_a_directory_of_a_split_stands_for_its_plan(command, example):
+    done = command("apply", "derived1", N, W, "-o", "again", "--solver", "solver_grow.prototxt", cwd=example)
+    assert done.returncode == 0, done.stderr
+    assert (example / "again" / "split.yaml").read_bytes() == (example / "derived1" / "split.yaml").read_bytes()
+
+
+def test_a_fold_cannot_be_applied(command, example):
+    assert command("fold", "derived1", "-o", "f1", cwd=example).returncode == 0
+    done = command("apply", "f1/fold.yaml", N, W, "-o", "x", cwd=example)
+    assert (done.returncode, "f1/fold.yaml: is a fold.yaml, which cannot be applied" in done.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(("verb", "what"), [("fold", "folded"), ("residual", "split")])
+@pytest.mark.parametrize("net", ["derived1", "derived1/net.prototxt derived1/net.caffemodel"])
+def test_a_directory_is_not_written_into_itself(command, example, verb, what, net):
+    done = command(verb, *net.split(), "-o", "derived1", "--force", cwd=example)
+    assert done.returncode == 2
+    assert f"-o derived1 is the directory that is {what}: choose another" in done.stderr
+
+
+@pytest.mark.parametrize("flags", [(), ("--force",), ("--force", "--dry-run")])
+def test_a_directory_with_snapshots_of_another_net(command, example, flags):
+    done = command("residual", N, W, "-o", "snapshots", *flags, cwd=example)
+    assert done.returncode == 2
+    assert "snapshots holds snapshots (fashion_vgg_iter_3000.caffemodel) of another net" in done.stderr
+    assert "move the snapshots away" in done.stderr
+    assert not (example / "snapshots" / "net.prototxt").exists()
+
+
+def test_a_renamed_head_is_remarked_on(command, example):
+    done = command("residual", "head.prototxt", W, "-o", "x", cwd=example)
+    assert done.returncode == 0, done.stderr
+    assert (
+        'head: the weights file has nothing for it: it stays random; "ip1" in the file has the same shapes: renamed?'
+        in done.stderr
+    )
+    assert "stays random" not in command("residual", N, W, "-o", "y", cwd=example).stderr
 
 
 def test_a_layer_that_was_split_before(command, derived, tmp_path):

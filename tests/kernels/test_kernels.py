@@ -14,8 +14,9 @@ from hypothesis.extra import numpy as hnp
 
 from split_surgery.errors import UsageError
 from split_surgery.kernels import dense, initial
+from split_surgery.kernels.fast_count import fast_count
 from split_surgery.kernels.linear_maps import Slide, after, of_layer
-from split_surgery.kernels.partition import fast_and_slow, fast_count, ranking, rng
+from split_surgery.kernels.partition import fast_and_slow, ranking, rng
 from split_surgery.kernels.tpm import MEASURES, entropy, rounded
 
 finite = st.floats(-100, 100, width=32)
@@ -103,9 +104,9 @@ def test_fast_count(policy, count, fast):
         ("0", "fast group would be empty"),
         ("6", "slow group"),
         ("400", "more than"),
-        ("-1", "neither"),
-        ("x", "neither"),
-        ("1.5", "neither"),
+        ("-1", r"a whole number of kernels \(16\), a share \(50%\), or half"),
+        ("x", r"a whole number of kernels \(16\), a share \(50%\), or half"),
+        ("1.5", r"a whole number of kernels \(16\), a share \(50%\), or half"),
         ("1%", "fast group"),
     ],
 )

@@ -28,11 +28,12 @@ def test_a_folded_net_has_a_row(folded):
     found = report(folded)
     (row,) = found.folded
     assert (row.net, row.source, row.layers, row.was, row.accuracy) == ("folded", ("trained",), ("conv1_1",), 7, None)
+    assert row.net_layers == fold(folded.parent / "trained", output=folded, check=True).layers == (24, 18)
     assert row.parameters == (43_914, 42_426)
     assert row.bytes == (177_882, (folded / "net.caffemodel").stat().st_size)
     (table,) = found.tables()
     assert table.columns == ("folded net", "folded from", "layers", "parameters", "bytes of weights")
-    assert table.rows == (("folded", "trained", "7 -> 1", "43,914 -> 42,426", f"177,882 -> {row.bytes[1]:,}"),)
+    assert table.rows == (("folded", "trained", "24 -> 18", "43,914 -> 42,426", f"177,882 -> {row.bytes[1]:,}"),)
     assert str(found).startswith("folded nets:\nfolded net  folded from  layers")
 
 

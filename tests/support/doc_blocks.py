@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,13 +108,20 @@ def commands_of(block: Block) -> list[tuple[str, str]]:
 
 
 class PageFailed(AssertionError):
-    """A command of a page ended with an exit code other than 0."""
+    """A command of a page ended with an exit code other than 0, where none is meant to be shown."""
+
+
+OUR_ERROR = re.compile(r"^split-surgery: ", re.MULTILINE)
+"""How an error of ours begins; a remark does too, but the exit code is then 0."""
 
 
 def run_page(
-    blocks: list[Block], folder: Path, programs: Path, variables: Mapping[str, str] = {}
+    blocks: list[Block], folder: Path, programs: Path, variables: Mapping[str, str] = {}, failing: Collection[str] = ()
 ) -> dict[int, list[str]]:
     """Run the blocks of a page in their order, in one shell, from a copy of the examples.
+
+    Args:
+        failing: titles of the sections whose console blocks show errors of ours on purpose.
 
     Returns:
         What the commands of each console block print, by the block's line.
@@ -136,8 +143,9 @@ def run_page(
             script.append(f"{{\n{block.text}}} > {outputs}/{block.line} 2>&1")
         else:
             for number, (command, _) in enumerate(commands_of(block)):
-                # Of a console block the output is the point: a command that is shown to fail may.
-                script.append(f"{{\n{command}\n}} > {outputs}/{block.line}.{number} 2>&1 || true")
+                # Of a console block the output is the point: a command that is shown to fail may, as `cmp` and --check do.
+                place_of = f"{outputs}/{block.line}.{number}"
+                script.append(f"{{\n{command}\n}} > {place_of} 2>&1 || touch {place_of}.failed")
     tools = caffe_tools()
     path = [
         str(programs),
@@ -156,12 +164,18 @@ def run_page(
         stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     if done.returncode:
-        last = max(outputs.iterdir(), key=lambda one: (one.suffix != ".py", one.stat().st_mtime_ns, float(one.stem)))
+        shown = [path for path in outputs.iterdir() if path.suffix != ".failed"]
+        last = max(shown, key=lambda one: (one.suffix != ".py", one.stat().st_mtime_ns, float(one.stem)))
         raise PageFailed(f"exit {done.returncode}, line {last.name}:\n{last.read_text()}{done.stderr}")
-    return {
-        block.line: [(outputs / f"{block.line}.{n}").read_text() for n in range(len(commands_of(block)))]
-        for block in blocks if block.language == "console"
-    }  # fmt: skip
+    printed: dict[int, list[str]] = {}
+    for block in blocks:
+        for number, (command, _) in enumerate(commands_of(block) if block.language == "console" else []):
+            path = outputs / f"{block.line}.{number}"
+            printed.setdefault(block.line, []).append(path.read_text())
+            failed = path.with_name(f"{path.name}.failed").exists() and OUR_ERROR.search(path.read_text())
+            if failed and block.title not in failing:
+                raise PageFailed(f"line {block.line}: {command}\n{path.read_text()}")
+    return printed
 
 
 def matches(shown: str, printed: str) -> bool:
@@ -203,7 +217,7 @@ def runnable(blocks: list[Block], caffe: bool, left_out: Mapping[str, str]) -> I
             yield block
 
 
-def main(left_out: Mapping[str, str], only: list[str]) -> None:
+def main(left_out: Mapping[str, str], failing: Mapping[str, Collection[str]], only: list[str]) -> None:
     """Write what commands print into the pages."""
     with tempfile.TemporaryDirectory() as scratch, fork_server(Path(scratch)) as programs:
         for page in pages():
@@ -216,7 +230,7 @@ def main(left_out: Mapping[str, str], only: list[str]) -> None:
             folder = Path(scratch, page.stem)
             folder.mkdir()
             try:
-                new = with_outputs(text, run_page(blocks, folder, programs))
+                new = with_outputs(text, run_page(blocks, folder, programs, failing=failing.get(page.name, ())))
             except PageFailed as error:
                 print(f"{page.name}: {error}")
                 continue
@@ -226,6 +240,6 @@ def main(left_out: Mapping[str, str], only: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    from tests.support.doc_exceptions import NOT_RUN
+    from tests.support.doc_exceptions import NOT_RUN, SHOWN_TO_FAIL
 
-    main(NOT_RUN, sys.argv[1:])
+    main(NOT_RUN, SHOWN_TO_FAIL, sys.argv[1:])

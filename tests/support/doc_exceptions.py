@@ -23,3 +23,17 @@ NOT_RUN = {
 
 _DRAWN = re.findall(r"^split-surgery plot .*$", (ROOT / "docs" / "pictures.md").read_text(), re.MULTILINE)
 NOT_RUN |= dict.fromkeys(_DRAWN, "docs/draw.py runs it, and tests/laws/test_docs.py compares what it draws")
+
+SHOWN_TO_FAIL = {
+    "forks.md": ("Files of a fork",),
+    "troubleshooting.md": (
+        "Splitting",
+        "fast/slow by weight norm, NOT TPM",
+        "The output directory",
+        "Files that are not what they seem",
+        "verify",
+        "apply and CI",
+        "Logs and pictures",
+    ),
+}
+"""By page the sections whose console blocks show errors of ours on purpose; anywhere else such an error fails the test."""

@@ -107,6 +107,19 @@ def test_snapshots_one_level_down_are_found(tmp_path):
     assert "over 4 snapshots" in rank(FASHION[0], last).evidence, "of one prefix, up to WEIGHTS"
 
 
+def test_one_snapshot_is_measured_from_what_the_split_wrote(tmp_path):
+    derived = tmp_path / "derived1"
+    shutil.copytree(EXAMPLE / "derived1", derived)
+    table = rank(derived)
+    assert table.evidence == "TPM (ratio over 2 snapshots, net.caffemodel to grow_iter_1000.caffemodel)"
+    assert table.layers[0].layer == "conv1_1_split2_residual_pre"
+    assert not table.warnings
+    (derived / "net.caffemodel").unlink()
+    (warning,) = rank(derived).warnings
+    assert warning.startswith("only one snapshot was found, so kernels are ranked by weight norm")
+    assert f'snapshot_prefix, "derived1/grow", leads to one alone, {derived / "grow_iter_1000.caffemodel"}' in warning
+
+
 def test_the_snapshots_are_looked_for_once(tmp_path, monkeypatch):
     """Not for each layer: whether a snapshot holds the numbers of WEIGHTS takes reading every convolution."""
     compared = []

@@ -87,6 +87,10 @@ def learnable(net: Net, weights: Weights, trained: Callable[[Layer], bool]) -> l
     return found
 
 
+_NAMED = 12
+"""Layers of a weights file that an error names."""
+
+
 def last_record(weights: Weights, layer: Layer) -> Record | None:
     """The record whose blobs Caffe keeps for a layer: of several the last; or None.
 
@@ -128,7 +132,12 @@ def convolution_blobs(net: Net, weights: Weights, layer: Layer, geometry: Geomet
     found = [blob_of(net, weights, layer, index) for index in range(expected)]
     blobs = tuple(blob for blob in found if blob is not None)
     if len(blobs) < expected and record is None:
-        raise FileError(f'has no layer "{layer.name}" (which {layer.place()} defines)', FilePlace(weights.name))
+        names = [one.name for one in weights.layers if one.blobs]
+        held = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        raise FileError(
+            f'has no layer "{layer.name}" (which {layer.place()} defines)', FilePlace(weights.name),
+            f"it holds {held or 'no layers'}: is it of another net? split-surgery verify NET WEIGHTS lists all",
+        )  # fmt: skip
     if len(blobs) < expected and record is not None:
         message = f'layer "{layer.name}" has {len(blobs)} blobs, but {bias} bias it has {expected}'
         raise FileError(message, record.place)

@@ -171,6 +171,9 @@ _STRAIGHT = 0.99999
 """Path efficiency that no kernel driven by noisy gradients has; a dead one under weight decay has 0.999999."""
 
 
+_NAMED = 6
+"""Layers of a snapshot that an error names."""
+
 _BLOCK = 2 * 1024 * 1024
 """Bytes of a layer's kernels that are held of a snapshot."""
 
@@ -190,6 +193,11 @@ def _in_snapshot(files: OpenFiles, layer: str, weight: Blob, snapshot: Snapshot)
     """
     opened = files.weights(snapshot.path)
     found = [record.blob(0) for record in opened.named(layer)]
+    if not found:
+        names = [record.name for record in opened.layers if record.blobs]
+        held = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        message = f'is a snapshot of another net: it has no layer "{layer}", but {held or "none with weights"}'
+        raise FileError(message, FilePlace(opened.name))
     if len(found) != 1 or found[0] is None:
         raise FileError(f'has {len(found)} layers "{layer}" with weights, not one', FilePlace(opened.name))
     if found[0].shape != weight.shape:

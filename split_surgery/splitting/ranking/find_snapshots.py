@@ -35,7 +35,8 @@ def find_snapshots(
             # Caffe resolves the prefix from its working directory; the solver's own folder is the other usual place.
             for base in (Path("."), Path(solver).parent):
                 folder, _, name = os.path.join(base, solver_prefix).rpartition("/")  # it may end in a slash
-                found = found if len(found) > 1 else _one_format(snapshots_in(folder, name, "caffemodel"))
+                there = _one_format(snapshots_in(folder, name, "caffemodel"))
+                found = found if len(found) > 1 else max(found, there, key=len)
             own = snapshot_of(weights)
             if own is not None:  # what came after WEIGHTS says nothing about how they came to be
                 found = [snapshot for snapshot in found if snapshot.iteration <= own.iteration]
@@ -54,7 +55,9 @@ def how_to_name_snapshots(weights: PathLike, solver_prefix: str | None, solver: 
     if near:
         return "for TPM: " + " or ".join(f"--snapshots {for_shell(pattern)}" for pattern in near[:3])
     if solver_prefix:
-        return f"the solver's snapshot_prefix, \"{solver_prefix}\", leads to none; for TPM: --snapshots 'GLOB'"
+        name = solver_prefix.rpartition("/")[2]
+        own = next((f"one alone, {one.path}" for one in there if one.prefix == name), "none")
+        return f"the solver's snapshot_prefix, \"{solver_prefix}\", leads to {own}; for TPM: --snapshots 'GLOB'"
     return "for TPM: --snapshots 'GLOB', or --solver FILE"
 
 
@@ -75,7 +78,9 @@ def _in_and_below(folder: Path) -> list[Snapshot]:
 def _explicit(pattern: str) -> list[Snapshot]:
     paths = sorted(glob.glob(pattern))
     if not paths:
-        raise UsageError(f"--snapshots {pattern} matches no file")
+        several = all(glob.glob(part) for part in pattern.split(","))  # of one part it is known already
+        hint = "it takes one glob, no list; --window A:B chooses among its files" if several else ""
+        raise UsageError(f"--snapshots {pattern} matches no file", hint=hint)
     found = []
     for path in paths:
         snapshot = snapshot_of(path)
@@ -102,14 +107,15 @@ def _of_same_run(weights: PathLike) -> list[Snapshot]:
     if len(beside) < 2:
         below = [one for name in _SNAPSHOT_FOLDERS for one in snapshots_in(folder / name, own.prefix, "caffemodel")]
         earlier = [one for one in _one_format(below, own.hdf5) if one.iteration < own.iteration]
-        return [*earlier, *(one for one in beside if one.iteration == own.iteration)]
-    return _with_start([snapshot for snapshot in beside if snapshot.iteration <= own.iteration])
+        beside = [*earlier, *(one for one in beside if one.iteration == own.iteration)]
+    return _with_start(folder, [snapshot for snapshot in beside if snapshot.iteration <= own.iteration])
 
 
-def _with_start(snapshots: list[Snapshot]) -> list[Snapshot]:
-    """The snapshots of a run in a split's directory, led by what the split wrote: the start of the run."""
-    first = snapshots[0]
-    there = run_dir(first.path.parent)
+def _with_start(folder: Path, snapshots: list[Snapshot]) -> list[Snapshot]:
+    """The snapshots of a run, led by what the split wrote into the run's directory, from which the training started."""
+    if not snapshots:
+        return []
+    first, there = snapshots[0], run_dir(folder)
     start = there.start(first.hdf5)
     if first.iteration == 0 or there.plan is None or start is None:
         return snapshots

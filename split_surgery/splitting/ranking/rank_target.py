@@ -105,7 +105,8 @@ def rank_target(target: Target, search: SnapshotSearch, progress: Progress) -> t
         inputs.files, target.saved_as, weight, inputs.weights_path, request, Trail(found, state), progress
     )
     if evidence.tpm is False and request.measure is None and not unknown:  # a stand-in that nobody asked for
-        remarks.append(Remark(f"no snapshots were found, so kernels are ranked by weight norm; {search.advice}"))
+        number = "no snapshots were found" if not found else "only one snapshot was found"
+        remarks.append(Remark(f"{number}, so kernels are ranked by weight norm; {search.advice}"))
     return evidence, [*remarks, *degenerate(evidence, target.name)]
 
 
