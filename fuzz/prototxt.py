@@ -42,7 +42,8 @@ def check(data: bytes) -> None:
     if document is not None:
         assert apply_splices(data, []) == document.data == data
         lawful(lambda: Prototxt(document))
-        if len(data) < 4096:  # the oracle makes a schema of every file
+        # The oracle makes a schema of every file; and Python's parser spells out a letter beyond ASCII after a backslash.
+        if len(data) < 4096 and not re.search(rb"\\[^\x00-\x7f]", data):
             with contextlib.suppress(Mixed, UnicodeError):
                 agrees(document)
     with written(data, ".prototxt") as path:

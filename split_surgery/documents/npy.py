@@ -17,6 +17,9 @@ from split_surgery.errors import FileError, Place, shown
 
 NPY_MAGIC = b"\x93NUMPY"
 
+_MOST = (1 << 63) // 16
+"""Numbers, of the longest type, whose bytes can be counted."""
+
 _AXES = 32
 """The most that every version of numpy allows."""
 
@@ -39,6 +42,9 @@ def npy_array(data: bytes, place: Place) -> npt.NDArray[Any]:
     if dtype.hasobject or not dtype.itemsize:
         raise FileError(f"holds {dtype}, not numbers", place)
     if len(shape) > _AXES or any(type(size) is not int or size < 0 for size in shape):
+        raise FileError(f"cannot be read as npy: it declares the shape {shown(shape)}", place)
+    # Of no numbers, but of sizes that numpy multiplies all the same.
+    if 0 in shape and math.prod(filter(None, shape)) > _MOST:
         raise FileError(f"cannot be read as npy: it declares the shape {shown(shape)}", place)
     needed = math.prod(shape) * dtype.itemsize
     if needed > held:

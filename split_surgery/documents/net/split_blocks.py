@@ -164,7 +164,12 @@ class Splits:
             if closed and self.flow.start_of(members, last.at) is None:
                 continue
             names = [part.name for part in parts] + [self.flow.layers[at].name for at in (*sums, concat)]
-            name = self.named(last.name, _old_names(names, self.flow.layers[last.at].tops[0]))
+            top, before = self.flow.layers[last.at].tops[0], self._maker(first.bottom)
+            candidates = _old_names(names, top)
+            if before is not None and self.flow.layers[before].name.startswith(f"{top}_"):
+                # It reads a part of the split whose top this is: it was the reorder layer there, and not called after the top.
+                candidates.sort(key=lambda name: name == top)
+            name = self.named(last.name, candidates)
             if name is not None:
                 pointwise = all(part.pointwise for part in parts)
                 nested = sum(part.nested + part.is_block for part in parts)
