@@ -96,7 +96,6 @@ N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt
         (f"residual {PAIR} --layer conv*", 2, ("names are no patterns: repeat --layer, or take --layer auto:K",)),
         (f"residual {PAIR} --snapshots snapshots/fashion_vgg_iter_250.caffemodel,snapshots/fashion_vgg_iter_500.caffemodel", 2,
          ("it takes one glob, no list; --window A:B chooses among its files",)),
-        (f"residual {PAIR} --snapshots derived1/grow_iter_*.caffemodel --measure norm", 0, ()),
         (f"residual {PAIR} --fast 0.5", 2,
          ("--fast 0.5: must be a whole number of kernels (16), a share (50%), or half",)),
         (f"residual {PAIR} --fast=-3", 2, ("--fast -3: must be a whole number of kernels (16)",)),
@@ -121,7 +120,7 @@ def test_what_to_do_with_the_example(command, example, arguments, code, messages
     done = command(*arguments.split(), *output, cwd=example)
     assert done.returncode == code, done.stderr
     assert [message for message in messages if message not in done.stderr] == [], done.stderr
-    assert code == 0 or sorted(example.iterdir()) == there
+    assert sorted(example.iterdir()) == there
 
 
 def test_snapshots_of_another_net(command, example):

@@ -35,7 +35,7 @@ def test_the_command(tmp_path, command):
     for wrong, code, message in (
         (("fold", net, "-o", "x"), 2, "WEIGHTS is missing"),
         (("fold", weights, net, "-o", "x"), 3, "was the caffemodel given in its place?"),
-        (("fold", "out", "-o", "out", "--force"), 2, "holds split.yaml of another run"),
+        (("fold", "out", "-o", "out", "--force"), 2, "is the directory that is folded: choose another"),
     ):
         refused = command(*wrong, cwd=tmp_path)
         assert (refused.returncode, message in refused.stderr) == (code, True), refused.stderr

@@ -126,3 +126,18 @@ def test_test_nets_inside_a_solver_are_verified(tmp_path):
     at = text.index("test_net_param")
     path.write_text(text[:at] + text[at:].replace("num_output: 6 kernel_size: 1", "num_output: 5 kernel_size: 1", 1))
     assert any(problem.startswith("test net #0: ") for problem in verify(solver, model, tmp_path / "out").problems)
+
+
+def test_the_one_unused_record_of_the_same_shapes_is_named(tmp_path):
+    """And of a net without phases none is named."""
+    net, model = write_tiny(tmp_path, DATA + CONV)
+    drawn = conv_arrays()
+    alone = "the weights file has nothing for it: it stays random"
+    for others, detail in (
+        (["old"], f'{alone}; "old" in the file has the same shapes: renamed?'),
+        (["old", "older"], alone),
+        ([], alone),
+    ):
+        other_shape = record("small", "Convolution", "data", conv_arrays(kh=1, kw=1))
+        model.write_bytes(weights([other_shape, *(record(name, "Convolution", "data", drawn) for name in others)]))
+        assert [row.detail for row in verify(net, model).coverage if row.status == "unfilled"] == [detail], others
