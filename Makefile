@@ -46,11 +46,11 @@ docs: $(STAMP)  ## what the pages show, made again: pictures, the reference, and
 site: $(STAMP)  ## the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q
 
-bench: $(STAMP)  ## time and memory beside cp and pycaffe, in one run; of a 2.5 GB file; of forward passes
-	$(BIN)/python benchmarks/bench_split.py
-	$(BIN)/python benchmarks/sparse.py
-	$(BIN)/python benchmarks/bench_rank.py
-	$(BIN)/python benchmarks/bench_forward.py
+bench: $(STAMP)  ## every verb on large nets beside cp and pycaffe; growth with the layers; 50 snapshots; forward passes
+	$(BIN)/python benchmarks/table.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/rank_snapshots.py
+	$(BIN)/python benchmarks/forward.py
 
 caffe:  ## real Caffe 1.0 in a private root (Linux x86-64), Debian's or a wheel: SPLIT_SURGERY_CAFFE_BY=debian|pip
 	scripts/get-caffe

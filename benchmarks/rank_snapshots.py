@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from bench_split import HERE, WORK
+from measure import HERE, WORK
 
 COUNT, LIMIT = 50, 100
 
