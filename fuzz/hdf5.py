@@ -22,7 +22,7 @@ def _seeds() -> list[bytes]:
         path = Path(folder, "file.h5")
         found = [write_h5(path, {"data": {}, "conv1": _BLOBS}, **more).read_bytes() for more in ({}, {"diff": True})]
         with h5py.File(path, "w") as file:
-            file["iter"], file["learned_net"], file["current_step"] = 3, "net.caffemodel", 0
+            file["iter"], file["learned_net"], file["current_step"] = 3, np.bytes_(b"net.caffemodel"), 0
             for index, array in _BLOBS.items():
                 file[f"history/{index}"] = array
         found.append(path.read_bytes())

@@ -163,3 +163,17 @@ def test_what_is_whole_is_read_whatever_its_layout(tmp_path):
     ((first, _),) = (record.blobs for record in found.named("conv1_1"))
     assert first.load().tobytes() == numbers.tobytes()
     assert residual(net, weights, tmp_path / "out").status == "written"
+
+
+@pytest.mark.parametrize("where", ["iter", "learned_net"])
+def test_texts_of_variable_length_are_not_read(tmp_path, where):
+    """Caffe reads and writes fixed ones (H5LTmake_dataset_string); on a damaged heap of others libhdf5 may never end."""
+    path = tmp_path / "x.solverstate.h5"
+    with h5py.File(path, "w") as file:
+        file["iter"], file["learned_net"], file["history/0"] = 10, np.bytes_(b"a"), np.zeros(3, np.float32)
+    assert Hdf5Solverstate(str(path)).learned_net == "a"
+    with h5py.File(path, "r+") as file:
+        del file[where]
+        file[where] = "10"
+    with pytest.raises(FileError, match=f"/{where}: is of variable length, which Caffe does not read"):
+        Hdf5Solverstate(str(path))

@@ -107,7 +107,9 @@ class Surgery:
     def fold(self) -> tuple[Path, Path]:
         """The newest net with its splits put back: the baseline's layers and sizes. fold itself sends an image through both."""
         out = self._place()
-        report = fold(self.net, self.weights, out, allow_larger=True)  # of a grouped layer that training mixed, by some numbers
+        report = fold(
+            self.net, self.weights, out, allow_larger=True
+        )  # of a grouped layer that training mixed, by some numbers
         assert report.left == ()
         folded = out / "net.prototxt", out / "net.caffemodel"
         base, there = (net_of(net).layers for net in (self.base[0], folded[0]))

@@ -186,7 +186,7 @@ def test_solver_states(tmp_path, capsys):
     assert found[1].startswith("~ history 0: relative change 1.")
     assert found[-1] == "different: 3 other changes"
     with h5py.File(tmp_path / "c", "w") as file:
-        file["iter"], file["current_step"], file["learned_net"] = [7], [2], b"a.caffemodel"
+        file["iter"], file["current_step"], file["learned_net"] = [7], [2], np.bytes_(b"a.caffemodel")
         for at, array in enumerate(conv_arrays()):
             file[f"history/{at}"] = array
     assert diff(a, tmp_path / "c").equal

@@ -126,8 +126,8 @@ class Hdf5Solverstate(Solverstate):
         with hdf5.opened_whole(path) as file:
             if HISTORY_GROUP not in file or "iter" not in file:
                 raise FileError("holds no history: is it a solverstate?", FilePlace(path))
-            self.iteration = int(np.asarray(file["iter"][()]).reshape(-1)[0])
-            self.learned_net = _string(file["learned_net"]) if "learned_net" in file else ""
+            self.iteration = int(_value(path, file["iter"]).reshape(-1)[0])
+            self.learned_net = _string(path, file["learned_net"]) if "learned_net" in file else ""
             group = file[HISTORY_GROUP]
             found = [hdf5.index_dataset(path, f"{HISTORY_GROUP}/{key}", key, group[key]) for key in group]
         found.sort(key=lambda blob: blob.index)
@@ -147,6 +147,20 @@ class Hdf5Solverstate(Solverstate):
         return Hdf5Group("/", members)
 
 
-def _string(dataset: Any) -> str:
-    value = np.asarray(dataset[()]).item()
+def _value(path: str, dataset: Any) -> Any:
+    """What a small dataset holds.
+
+    Raises:
+        FileError: its length varies: Caffe cannot read that, and libhdf5 may follow a damaged heap of such texts for ever.
+    """
+    if dataset.dtype.hasobject:
+        raise FileError(
+            "is of variable length, which Caffe does not read", FilePlace(f"{path}:{dataset.name}"),
+            "write it with a fixed length (h5py: numpy.bytes_ for a text)",
+        )  # fmt: skip
+    return np.asarray(dataset[()])
+
+
+def _string(path: str, dataset: Any) -> str:
+    value = _value(path, dataset).item()
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
