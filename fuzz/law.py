@@ -36,7 +36,7 @@ def lawful(call: Callable[[], Found]) -> Found | None:
     except SurgeryError as error:
         assert error.exit_code in (2, 3), f"exit code {error.exit_code}: {error}"
         place = f"{error.place}: " if error.place is not None else ""
-        first = str(error).removesuffix(f"\n  {error.hint}") if error.hint else str(error)
+        first = error.with_flags().removesuffix(f"\n  {error.hint}") if error.hint else error.with_flags()
         assert "\n" not in first, f"more than one line: {error}"
         assert error.message, f"{place}no message"
         assert len(str(error)) < (_PARTS + 1) * MESSAGE_LIMIT, f"{len(str(error))} characters of message"

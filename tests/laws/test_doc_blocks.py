@@ -117,7 +117,7 @@ def test_a_page_that_shows_something_else_is_found(programs, tmp_path):
 
 
 def test_a_block_that_fails_is_found(programs, tmp_path):
-    with pytest.raises(AssertionError, match="exit 3, line 2:\n.*configs"):
+    with pytest.raises(AssertionError, match="exit 2, line 2:\n.*--fast x"):
         run_page(
             blocks_of("```bash\nsplit-surgery residual configs nosuch --fast x -o d\necho on\n```\n"),
             tmp_path,
