@@ -31,9 +31,9 @@ check: lint test  ## ruff, mypy --strict, then the tests
 
 SECONDS := 60
 FUZZ := prototxt caffemodel solverstate hdf5 logs options scores inputs
-fuzz: $(STAMP)  ## every reader against strange files, SECONDS each, two at a time (CI: 15); FUZZ names harnesses
+fuzz: $(STAMP)  ## every reader against strange files, SECONDS each, two at a time ; FUZZ names harnesses, FUZZFLAGS are libFuzzer's
 	$(BIN)/python -m pip install -q -e '.[fuzz]'
-	printf '%s\n' $(FUZZ) | xargs -P 2 -I NAME $(BIN)/python -m fuzz NAME $(SECONDS)
+	printf '%s\n' $(FUZZ) | xargs -P 2 -I NAME $(BIN)/python -m fuzz NAME $(SECONDS) $(FUZZFLAGS)
 
 golden: $(STAMP)  ## write the golden derived nets anew, to be reviewed as a diff
 	$(BIN)/python -m tests.support.golden_cases

@@ -16,7 +16,7 @@ from split_surgery.splitting.config import read_config
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.splitting.ranking.scores_file import read_scores
 from split_surgery.workspace import yaml_file
-from split_surgery.workspace.yaml_file import YAML_LIMIT, YamlFile
+from split_surgery.workspace.yaml_file import YAML_LIMIT, YamlFile, dumped
 from tests.support.nets import TINY
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -195,3 +195,11 @@ def test_the_command_says_it_in_a_line(command, tmp_path, words, text):
     assert done.returncode in (2, 3)
     assert done.stderr.startswith("split-surgery: f.yaml:1:")
     assert len(done.stderr) < 3000
+
+
+@pytest.mark.parametrize(
+    "text", ["\ufeff", "\ufeffa", "a\ufeffb", " ", "~", "1e3", "a: b", "- a", "\u2028", "\x85", "é"]
+)
+def test_what_is_written_reads_the_same(text):
+    """Any name, also those that YAML would take for something else."""
+    assert YamlFile(dumped({"a": text, "b": [text]}), "f").tree() == {"a": text, "b": [text]}
