@@ -144,12 +144,14 @@ class _Reader:
             raise self.fail("fast_channels and slow_channels are not all channels, each once", tree, "slow_channels")
         shared = [self.mapping(entry, "an entry of shared_with") for entry in self.get(tree, "shared_with", list, [])]
         tpm = tree.get("tpm")
+        if tpm is not None and not isinstance(tpm, bool):
+            raise self.fail("tpm is neither true, false nor null", tree, "tpm")
         return LayerPlan(
             tuple(self.member(entry, options) for entry in (tree, *shared)),
             options,
             tuple(float(score) for score in scores),
             self.get(tree, "measure", str),
-            tpm if isinstance(tpm, bool) else None,
+            False if options.order == "random" else tpm,
             tuple(self.strings(tree, "evidence")),
             fast,
             slow,
