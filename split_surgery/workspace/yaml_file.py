@@ -175,15 +175,8 @@ class _Dumper(yaml.SafeDumper):
         plain = all(not isinstance(item, (list, dict)) for item in sequence)
         return super().represent_sequence(tag, sequence, flow_style=plain or flow_style)
 
-    def represent_str(self, data: str) -> Any:
-        # A byte order mark that begins a plain word is lost when it is read again; PyYAML does not quote it by itself.
-        return self.represent_scalar("tag:yaml.org,2002:str", data, '"' if "\ufeff" in data else None)
-
     def ignore_aliases(self, data: Any) -> bool:
         return True
-
-
-_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def dumped(tree: dict[str, Any]) -> bytes:
