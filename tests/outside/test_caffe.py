@@ -336,7 +336,7 @@ def test_why_a_shape_does_not_fit_and_why_caffe_refuses_a_net(tmp_path):
     net, weights = write_tiny(tmp_path)
     extension(net, weights, tmp_path / "out")
     with pytest.raises(
-        FileError, match="(?s)not started.*ip is mismatch: has 4x384, 4, needs 4x486, 4.*check --input-shape"
+        FileError, match="(?s)not started.*ip is mismatch: has 4x384, 4, needs 4x486, 4.*check input_shape"
     ):
         verify(net, weights, tmp_path / "out", engine="caffe", input_shape={"data": (1, 3, 9, 9)})
     (tmp_path / "odd.prototxt").write_text(TINY.replace("pad: 1", "pad: 1 nosuch: 1"))
