@@ -38,6 +38,7 @@ def test_a_folded_net_has_a_row(folded):
 
 
 def test_the_accuracy_is_that_of_a_log_in_its_directory(folded, command):
+    pytest.importorskip("jsonschema")
     (folded / "test.log").write_text(caffe_test_log(0.96, 50, 2))
     (row,) = report(folded.parent).folded
     assert (row.accuracy.told.final, row.accuracy.told.images) == (0.96, 100)
