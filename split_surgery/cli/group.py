@@ -131,10 +131,9 @@ class Kinds(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            raise self._advised(error.message, args[0], ctx) from None
+        if self.get_command(ctx, args[0]) is None:  # click takes a path that begins with a slash for a flag
+            raise self._advised(f"No such command '{args[0]}'.", args[0], ctx)
+        return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
