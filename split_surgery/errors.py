@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import reprlib
-import shlex
+from collections.abc import Sequence
 from typing import NamedTuple, Union
 
 ON_WINDOWS = os.name == "nt"
@@ -193,7 +193,9 @@ class Defect(SurgeryError):
 def for_shell(word: str) -> str:
     """A path, pattern or name as a word of a command that is printed for the user to type: quoted as this platform's shells want it."""
     if not ON_WINDOWS:
-        return shlex.quote(word)
+        from shlex import quote
+
+        return quote(word)
     from subprocess import list2cmdline
 
     return list2cmdline([word])
@@ -214,4 +216,9 @@ def nearest(name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return "nearest: " + ", ".join(close)
-    return ("known: " + ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")) if names else ""
+    return f"known: {first_of(names, 12)}" if names else ""
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Names as an error lists them: of many the first, and that there are more."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

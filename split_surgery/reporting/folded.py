@@ -51,15 +51,15 @@ def _folded(
     net, weights, regions = _record(folder / FOLD_FILE)
     near = [[one for one in folders if one != folder] for folders in near]
     pairs = next(filter(None, (_pairs(net, weights, folders) for folders in near)), [])
-    written = run_dir(folder).written
+    there = run_dir(folder)
     logs = [row for row in rows if os.path.realpath(Path(row.source).parent) == os.path.realpath(folder)]
     return FoldedRow(
         net=name, folder=str(folder), source=tuple(dict.fromkeys(model.absolute().parent.name for _, model in pairs)),
         net_file=net.name, weights_file=weights.name, layers=tuple(layer for layer, _ in regions),
         was=sum(count for _, count in regions),
-        net_layers=(_layers(files, pairs[0][0] if pairs else None), _layers(files, run_dir(folder).net)),
-        parameters=(_parameters(files, pairs[0][1] if pairs else None), _parameters(files, written)),
-        bytes=(weights.size, os.path.getsize(written) if written is not None else None),
+        net_layers=(_layers(files, pairs[0][0] if pairs else None), _layers(files, there.net)),
+        parameters=(_parameters(files, pairs[0][1] if pairs else None), _parameters(files, there.written)),
+        bytes=(weights.size, os.path.getsize(there.written) if there.written is not None else None),
         accuracy=next((row for row in logs if row.told is not None), None),
     )  # fmt: skip
 

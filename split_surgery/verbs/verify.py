@@ -255,7 +255,8 @@ def _baseline_of(directory: PathLike) -> tuple[Path, Path]:
             raise UsageError(f"{place}: give its directory: verify {for_shell(os.path.dirname(directory) or '.')}")
         hint = "verify NET WEIGHTS says whether weights fit a net; verify NET WEIGHTS DERIVED proves a derived net; verify DIR a split"
         raise UsageError(f"{place} is one file: WEIGHTS is missing", hint=hint)
-    if run_dir(directory).plan is None and (Path(directory) / FOLD_FILE).exists():
+    made_by = run_dir(directory).made_by
+    if made_by is not None and made_by.name == FOLD_FILE:
         pairs = folded_from(Path(directory), [Path(directory).parent])
         if pairs:
             return pairs[0]
@@ -269,7 +270,7 @@ def _baseline_of(directory: PathLike) -> tuple[Path, Path]:
             f"is not the directory of a split or a fold (it has neither {PLAN_FILE} nor {FOLD_FILE})", place, hint
         )
     if found[0].base is None:
-        raise FileError(found[0].missing, FilePlace(os.fspath(directory)), "verify NET WEIGHTS DERIVED names them")
+        raise FileError(found[0].missing, place, "verify NET WEIGHTS DERIVED names them")
     return found[0].base
 
 

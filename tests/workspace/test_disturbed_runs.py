@@ -99,7 +99,9 @@ def test_a_disk_that_is_full_from_any_event_on(folder, forced):
 def test_files_that_may_not_grow(folder, limit, hdf5):
     words = FIRST
     if hdf5:
-        h5_case = pytest.importorskip("tests.support.hdf5_files").h5_case
+        pytest.importorskip("h5py")
+        from tests.support.hdf5_files import h5_case
+
         h5_case(folder)
         words = ("residual", "base.prototxt", "base.caffemodel.h5", "-o", "out")
     old = files_below(folder)

@@ -50,7 +50,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def drawn_once(monkeypatch):
     """Drawings are saved once: what is tried here is how files are put down, some sixty times."""
-    style = pytest.importorskip("split_surgery.reporting.pictures.style")
+    pytest.importorskip("matplotlib")
+    from split_surgery.reporting.pictures import style
+
     for name in ("saved", "inline"):
         monkeypatch.setattr(style.Picture, name, _remembered(getattr(style.Picture, name)))
 

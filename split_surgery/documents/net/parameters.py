@@ -9,7 +9,7 @@ from split_surgery.documents.net.layer_types import WITHOUT_BLOBS
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.weights.blobs import Blob, Record, Weights
-from split_surgery.errors import FileError, FilePlace, OtherHistory
+from split_surgery.errors import FileError, FilePlace, OtherHistory, first_of
 
 
 def sharing(net: Net, name: str) -> list[str]:
@@ -87,10 +87,6 @@ def learnable(net: Net, weights: Weights, trained: Callable[[Layer], bool]) -> l
     return found
 
 
-_NAMED = 12
-"""Layers of a weights file that an error names."""
-
-
 def last_record(weights: Weights, layer: Layer) -> Record | None:
     """The record whose blobs Caffe keeps for a layer: of several the last; or None.
 
@@ -133,10 +129,9 @@ def convolution_blobs(net: Net, weights: Weights, layer: Layer, geometry: Geomet
     blobs = tuple(blob for blob in found if blob is not None)
     if len(blobs) < expected and record is None:
         names = [one.name for one in weights.layers if one.blobs]
-        held = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
         raise FileError(
             f'has no layer "{layer.name}" (which {layer.place()} defines)', FilePlace(weights.name),
-            f"it holds {held or 'no layers'}: is it of another net? split-surgery verify NET WEIGHTS lists all",
+            f"it holds {first_of(names, 12) or 'no layers'}: is it of another net? split-surgery verify NET WEIGHTS lists all",
         )  # fmt: skip
     if len(blobs) < expected and record is not None:
         message = f'layer "{layer.name}" has {len(blobs)} blobs, but {bias} bias it has {expected}'

@@ -251,11 +251,22 @@ def pieces(blob: Blob, size: int = _FEW) -> Iterator[Array]:
     Raises:
         FileError, Unsupported: as `Blob.load`.
     """
-    there, step = in_parts(blob), size // np.dtype(blob.dtype).itemsize
+    there = in_parts(blob)
+    for start, stop in piece_ends(blob, size):
+        yield there.part(start, stop)
+
+
+def piece_ends(blob: Blob, size: int) -> Iterator[tuple[int, int]]:
+    """Where the pieces of at most `size` bytes begin and end, in numbers.
+
+    Raises:
+        FileError, Unsupported: as `Blob.load`, where it has none.
+    """
+    step = size // np.dtype(blob.dtype).itemsize
     if not blob.count:
         blob.load()  # says so, where there should be numbers
-    for at in range(0, blob.count, step):
-        yield there.part(at, min(blob.count, at + step))
+    for start in range(0, blob.count, step):
+        yield start, min(blob.count, start + step)
 
 
 class Weights(Protocol):

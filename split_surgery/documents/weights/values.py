@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from split_surgery.documents.weights import blobs
-from split_surgery.documents.weights.blobs import Blob, in_parts
+from split_surgery.documents.weights.blobs import Blob, in_parts, piece_ends
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,8 @@ def difference(a: Blob, b: Blob) -> Difference | None:
     """
     a, b = in_parts(a), in_parts(b)
     moved, largest, equal = 0.0, 0.0, 0
-    steps = np.empty(
-        min(a.count, _piece(a))
-    )  # by how much the numbers of a piece differ that do; only that much is touched
+    # By how much the numbers of a piece differ that do; only that much is touched.
+    steps = np.empty(min(a.count, blobs.PIECE // np.dtype(a.dtype).itemsize))
     count = 0
 
     def look(start: int, stop: int) -> _Wide:
@@ -112,7 +111,7 @@ def difference(a: Blob, b: Blob) -> Difference | None:
         return _squares(steps[start:stop])
 
     norms = np.zeros(2)
-    for start, stop in _piece_ends(a):
+    for start, stop in piece_ends(a, blobs.PIECE):
         count = 0
         norms = norms + _pairwise(look, start, stop)
         equal += stop - start - count
@@ -160,21 +159,9 @@ _BLOCK = 128 * 1024
 def _sums(blob: Blob, sums: Callable[[int, int], _Wide]) -> _Wide:
     """What `sums` gives of the numbers `start <= i < stop` of a blob, over all of them."""
     total = np.zeros(())
-    for start, stop in _piece_ends(blob):
+    for start, stop in piece_ends(blob, blobs.PIECE):
         total = total + _pairwise(sums, start, stop)
     return total
-
-
-def _piece_ends(blob: Blob) -> Iterator[tuple[int, int]]:
-    """Where the pieces of a blob begin and end, whose sums are added one after the other."""
-    if not blob.count:
-        blob.load()  # says so, where there should be numbers
-    for start in range(0, blob.count, _piece(blob)):
-        yield start, min(blob.count, start + _piece(blob))
-
-
-def _piece(blob: Blob) -> int:
-    return blobs.PIECE // np.dtype(blob.dtype).itemsize
 
 
 def _pairwise(sums: Callable[[int, int], _Wide], start: int, stop: int) -> _Wide:

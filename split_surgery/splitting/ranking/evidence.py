@@ -11,7 +11,7 @@ import numpy as np
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Array, Blob, finite
-from split_surgery.errors import FileError, FilePlace, OptionError, UsageError
+from split_surgery.errors import FileError, FilePlace, OptionError, UsageError, first_of
 from split_surgery.kernels.tpm import MEASURES, Measure, rounded
 from split_surgery.splitting.ranking.scores_file import read_scores
 from split_surgery.splitting.remarks import Remark
@@ -171,9 +171,6 @@ _STRAIGHT = 0.99999
 """Path efficiency that no kernel driven by noisy gradients has; a dead one under weight decay has 0.999999."""
 
 
-_NAMED = 6
-"""Layers of a snapshot that an error names."""
-
 _BLOCK = 2 * 1024 * 1024
 """Bytes of a layer's kernels that are held of a snapshot."""
 
@@ -195,8 +192,8 @@ def _in_snapshot(files: OpenFiles, layer: str, weight: Blob, snapshot: Snapshot)
     found = [record.blob(0) for record in opened.named(layer)]
     if not found:
         names = [record.name for record in opened.layers if record.blobs]
-        held = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-        message = f'is a snapshot of another net: it has no layer "{layer}", but {held or "none with weights"}'
+        held = first_of(names, 6) or "none with weights"
+        message = f'is a snapshot of another net: it has no layer "{layer}", but {held}'
         raise FileError(message, FilePlace(opened.name))
     if len(found) != 1 or found[0] is None:
         raise FileError(f'has {len(found)} layers "{layer}" with weights, not one', FilePlace(opened.name))
