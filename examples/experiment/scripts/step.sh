@@ -12,14 +12,14 @@ previous=$place/baseline
 if [ "$arm" = continue ]; then
   mkdir -p "$out"
   cp "$previous/trained.caffemodel" "$out/net.caffemodel"
-  "$python" "$here/solver_for.py" "$solver" "$net" "$((seed * 100 + step))" "$out"
+  "$python" "$here/solver_for.py" "$solver" "$net" "$((seed * 100 + 1))" "$out"
   exit
 fi
 read -r -a names <<< "$layers"
 verb=${arm%%-*} order=()
 [ "$arm" = "$verb" ] || order=(--order "${arm#*-}")
 if [ "$step" = 1 ]; then
-  "$python" "$here/solver_for.py" "$solver" "$net" "$((seed * 100 + step))" "$place/$arm"
+  "$python" "$here/solver_for.py" "$solver" "$net" "$((seed * 100 + 1))" "$place/$arm"
   from=("$net" "$previous/trained.caffemodel" --solver "$place/$arm/solver.prototxt" --snapshots "$previous/net_iter_*.caffemodel")
 else
   from=("$previous")
