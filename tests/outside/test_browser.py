@@ -42,12 +42,13 @@ def browser():
         running.close()
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture
 def opened(request, browser, page):
-    """The page, with what the browser complained of and what it asked for."""
-    context = browser.new_context(color_scheme=request.param, viewport={"width": 1280, "height": 900})
+    """The page, in the colours that a test names or light, with what the browser complained of and what it asked for."""
+    scheme = getattr(request, "param", "light")
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
     tab = context.new_page()
-    tab.complaints, tab.requests, tab.scheme = [], [], request.param
+    tab.complaints, tab.requests, tab.scheme = [], [], scheme
     tab.on("console", lambda message: tab.complaints.append(message.text))
     tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
     tab.on("request", lambda one: tab.requests.append(one.url))
@@ -62,6 +63,7 @@ def brightness(tab, selector, what):
 
 
 @pytest.mark.chromium
+@pytest.mark.parametrize("opened", ["light", "dark"], indirect=True)
 def test_the_page_in_a_browser(opened, page):
     assert opened.complaints == []
     assert opened.requests == [Path(page).as_uri()]
@@ -215,11 +217,10 @@ def wide_page(tmp_path_factory):
 
 
 @pytest.mark.chromium
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800, 1400])
-def test_no_word_of_a_table_is_broken_and_the_page_never_scrolls_sideways(width, scheme, browser, page, wide_page):
+def test_no_word_of_a_table_is_broken_and_the_page_never_scrolls_sideways(width, browser, page, wide_page):
     for path in (page, wide_page):
-        tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        tab = browser.new_page(viewport={"width": width, "height": 900})
         tab.goto(Path(path).as_uri())
         assert tab.evaluate(BROKEN_WORDS) == []
         assert tab.evaluate("document.querySelectorAll('td').length") > 50
