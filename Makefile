@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint check fuzz bench caffe chromium docs site golden
+.PHONY: help demo test lint check fuzz bench caffe chromium docs site golden experiment evidence
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -51,6 +51,16 @@ bench: $(STAMP)  ## every verb on large nets beside cp and pycaffe; growth with 
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/rank_snapshots.py
 	$(BIN)/python benchmarks/forward.py
+
+CONFIG := examples/experiment/fashion.yaml
+CAFFE_BIN := $(or $(SPLIT_SURGERY_CAFFE_ROOT),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/split-surgery/caffe)/bin
+experiment: $(STAMP) caffe  ## the notes' experiment with its controls in real Caffe, small; CONFIG names another, FLAGS are Snakemake's
+	$(BIN)/python -m pip install -q -e '.[experiment]'
+	PATH="$(CURDIR)/$(BIN):$(CAFFE_BIN):$$PATH" OPENBLAS_NUM_THREADS=1 \
+	  snakemake -s examples/experiment/Snakefile --configfile $(CONFIG) --cores 2 --rerun-incomplete --quiet $(FLAGS)
+
+evidence: $(STAMP)  ## the page on the experiment, from its tables in docs/evidence
+	$(BIN)/python examples/experiment/scripts/evidence.py docs/evidence docs/evidence.md docs/pictures/evidence.png
 
 caffe:  ## real Caffe 1.0 in a private root (Linux x86-64), Debian's or a wheel: SPLIT_SURGERY_CAFFE_BY=debian|pip
 	scripts/get-caffe

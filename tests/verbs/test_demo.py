@@ -74,7 +74,11 @@ NO_MATPLOTLIB = "no report was written: drawing needs matplotlib, which is not i
 
 @pytest.mark.parametrize(
     ("missing", "remarks"),
-    [(["cv2"], [NO_OPENCV]), (["matplotlib"], [NO_MATPLOTLIB]), (["cv2", "matplotlib"], [NO_OPENCV, NO_MATPLOTLIB])],
+    [
+        pytest.param(["cv2"], [NO_OPENCV], marks=pytest.mark.whole_corpus),
+        (["matplotlib"], [NO_MATPLOTLIB]),
+        (["cv2", "matplotlib"], [NO_OPENCV, NO_MATPLOTLIB]),
+    ],
 )
 def test_what_is_not_installed_is_left_out_with_a_line_each(tmp_path, monkeypatch, missing, remarks):
     for name in missing:
