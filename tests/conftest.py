@@ -50,6 +50,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "SPLIT_SURGERY_WHOLE_CORPUS=1 takes all of it, in some minutes, instead of a fixed part",
         ),
         ("needs Chromium and playwright", "`make chromium` gets the one (with apt-get), the extra `dev` the other"),
+        ("needs snakemake", "`pip install -e '.[experiment]'` gets it (Python 3.11 or newer)"),
         ("needs Python 2.7", "name one with numpy in SPLIT_SURGERY_PYTHON27"),
     ):
         count = sum(reason in str(report.longrepr) for report in skipped)

@@ -82,9 +82,10 @@ class LogReport(Printed, Notebook):
         return [FORMULA] if any(one.standard_error is not None for one in told) else []
 
     def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
-        """As a terminal shows it: of several flows the first table alone where it is to be quiet."""
+        """As a terminal shows it. Quiet: what was written and, where nothing was, the first table."""
         several = len(self.groups) > 1
-        for at, one in enumerate(self.tables()[: 1 if quiet else None]):
+        shown = [] if quiet and self.file else self.tables()
+        for at, one in enumerate(shown[: 1 if quiet else None]):
             yield from [""] if at else []
             yield from [f"{one.title}:"] if one.title else []
             yield one.text()
