@@ -196,6 +196,8 @@ def given_flags(flags: dict[str, Any]) -> dict[str, Any]:
 
 def with_progress(work: Callable[[Bar], Any], flags: dict[str, Any]) -> Any:
     """Do the work with a progress bar on a terminal."""
+    if flags["quiet"] and flags["verbose"]:
+        raise click.UsageError("give --quiet or --verbose, not both")
     bar = Bar(enabled=not flags["quiet"])
     try:
         return work(bar)

@@ -50,7 +50,7 @@ def measure_words(plan: LayerPlan) -> str:
     """What a layer's kernels were ranked by."""
     if plan.options.order == "random":
         return f"chance (seed {plan.options.seed}); scores: {plan.measure}"
-    words = plan.measure if plan.tpm else f"{plan.measure}, no TPM of ours"
+    words = plan.measure if plan.tpm else f"{plan.measure}, which is not TPM"
     return words if plan.options.order == "tpm" else f"{words}, {plan.options.order} order"
 
 

@@ -103,6 +103,10 @@ def demo(output: PathLike = "split-surgery-demo", *, progress: Progress = no_pro
         SurgeryError: with the exit code that the command line gives.
     """
     folder = Path(output)
+    if folder.is_file():
+        raise UsageError(
+            f"{folder} is a file; demo makes a directory of its own, and takes no net: `split-surgery demo [DIR]`"
+        )
     baseline = OutputDir(folder / "baseline")
     files = [path for path in sorted(DATA.iterdir()) if path.name not in (IMAGES, TRAINED, *LOGS.values())]
     outputs = [Output(path.name, [read_file(path)]) for path in files]

@@ -190,6 +190,13 @@ def test_check_exits_1(tmp_path, command):
     assert command("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 0
 
 
+def test_quiet_and_verbose_exclude_each_other(tmp_path, command):
+    write_tiny(tmp_path)
+    done = command("show", "-qv", tmp_path / "base.prototxt")
+    assert done.returncode == 2
+    assert "give --quiet or --verbose, not both" in done.stderr
+
+
 def test_check_and_quiet_are_short(tmp_path, command):
     net, weights = write_tiny(tmp_path)
     arguments = ("residual", net, weights, "-o", tmp_path / "o", "--measure", "norm")

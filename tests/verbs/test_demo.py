@@ -148,3 +148,11 @@ def test_the_examples_splits_are_what_is_generated_today(name, command):
     ]
     done = command(verb, *arguments, "--solver", "solver_grow.prototxt", "-o", name, "--check", cwd=EXAMPLE)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_file_in_the_place_of_its_directory(tmp_path):
+    (tmp_path / "net.prototxt").write_text("")
+    with pytest.raises(
+        UsageError, match=r"net.prototxt is a file; demo makes a directory of its own, and takes no net"
+    ):
+        demo(tmp_path / "net.prototxt")

@@ -14,6 +14,7 @@ from split_surgery import plot, report, residual
 from split_surgery.errors import FileError, SurgeryError, UsageError
 from tests.support.log_lines import log_line, only_log, write_log
 from tests.support.paths import EXAMPLE, PROGRAM
+from tests.support.run_command import run_here
 
 
 def grepped(flow, values):
@@ -324,3 +325,8 @@ def test_only_our_errors_leave(tmp_path):
         report(tmp_path / "nosuch")
     with pytest.raises(UsageError):
         report([], group=("a",))
+
+
+def test_quiet_is_the_line_on_the_page(tmp_path):
+    done = run_here("report", EXAMPLE / "train.log", "-o", tmp_path / "page.html", "-q")
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'page.html'}: written\n")

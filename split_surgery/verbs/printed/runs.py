@@ -228,9 +228,8 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> Iterator[str]:
                 continue
             same = "equals the layer bit for bit" if block.exact else f"relative weight change {block.drift:.4g}"
             if block.folded:
-                same = (
-                    "is their block, rounded once" if block.exact else f"differs from their block by {block.drift:.4g}"
-                )
+                drift = "one rounding" if block.exact else f"a relative difference of {block.drift:.4g}"
+                same = f"computes what they do up to {drift}"
             if block.sound and not block.exact:
                 same += ", as rounding may"
             what = "stands for" if block.folded else "folded from"
