@@ -11,8 +11,9 @@ import sys
 import time
 
 import pytest
+from click import HelpFormatter
 
-from split_surgery.cli.group import VERBS
+from split_surgery.cli.group import VERBS, WIDEST, help_width
 from split_surgery.kernels.tpm import MEASURES
 from tests.support.nets import TINY, write_tiny
 from tests.support.paths import GOLDEN, PROGRAM
@@ -188,6 +189,13 @@ def test_check_exits_1(tmp_path, command):
     assert command("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 1
     assert command("residual", net, weights, "-o", tmp_path / "o").returncode == 0
     assert command("residual", net, weights, "-o", tmp_path / "o", "--check").returncode == 0
+
+
+@pytest.mark.parametrize("columns", ["", "0", "60", "100", "400", "wide", "-5"])
+def test_help_is_as_wide_as_click_has_it(columns, monkeypatch):
+    """By the rule of click.HelpFormatter, which asks shutil."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert help_width() == HelpFormatter(max_width=WIDEST).width
 
 
 def test_quiet_and_verbose_exclude_each_other(tmp_path, command):
