@@ -22,6 +22,8 @@ class Experiment:
             grow_solver: trains each step of each arm.
         arms: which of ARMS; `continue` trains the unsplit net on for as long. depth: steps. seeds: one chain of each arm for each.
         layers: which layer each step splits, the same in all arms.
+        mid_training: an iteration of the baseline (one with a snapshot) at which the first two seeds are split as well, the first layer
+            only, and trained on from there with the solver's history; 0: none.
         out: where everything goes. caffe, caffe_python, split_surgery: how each is called, arguments and all.
         resources: what Snakemake tells a cluster of each training, such as {mem_mb: 2000, runtime: 60}.
     """
@@ -34,6 +36,7 @@ class Experiment:
     seeds: list[int]
     layers: list[str]
     out: str
+    mid_training: int = 0
     prepare: str = "true"
     caffe: str = "caffe"
     caffe_python: str = "caffe-python"

@@ -15,7 +15,11 @@ if [ ! -e "$last" ]; then
     start=(--snapshot "$state")
   else
     rm -f "$place/train.log" # what it says was not kept by a snapshot
-    [ ! -e "$place/net.caffemodel" ] || start=(--weights "$place/net.caffemodel")
+    if [ -e "$place/net.solverstate" ]; then # split in mid-training, with the solver's history
+      start=(--snapshot "$place/net.solverstate")
+    elif [ -e "$place/net.caffemodel" ]; then
+      start=(--weights "$place/net.caffemodel")
+    fi
   fi
   if ! "${caffe[@]}" train --solver "$place/solver.prototxt" ${start[@]+"${start[@]}"} >> "$place/train.log" 2>&1; then
     echo "$place: the training failed; the end of its log:" >&2
