@@ -22,8 +22,8 @@ class Experiment:
             grow_solver: trains each step of each arm.
         arms: which of ARMS; `continue` trains the unsplit net on for as long. depth: steps. seeds: one chain of each arm for each.
         layers: which layer each step splits, the same in all arms.
-        mid_training: an iteration of the baseline (one with a snapshot) at which the first two seeds are split as well, the first layer
-            only, and trained on from there with the solver's history; 0: none.
+        mid_training: [first, last]: two iterations of the baseline, both with a snapshot. The first two seeds are split at the last as well, the
+            first layer only, by TPM over those from the first, and trained on from there with the solver's history. Without it: none.
         out: where everything goes. caffe, caffe_python, split_surgery: how each is called, arguments and all.
         resources: what Snakemake tells a cluster of each training, such as {mem_mb: 2000, runtime: 60}.
     """
@@ -36,7 +36,7 @@ class Experiment:
     seeds: list[int]
     layers: list[str]
     out: str
-    mid_training: int = 0
+    mid_training: list[int] = field(default_factory=list)
     prepare: str = "true"
     caffe: str = "caffe"
     caffe_python: str = "caffe-python"
@@ -82,6 +82,10 @@ def read_config(path: str) -> Experiment:
             wrong(path, item, "a seed is a whole number from 0 on")
     if values["depth"] < 1 or len(values["layers"]) < values["depth"]:
         wrong(path, keys["depth"][1], f"depth must be from 1 to the number of layers, {len(values['layers'])}")
+    if "mid_training" in values and not (
+        len(values["mid_training"]) == 2 and all(isinstance(one, int) for one in values["mid_training"])
+    ):
+        wrong(path, keys["mid_training"][1], "mid_training is two iterations: [first, last]")
     for name in ("net", "solver", "grow_solver"):
         if not Path(values[name]).is_file():
             wrong(

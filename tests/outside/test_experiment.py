@@ -65,6 +65,7 @@ def test_mcnemar():
         ("continue, ", "contineu, ", "4:8: 'contineu' is no arm; arms: continue, residual,"),
         ("seeds: [1]", "seeds: [one]", "6:9: a seed is a whole number from 0 on"),
         ("seeds: [1]", "seeds: []", "6:8: seeds must be a list that is not empty"),
+        ("out: o", "out: o\nmid_training: [250]", "9:15: mid_training is two iterations: [first, last]"),
         ("out: o", "", "1:1: out is missing"),
         ("net: n", "net: nowhere", "1:6: nowhere: no such file"),
     ],
