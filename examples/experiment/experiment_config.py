@@ -22,8 +22,8 @@ class Experiment:
             grow_solver: trains each step of each arm.
         arms: which of ARMS; `continue` trains the unsplit net on for as long. depth: steps. seeds: one chain of each arm for each.
         layers: which layer each step splits, the same in all arms.
-        mid_training: [first, last]: two iterations of the baseline, both with a snapshot. The first two seeds are split at the last as well, the
-            first layer only, by TPM over those from the first, and trained on from there with the solver's history. Without it: none.
+        mid_training: [first, last]: two iterations of the baseline, both with a snapshot. The first two seeds are split at the last as
+            well, the first layer only, by TPM over those from the first, and trained on with the solver's history. Without it: none.
         out: where everything goes. caffe, caffe_python, split_surgery: how each is called, arguments and all.
         resources: what Snakemake tells a cluster of each training, such as {mem_mb: 2000, runtime: 60}.
     """

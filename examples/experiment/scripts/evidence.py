@@ -28,6 +28,9 @@ NOTES = {  # the published accuracies, of one run each: residual, old split
 }
 COMPARED = (("residual", "continue"), ("extension", "continue"), ("residual", "residual-random"))
 """Declared in ANALYSIS.md: the first less the second, paired by seed."""
+MID = "mid-"
+"""What the names of the arms begin with that were split in mid-training."""
+
 COLOURS = {
     "baseline": "#5c626b",
     "continue": "#7f7f7f",
@@ -47,7 +50,7 @@ class Grid:
 
     Attributes:
         results: by seed, arm, step and what: the accuracy. images: how many each was tested on.
-        arms, seeds, steps: what the grid is made of. seconds: of all trainings, by the clock and of a processor.
+        arms, seeds, steps: what the grid is made of. mid_arms: those of the further configuration. seconds: of all trainings, by the clock and of a processor.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,7 +60,9 @@ class Grid:
             for row in found
         }
         (self.images,) = {int(row["images"]) for row in found}
-        self.arms = list(dict.fromkeys(row["arm"] for row in found if row["arm"] != "baseline"))
+        named = list(dict.fromkeys(row["arm"] for row in found if row["arm"] != "baseline"))
+        self.arms = [arm for arm in named if not arm.startswith(MID)]
+        self.mid_arms = [arm for arm in named if arm.startswith(MID)]
         self.seeds = sorted({seed for seed, *_ in self.results})
         self.steps = sorted({step for _, _, step, _ in self.results if step})
         self.trainings = [row for row in found if row["seconds"]]
@@ -177,6 +182,18 @@ def folded(grid: Grid) -> str:
     return table(("arm", "step", "folded", "images more right than before folding, of each seed"), body)
 
 
+def mid_training(grid: Grid) -> str:
+    body = []
+    for seed in grid.seeds:
+        if (seed, grid.mid_arms[0], 1, "trained") in grid.results:
+            base = grid.results[seed, "baseline", 0, "trained"]
+            ours = [grid.results[seed, arm, 1, "trained"] for arm in grid.mid_arms]
+            body.append((seed, f"{base:.4f}", *(f"{one:.4f} ({one - base:+.4f})" for one in ours)))
+    return table(
+        ("seed", "the baseline, going on", *(f"{arm.removeprefix(MID)}, split" for arm in grid.mid_arms)), body
+    )
+
+
 def forward(grid: Grid) -> str:
     base = float(grid.forward[0]["median_ms"])
     body = [
@@ -258,6 +275,7 @@ def page(grid: Grid, picture: str) -> str:
         baselines=spread(grid.of("", 0)),
         folded=folded(grid),
         forward=forward(grid),
+        mid_training=mid_training(grid),
         hours=grid.seconds[0] / 3600,
         cpu_hours=grid.seconds[1] / 3600,
     )
