@@ -50,7 +50,8 @@ class Grid:
 
     Attributes:
         results: by seed, arm, step and what: the accuracy. images: how many each was tested on.
-        arms, seeds, steps: what the grid is made of. mid_arms: those of the further configuration. seconds: of all trainings, by the clock and of a processor.
+        arms, seeds, steps: what the grid is made of. mid_arms: those of the further configuration.
+        trainings: rows of the grid's. seconds: of all of them, by the clock and of a processor.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,7 +66,7 @@ class Grid:
         self.mid_arms = [arm for arm in named if arm.startswith(MID)]
         self.seeds = sorted({seed for seed, *_ in self.results})
         self.steps = sorted({step for _, _, step, _ in self.results if step})
-        self.trainings = [row for row in found if row["seconds"]]
+        self.trainings = [row for row in found if row["seconds"] and row["arm"] not in self.mid_arms]
         self.seconds = [sum(float(row[name]) for row in self.trainings) for name in ("seconds", "cpu_seconds")]
         self.curves = rows(folder / "curves.csv")
         self.pairs = rows(folder / "pairs.csv")
@@ -228,6 +229,10 @@ def draw(grid: Grid, picture: Path) -> None:
             ended = max(ended, begun + at[-1])
         begun = ended
         axes.axvline(begun, color="#d4d7dc", linewidth=0.8, zorder=0)
+    shown = [
+        value for (arm, _, _), line in points.items() for at, value in line.items() if at or arm != "baseline"
+    ]  # an untrained net would take most of the height
+    axes.set_ylim(bottom=min(shown) - 0.02)
     axes.set(xlabel="iteration", ylabel="accuracy on the test images")
     axes.legend(frameon=False)
     figure.savefig(picture, metadata={"Software": None})
