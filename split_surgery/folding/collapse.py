@@ -18,8 +18,8 @@ from split_surgery.documents.weights.blobs import Array, Held, Weights, all_fini
 from split_surgery.errors import NotFoldable
 from split_surgery.folding.compose import JOINED, CheckSize, Folded, by_windows, fold_group
 from split_surgery.folding.gathered import Gathered
-from split_surgery.folding.linear import Trust, flag
 from split_surgery.folding.probe import Probe
+from split_surgery.folding.understood import Trust, flag
 from split_surgery.kernels.dense import grouped
 from split_surgery.kernels.linear_maps import ChannelWindow, Slide, largest_of
 

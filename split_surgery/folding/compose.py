@@ -19,15 +19,9 @@ from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import FilePlace, NotFoldable
-from split_surgery.folding.linear import (
-    Trust,
-    by_channel,
-    check_dropout,
-    check_understood,
-    coefficients,
-    convolution,
-    inner_product,
-)
+from split_surgery.folding.by_channel import by_channel
+from split_surgery.folding.linear import coefficients, convolution, inner_product
+from split_surgery.folding.understood import Trust, check_dropout, check_understood
 from split_surgery.kernels.linear_maps import (
     WHOLE,
     ChannelMap,

@@ -9,7 +9,7 @@ from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.split_blocks import Region
 from split_surgery.errors import SurgeryError
-from split_surgery.folding.linear import is_linear
+from split_surgery.folding.understood import is_linear
 
 
 def linear_regions(

@@ -14,8 +14,8 @@ from split_surgery.documents.net.split_blocks import Region, Splits
 from split_surgery.documents.source import Progress
 from split_surgery.errors import FileError, FilePlace, NotFoldable, Unsupported, UsageError, nearest
 from split_surgery.folding.collapse import Collapsed, collapse
-from split_surgery.folding.linear import Trust, is_linear
 from split_surgery.folding.regions import anchor_of, linear_regions
+from split_surgery.folding.understood import Trust, is_linear
 from split_surgery.workspace.inputs import Inputs
 
 

@@ -14,10 +14,11 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import costs
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import OptionError, SurgeryError, UsageError
+from split_surgery.folding.by_channel import without_factor
 from split_surgery.folding.collapse import Collapsed
 from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
-from split_surgery.folding.linear import Trust, without_factor
 from split_surgery.folding.search import LeftRegion, Search
+from split_surgery.folding.understood import Trust
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.verbs.library_words import in_library_words

@@ -22,7 +22,8 @@ from split_surgery.documents.weights.records import left_out, meant, same_record
 from split_surgery.documents.weights.values import sums_of_squares
 from split_surgery.errors import FileError, NotFoldable, SurgeryError
 from split_surgery.folding.compose import Candidates, Folded, by_windows, fold_block, fold_group
-from split_surgery.folding.linear import Trust, convolution, inner_product, is_linear
+from split_surgery.folding.linear import convolution, inner_product
+from split_surgery.folding.understood import Trust, is_linear
 from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide, embedded
 from split_surgery.verification.same_layers import StandIn, stand_ins
 
