@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.layer_types import SLIDING
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of, last_record
 from split_surgery.documents.net.splittable import check_linear
@@ -17,13 +18,22 @@ from split_surgery.errors import FileError, FilePlace
 UNDERSTOOD = {
     "Concat": ("concat_param", ("axis", "concat_dim")),
     "Eltwise": ("eltwise_param", ("operation", "coeff", "stable_prod_grad")),
-    "BatchNorm": ("batch_norm_param", ("use_global_stats", "moving_average_fraction", "eps")),
+    "BatchNorm": ("batch_norm_param", (
+        "use_global_stats", "moving_average_fraction", "eps", "scale_bias", "scale_filler", "bias_filler", "engine")),
+    "BN": ("bn_param", (
+        "bn_mode", "scale_filler", "shift_filler", "slope_filler", "bias_filler", "momentum", "eps", "frozen", "engine")),
     "Scale": ("scale_param", ("axis", "num_axes", "filler", "bias_term", "bias_filler")),
     "Bias": ("bias_param", ("axis", "num_axes", "filler")),
+    "Power": ("power_param", ("power", "scale", "shift")),
+    "Slice": ("slice_param", ("axis", "slice_dim", "slice_point")),
     "Dropout": ("dropout_param", ("dropout_ratio",)),
     "InnerProduct": ("inner_product_param", ("num_output", "bias_term", "weight_filler", "bias_filler", "axis", "transpose")),
 }  # fmt: skip
-"""Linear layer types beside Convolution: their parameters, and the fields of those that are understood (Caffe 1.0)."""
+"""Linear layer types that slide no kernel: their parameters, and the fields of those that are understood (Caffe 1.0; for BN those of
+caffe-segnet and PSPNet, for BatchNorm also NVIDIA's)."""
+
+JOINED = ("Concat", "Eltwise")
+"""Types of layers that join several maps into one."""
 
 OF_EVERY_LAYER = frozenset(
     "name type bottom top param include exclude phase propagate_down loss_weight blobs blobs_lr weight_decay "
@@ -48,13 +58,16 @@ class Trust:
 
 
 def is_linear(layer: Layer) -> bool:
-    """Whether it is of a type that may be linear."""
-    return layer.type == "Convolution" or layer.type in UNDERSTOOD
+    """Whether it is of a type that may be linear; a Power only where its power is 1."""
+    if layer.type == "Power":
+        powers = values(layer, "power")
+        return not powers or powers[-1].real() == 1
+    return layer.type in SLIDING or layer.type in UNDERSTOOD
 
 
 def check_understood(layer: Layer, trust: Trust) -> None:
     """Raises: NotFoldable, Unsupported, where a layer says something that may make it compute something else than its type does."""
-    if layer.type == "Convolution":
+    if layer.type in SLIDING:
         check_linear(layer, trust.fields)
         return
     if layer.type not in UNDERSTOOD:
@@ -67,10 +80,10 @@ def check_understood(layer: Layer, trust: Trust) -> None:
         for field in message.fields:
             if field.name not in known and field.name not in trust.fields:
                 layer.refuse(f"{field.name} is not understood in a layer of type {layer.type}", field)
-    for name, only in (("axis", 1), ("concat_dim", 1), ("num_axes", 1)):
+    for name, only in (("axis", 1), ("concat_dim", 1), ("slice_dim", 1), ("num_axes", 1)):
         if integer(layer, name, only) != only:
             layer.leave(f"{name} is not {only}: it does not work channel by channel")
-    if layer.type in ("Scale", "Bias", "BatchNorm", "Dropout", "InnerProduct") and len(layer.bottoms) != 1:
+    if layer.type not in JOINED and len(layer.bottoms) != 1:
         layer.leave(f"has {len(layer.bottoms)} bottoms")
     if layer.type == "Eltwise" and (text(layer, "operation") or "SUM") not in ("SUM", "1"):
         layer.leave("is not a sum")
@@ -92,7 +105,8 @@ def flag(layer: Layer, name: str, *, default: bool) -> bool:
 
 
 def values(layer: Layer, name: str) -> list[Scalar]:
-    param = "convolution_param" if layer.type == "Convolution" else UNDERSTOOD[layer.type][0]
+    """What is said of a field of the layer's own parameters."""
+    param = "convolution_param" if layer.type in SLIDING else UNDERSTOOD[layer.type][0]
     return [value for message in layer.message.messages(param) for value in message.scalars(name)]
 
 

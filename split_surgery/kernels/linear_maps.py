@@ -22,6 +22,7 @@ DOUBLE_ROUNDING = 2.0**-53
 
 
 PADDED_BIAS = "it pads with zeros after a bias has been added, which no one convolution does"
+SPREAD_SHIFT = "it spreads what has been shifted, and not each pixel of its top gets all taps of its kernel"
 
 
 class NotExact(ValueError):
@@ -29,22 +30,26 @@ class NotExact(ValueError):
 
 
 class Slide(NamedTuple):
-    """How a kernel slides. Pairs are (height, width)."""
+    """How a kernel slides. Pairs are (height, width).
+
+    `spreads`: whether it is a Deconvolution's, which adds each pixel, times the kernel, to a larger image.
+    """
 
     kernel: Pair
     stride: Pair = (1, 1)
     pad: Pair = (0, 0)
     dilation: Pair = (1, 1)
+    spreads: bool = False
 
     @property
     def pointwise(self) -> bool:
         """Whether one pixel is all that it reads, with no padding; it may stride."""
-        return self.kernel == (1, 1) and self.pad == (0, 0)
+        return self.kernel == (1, 1) and self.pad == (0, 0) and not self.spreads
 
     @property
     def whole_image(self) -> bool:
         """Whether it reads each pixel once where the image is as large as the kernel."""
-        return self.pad == (0, 0) and self.dilation == (1, 1)
+        return self.pad == (0, 0) and self.dilation == (1, 1) and not self.spreads
 
 
 class ChannelWindow(NamedTuple):
@@ -101,25 +106,46 @@ class LinearMap:
 
 @dataclass(frozen=True)
 class ChannelMap:
-    """scale * x + shift, channel by channel, float64 (channels,); a diagonal matrix that is not written out."""
+    """scale * x + shift, channel by channel, float64 (channels,); a diagonal matrix that is not written out.
+
+    Of a map that does the same to all channels, however many there are, the two are scalars.
+    """
 
     scale: Wide
     shift: Wide
     roundings: int = 1
 
+    @property
+    def channels(self) -> int | None:
+        """How many it is for; None for any number."""
+        return len(self.scale) if self.scale.ndim else None
+
     def then(self, scale: Wide | None, shift: Wide | None) -> ChannelMap:
         """The same with another such map after it."""
-        return ChannelMap(
+        both = np.broadcast_arrays(
             self.scale if scale is None else self.scale * scale,
             (self.shift if scale is None else self.shift * scale) + (0.0 if shift is None else shift),
-            self.roundings + 2,
         )
+        return ChannelMap(both[0], both[1], self.roundings + 2)
 
-    def written_out(self) -> LinearMap:
+    def written_out(self, channels: int) -> LinearMap:
         """As a 1x1 convolution."""
-        weight = np.diag(self.scale)[:, :, None, None]
-        reach = max(largest_of(self.scale), largest_of(self.shift))
-        return LinearMap(weight, self.shift, Slide((1, 1)), bias_term=True, reach=reach, roundings=self.roundings)
+        scale, shift = np.broadcast_to(self.scale, channels), np.broadcast_to(self.shift, channels)
+        reach = max(largest_of(scale), largest_of(shift))
+        weight = np.diag(scale)[:, :, None, None]
+        return LinearMap(weight, shift, Slide((1, 1)), bias_term=True, reach=reach, roundings=self.roundings)
+
+
+class ChannelRange(NamedTuple):
+    """Some of a number of channels, one after the other: what a Slice hands on."""
+
+    start: int
+    stop: int
+    of: int
+
+    def part(self, start: int, stop: int) -> ChannelRange:
+        """Some of these."""
+        return ChannelRange(self.start + start, self.start + stop, self.of)
 
 
 def of_layer(weight: Array, bias: Array | None, slide: Slide, group: int = 1) -> LinearMap:
@@ -141,10 +167,10 @@ def largest_of(array: Array) -> float:
 
 
 def scaled(scale: Wide | None, shift: Wide | None, inner: LinearMap) -> LinearMap:
-    """scale * y + shift by channel, float64 (n,), of a map's output y; None leaves it as it is."""
+    """scale * y + shift by channel, float64 (n,) or one number, of a map's output y; None leaves it as it is."""
     weight, bias, reach, roundings = inner.weight, inner.bias, inner.reach, inner.roundings
     if scale is not None:
-        weight, bias = weight * scale[:, None, None, None], bias * scale
+        weight, bias = weight * np.broadcast_to(scale, len(weight))[:, None, None, None], bias * scale
         reach, roundings = reach * largest_of(scale), roundings + 1
     if shift is not None:
         bias, reach, roundings = bias + shift, reach + largest_of(shift), roundings + 1
@@ -188,6 +214,8 @@ def after(outer: LinearMap, inner: LinearMap) -> LinearMap:
 
 def check_exact(outer: LinearMap, inner: LinearMap) -> None:
     """Raises: NotExact, where `outer` pads the output of `inner` with zeros, which padding its input does not give."""
+    if outer.slide.spreads or inner.slide.spreads:
+        raise NotExact("a Deconvolution and another kernel are not composed")
     if any(outer.slide.pad):
         if not inner.slide.pointwise:
             raise NotExact("it pads the output of a further spatial kernel")
@@ -222,11 +250,13 @@ def after_channels(outer: LinearMap, inner: ChannelMap) -> LinearMap:
     """`outer` on what a map by channel makes; a matrix may read flattened images, each channel's pixels one after the other.
 
     Raises:
-        NotExact: `outer` pads with zeros what the map has shifted.
+        NotExact: `outer` pads with zeros, or spreads, what the map has shifted.
     """
+    if inner.shift.any() and outer.slide.spreads and outer.slide[:3] != Slide((1, 1))[:3]:
+        raise NotExact(SPREAD_SHIFT)
     if any(outer.slide.pad) and inner.shift.any():
         raise NotExact(PADDED_BIAS)
-    pixels = outer.weight.shape[1] // len(inner.scale)
+    pixels = outer.weight.shape[1] // inner.scale.size
     bias = _passed_on(outer, np.repeat(inner.shift, pixels))
     sums = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
     return replace(
@@ -237,6 +267,13 @@ def after_channels(outer: LinearMap, inner: ChannelMap) -> LinearMap:
         reach=max(largest_of(inner.scale), 1.0) * outer.reach + sums * largest_of(inner.shift),
         roundings=outer.roundings + inner.roundings + outer.weight[0].size + 1,
     )
+
+
+def after_range(outer: LinearMap, inner: ChannelRange) -> LinearMap:
+    """`outer` on some channels, as a map of all of them."""
+    weight = np.zeros((len(outer.weight), inner.of, *outer.weight.shape[2:]), outer.weight.dtype)
+    weight[:, inner.start : inner.stop] = outer.weight
+    return replace(outer, weight=weight)
 
 
 def _taken_in(outer: LinearMap, inner: LinearMap) -> tuple[Wide, Wide]:
@@ -326,7 +363,10 @@ def aligned(parts: Sequence[LinearMap]) -> list[LinearMap]:
     Raises:
         NotExact: their outputs are not of one size.
     """
-    common = _common([part.slide for part in parts])
+    slides = [part.slide for part in parts]
+    if any(slide.spreads for slide in slides) and len(set(slides)) > 1:
+        raise NotExact("its bottoms slide otherwise than each other")
+    common = _common(slides)
     found = []
     for part in parts:
         weight = embedded(part.weight, part.slide, common)
