@@ -108,8 +108,11 @@ def _composed(
             assert like is not None  # it was folded
             gathered = gathered or Gathered.begun(folded, like.dtype)
             gathered.add(channels, folded.map)
-            blobs, flat = _Blobs(text.net, weights).load, anchor.type == "InnerProduct"
-            probe = probe or Probe(flow, places, bottom, last, blobs, folded.map.slide, folded.channels, flat)
+            probe = probe or Probe(
+                flow, places, bottom, last, _Blobs(text.net, weights).load, folded.map.slide,
+                len(folded.map.weight) if anchor.type == "Scale" else folded.channels,
+                flat=anchor.type == "InnerProduct", apart=anchor.type == "Scale",
+            )  # fmt: skip
             probe.add(channels, folded.map)
     except NotFoldable as error:
         if error.layer is not None and len(text.net.named(error.layer)) > 1:
@@ -175,6 +178,10 @@ def _stored(
         weight = whole.weight[:, :, 0, 0]
         weight = weight.T if flag(anchor, "transpose", default=False) else weight
         has_bias = flag(anchor, "bias_term", default=True)
+    elif anchor.type == "Scale":
+        weight, has_bias = whole.weight[:, 0, 0, 0], flag(anchor, "bias_term", default=False)
+        if whole.bias.any() and not has_bias:
+            raise NotFoldable("has no bias_term: true, to take what the layers before it add", layer=anchor.name)
     else:
         # What is zero between groups must have been so before it was rounded.
         groups = _groups(texts, region, found.linked)
@@ -193,7 +200,7 @@ def _stored(
     before = sum(_parameters(net, weights, name) for name in region.layers)
     after = stored.size + (bias.size if bias is not None else 0)
     if not allow_larger:
-        _check_grown(texts, weights, region, before, after, stored.size)
+        _check_grown(texts, weights, region, before, after, 0 if anchor.type == "Scale" else stored.size)
     largest = largest_of(stored)
     error = whole.error(np.finfo(stored.dtype), found.largest)
     return Collapsed(region, whole.slide, stored, bias, len(whole.weight), groups[0], before, after, error, largest)
@@ -294,7 +301,7 @@ def edit_of(collapsed: Collapsed, anchor: Layer, bottom: str, top: str) -> Layer
         anchor: as the prototxt has it. bottom, top: the region's.
     """
     region, drops, adds = collapsed.region, list[str](), list[NewField]()
-    holder = "inner_product_param" if anchor.type == "InnerProduct" else "convolution_param"
+    holder = {"InnerProduct": "inner_product_param", "Scale": "scale_param"}.get(anchor.type, "convolution_param")
     if anchor.type in SLIDING:
         geometry, slide = anchor.geometry(), collapsed.slide
         changed = slide_of(anchor) != slide
@@ -305,11 +312,12 @@ def edit_of(collapsed: Collapsed, anchor: Layer, bottom: str, top: str) -> Layer
             adds += geometry_fields(slide.kernel, slide.stride, slide.pad, slide.dilation)
         has_bias = geometry.bias_term
     else:
-        has_bias = flag(anchor, "bias_term", default=True)
+        has_bias = anchor.type == "Scale" or flag(anchor, "bias_term", default=True)
     if not has_bias and collapsed.bias is not None:
         drops.append("bias_term")
     suffix = anchor.name.removeprefix(region.name) if region.split or region.name != anchor.name else ""
     return LayerEdit(
-        name=region.name, bottoms=(bottom,), top=top, num_output=collapsed.count, holder=holder, drops=tuple(drops), adds=tuple(adds),
+        name=region.name, bottoms=(bottom,), top=top,
+        num_output=collapsed.count if anchor.type != "Scale" else None, holder=holder, drops=tuple(drops), adds=tuple(adds),
         unsuffix=suffix, keep_propagate_down=True, keep_loss_weight=region.last == region.anchor, v1=anchor.v1,
     )  # fmt: skip

@@ -58,7 +58,8 @@ class Folded:
     """A group of layers as one map.
 
     Attributes:
-        map: seen through a window. channels: that it takes in all. layers: names of those that it consists of.
+        map: seen through a window; of layers by channel alone one kernel of one channel each. channels: that it takes in all, or that
+            each of its kernels does. layers: names of those that it consists of.
     """
 
     map: LinearMap
@@ -151,6 +152,8 @@ def fold_group(
             end = makers[end][1][0]
         walk.end, walk.check_size = end, check_size
     found = walk.value(top)
+    if isinstance(found, ChannelMap) and found.channels is not None:
+        return Folded(found.as_kernels().seen_through(window), 1, frozenset(walk.used))
     if not isinstance(found, _Found):
         flow.layers[last].leave("has neither a convolution nor an InnerProduct before it")
     return Folded(found.map, found.channels, frozenset(walk.used))

@@ -37,6 +37,18 @@ def convolution(net: Net, weights: Weights, layer: Layer) -> LinearMap:
     return of_layer(written_out, bias, slide_of(layer), geometry.group)
 
 
+def one_scale(net: Net, weights: Weights, layer: Layer) -> LinearMap:
+    """The map of a Scale, as 1x1 kernels of one channel each.
+
+    Raises:
+        FileError: the weights file has not its blobs, or of other shapes.
+    """
+    scale, *biases = blobs_of(net, weights, layer, 1 + flag(layer, "bias_term", default=False))
+    kernels = vector(layer, scale, scale.size)[:, None, None, None]
+    bias = vector(layer, biases[0], scale.size) if biases else None
+    return of_layer(kernels, bias, Slide((1, 1)), scale.size)
+
+
 def slide_of(layer: Layer) -> Slide:
     """How the kernel of a convolution or Deconvolution slides."""
     geometry = layer.geometry()

@@ -25,18 +25,20 @@ class Probe:
     """One small image, what a group of layers makes of it, and what the map that they were folded into does, window by window."""
 
     def __init__(
-        self, flow: Flow, group: Sequence[int], bottom: Value, last: int, blobs: Blobs, slide: Slide, channels: int, flat: bool
+        self, flow: Flow, group: Sequence[int], bottom: Value, last: int, blobs: Blobs, slide: Slide, channels: int, *,
+        flat: bool = False, apart: bool = False,
     ) -> None:  # fmt: skip
         """Run the layers.
 
         Args:
             slide, channels: how the map slides, and how many channels it takes.
             flat: whether it is an InnerProduct's, which reads the whole image.
+            apart: whether the map has a kernel for each channel, as a Scale's: then `channels` is their number.
 
         Raises:
             Defect: no image was found that the layers agree on.
         """
-        self.name, self.slide = flow.layers[last].name, slide
+        self.name, self.slide, self.apart = flow.layers[last].name, slide, apart
         split = _channels(flow, group, blobs) if flat else None
         draw = np.random.RandomState(0)
         values: dict[Value, Bounded] = {}
@@ -65,11 +67,12 @@ class Probe:
         slide = self.slide
         with np.errstate(over="ignore", invalid="ignore"):  # asked about in prove
             rest = (slide.stride, slide.pad, slide.dilation)
-            seen = (
-                spread(self.image[channels], map.weight.swapaxes(0, 1), *rest)
-                if slide.spreads
-                else convolve(self.image[channels], map.weight, *rest)
-            )
+            if self.apart:
+                seen = convolve(self.image, map.weight, *rest, group=len(self.image))
+            elif slide.spreads:
+                seen = spread(self.image[channels], map.weight.swapaxes(0, 1), *rest)
+            else:
+                seen = convolve(self.image[channels], map.weight, *rest)
             self.found = seen if self.found is None else self.found + seen
 
     def prove(self, bias: Array) -> None:

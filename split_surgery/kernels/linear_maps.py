@@ -128,6 +128,12 @@ class ChannelMap:
         )
         return ChannelMap(both[0], both[1], self.roundings + 2)
 
+    def as_kernels(self) -> LinearMap:
+        """As 1x1 kernels of one channel each, (channels, 1, 1, 1), the way a depthwise convolution has them."""
+        reach = max(largest_of(self.scale), largest_of(self.shift))
+        weight = self.scale[:, None, None, None]
+        return LinearMap(weight, self.shift, Slide((1, 1)), len(weight), True, reach, self.roundings)
+
     def written_out(self, channels: int) -> LinearMap:
         """As a 1x1 convolution."""
         scale, shift = np.broadcast_to(self.scale, channels), np.broadcast_to(self.shift, channels)

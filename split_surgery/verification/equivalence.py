@@ -22,7 +22,7 @@ from split_surgery.documents.weights.records import left_out, meant, same_record
 from split_surgery.documents.weights.values import sums_of_squares
 from split_surgery.errors import FileError, NotFoldable, SurgeryError
 from split_surgery.folding.compose import Candidates, Folded, by_windows, fold_block, fold_group
-from split_surgery.folding.linear import convolution, inner_product
+from split_surgery.folding.linear import convolution, inner_product, one_scale
 from split_surgery.folding.understood import Trust, is_linear
 from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide, embedded
 from split_surgery.verification.same_layers import StandIn, stand_ins
@@ -147,6 +147,8 @@ def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, .
 
     if stand.layer.type == "InnerProduct":
         own = inner_product(held.derived, held.weights, stand.layer)
+    elif stand.layer.type == "Scale":
+        own = one_scale(held.derived, held.weights, stand.layer)
     else:
         own = convolution(held.derived, held.weights, stand.layer)
         if (

@@ -169,4 +169,19 @@ def _slices() -> ForkNet:
     return ForkNet("Slice", text, arrays, text, arrays, ("a", "c"))
 
 
-FORK_NETS = (_segnet(), _pspnet(), _nvidia(), _depthwise(), _deconvolution(), _power(), _slices())
+def _pre_activation() -> ForkNet:
+    """As in ResNet v2: behind a sum, and on the net's input before a padded convolution; with what else works by channel."""
+    arrays = {
+        "n": [*_statistics(4), 2 * ONE], "s": [_random(4), _random(4)], "k": [_random(4, 4, 3, 3)],
+        "b": [*_statistics(4), ONE], "t": [_random(4)], "u": [_random(4), _random(4)],
+    }  # fmt: skip
+    text = (
+        INPUT
+        + batch_norm("n", "data", "n") + scale("s", "n") + conv("k", "n", num_output=4, kernel_size=3, pad=1, bias_term="false")
+        + layer("sum", "Eltwise", "k data", "sum") + batch_norm("b", "sum", "b") + scale("t", "b", bias="false")
+        + layer("p", "Power", "b", "p", "power_param { scale: 0.5 shift: 2 }") + scale("u", "p") + relu("p")
+    )  # fmt: skip
+    return ForkNet("one Scale", text, arrays, text, arrays, ("s", "u"))
+
+
+FORK_NETS = (_segnet(), _pspnet(), _nvidia(), _depthwise(), _deconvolution(), _power(), _slices(), _pre_activation())
