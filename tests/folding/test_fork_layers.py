@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from split_surgery import fold, verify
+from split_surgery.errors import Defect
+from split_surgery.folding import by_channel, linear
+from split_surgery.kernels import linear_maps
+from split_surgery.kernels.linear_maps import ChannelMap, ChannelRange
+from tests.support.fold_faults import Fault, planted
 from tests.support.fold_laws import TOLERANCE, files, images
 from tests.support.fork_nets import FORK_NETS, as_plain
-from tests.support.linear_nets import net_of, run_opencv
+from tests.support.linear_nets import INPUT, batch_norm, conv, layer, model_of, net_of, run_opencv, scale, write_net
+from tests.support.nets import read_weights, weights
 from tests.support.run_caffe import in_caffe
 
 KEPT = {"sum", "k"}
@@ -74,3 +82,163 @@ def test_real_caffe_computes_the_same(tmp_path, caffe):
         assert was.shape == now.shape
         assert np.abs(was - now).max() <= TOLERANCE * np.abs(was).max(), case.name
         assert np.abs(was).max() > 0, case.name
+
+
+def case_of(name):
+    return next(case for case in FORK_NETS if case.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "wrong"),
+    [
+        ("PSPNet", "eps: 0.25", "eps: 0.2499"),
+        ("NVIDIA", "eps: 1e-7", "eps: 1.001e-5"),
+        ("Power", "shift: -3", "shift: 0"),
+        ("Slice", 'bottom: "f" bottom: "e"', 'bottom: "e" bottom: "f"'),
+        ("Deconvolution", "dilation: 2", "dilation: 2 pad: 0 stride: 2"),
+        ("one Scale", "shift: 2", "shift: 1.999"),
+    ],
+)
+def test_verify_finds_what_was_folded_wrongly(tmp_path, name, told, wrong):
+    """The fold of a net that says something else in one place, held against the net."""
+    case = case_of(name)
+    base = case.write(tmp_path)
+    assert told in case.text
+    (tmp_path / "other").mkdir()
+    other = case._replace(text=case.text.replace(told, wrong)).write(tmp_path / "other")
+    assert fold(*other, tmp_path / "out", all=True).regions
+    proof = verify(*base, tmp_path / "out")
+    assert proof.exit_code == 1
+    assert any(not block.sound for block in proof.blocks), str(proof)
+
+
+@every_net
+def test_verify_finds_one_shift_that_is_missed(tmp_path, case):
+    base = case.write(tmp_path)
+    fold(*base, tmp_path / "out", all=True)
+    model = files(tmp_path / "out")[1]
+    found = read_weights(model.read_bytes())
+    records = []
+    for name, (record, arrays) in found.items():
+        if name == case.folded[-1] and len(arrays) > 1:
+            arrays[1][0] += np.abs(arrays[1]).max() / 100
+        records.append((name, record.type, list(record.bottom), list(record.top), arrays, None))
+    model.write_bytes(weights(records))
+    proof = verify(*base, tmp_path / "out")
+    assert [block.layer for block in proof.blocks if not block.sound] == [case.folded[-1]]
+    assert proof.exit_code == 1
+
+
+def _turned(convolution):
+    """A Deconvolution's kernels upside down."""
+
+    def wrong(net, weights, layer):
+        found = convolution(net, weights, layer)
+        return replace(found, weight=found.weight[:, :, ::-1]) if found.slide.spreads else found
+
+    return wrong
+
+
+FAULTS = (
+    ("SegNet", by_channel, "_affine", lambda f: lambda layer, scale, shift: f(layer, scale, None)),
+    ("PSPNet", by_channel, "_then", lambda f: lambda scale, shift, times, plus: (scale * times, shift * times)),
+    ("PSPNet", by_channel, "_normalised", lambda f: lambda layer, mean, variance, share, eps: f(layer, mean, variance, share, 0.0)),
+    ("NVIDIA", by_channel, "EPS", lambda eps: 0.0),
+    ("Power", by_channel, "real", lambda f: lambda layer, name, default: default if name == "shift" else f(layer, name, default)),
+    ("Deconvolution", linear, "convolution", _turned),
+    ("Slice", linear_maps, "after_range", lambda f: lambda outer, some: f(outer, ChannelRange(0, some.stop - some.start, some.of))),
+    ("one Scale", ChannelMap, "as_kernels", lambda f: lambda self: replace(f(self), bias=0 * self.shift)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "home", "function", "wrong"), FAULTS, ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_a_fold_finds_its_own_faults(tmp_path, name, home, function, wrong):
+    base = case_of(name).write(tmp_path)
+    with planted(Fault(name, home, function, wrong)), pytest.raises(Defect, match="changed what they compute"):
+        fold(*base, tmp_path / "out", all=True)
+    assert not (tmp_path / "out").exists()
+
+
+C = conv("c", "data", num_output=4, kernel_size=3, bias_term="false")
+DEEP = {"d": [(4, 1, 3, 3), (4,)], "s": [(4,), (4,)]}
+PARTS = {"e": [(4, 2, 1, 1), (4,)]}
+
+
+def bn(more: str, shapes: list[tuple[int, ...]]):
+    return C + layer("b", "BN", "c", "c", f"bn_param {{ {more} }}"), {"c": [(4, 4, 3, 3)], "b": shapes}
+
+
+def nvidia(more: str, shapes: list[tuple[int, ...]]):
+    return C + batch_norm("b", "c", more=f"scale_bias: true {more}"), {"c": [(4, 4, 3, 3)], "b": shapes}
+
+
+def deep(kind: str, more: str, shapes=DEEP):
+    return layer("d", kind, "data", "d", f"convolution_param {{ num_output: 4 kernel_size: 3 {more} }}") + scale(
+        "s", "d"
+    ), shapes
+
+
+def cut(more: str, *rest: str):
+    return layer("cut", "Slice", "data", "x", f'top: "y" slice_param {{ {more} }}') + "".join(rest)
+
+
+E, CAT = conv("e", "x", num_output=4, kernel_size=1), layer("cat", "Concat", "e y", "cat")
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes", "reason"),
+    [
+        (*bn("", [(4,)] * 4), "several forks call a layer BN, and its fields do not tell whose it is"),
+        (*bn("bn_mode: INFERENCE frozen: true", [(4,)] * 2), "several forks call a layer BN"),
+        (*bn("bn_mode: LEARN", [(4,)] * 2), "takes the statistics of its batch (bn_mode: LEARN)"),
+        (*bn("slope_filler { } moving_average: true", [(4,)] * 4), "moving_average is not understood in a layer of type BN"),
+        (*nvidia("", [(4,), (4,), (4,), (4,), (1,)]), "its blobs may be in DIGITS' old order"),
+        (*nvidia("use_global_stats: false", [(4,), (4,), (1,), (4,), (4,)]), "of its batch (use_global_stats: false)"),
+        (layer("p", "Power", "data", "p", "power_param { shift: 1 }") + conv("c", "p", num_output=4, kernel_size=3, pad=1),
+         {"c": [(4, 4, 3, 3), (4,)]}, "pads with zeros after a bias has been added"),
+        (scale("s", "data", "s") + layer("d", "Deconvolution", "s", "d", "convolution_param { num_output: 4 kernel_size: 3 }"),
+         DEEP | {"d": [(4, 4, 3, 3), (4,)]}, "it spreads what has been shifted"),
+        (*deep("DepthwiseConvolution", "group: 2", DEEP | {"d": [(4, 2, 3, 3), (4,)]}),
+         "4 outputs in 2 groups, which is not depthwise"),
+        (*deep("DepthwiseConvolution", "group: 4 fork_field: 1"), "fork_field is not a field of Caffe's convolution"),
+        (cut("", E, CAT), PARTS, "it would grow: 12 parameters would be 30"),
+        (cut("slice_point: 3", E, CAT), {"e": [(4, 3, 1, 1), (4,)]}, "so that it is not known how many there are"),
+        (cut("axis: 2", E, CAT), PARTS, "axis is not 1"),
+        (batch_norm("b", "data", "b") + scale("t", "b", bias="false"), {"b": [(4,), (4,), (1,)], "t": [(4,)]},
+         "has no bias_term: true, to take what the layers before it add"),
+    ],
+)  # fmt: skip
+def test_what_is_left_and_why(tmp_path, text, shapes, reason):
+    base = write_net(tmp_path, INPUT + text, model_of(INPUT + text, shapes))
+    report = fold(*base, tmp_path / "out", all=True)
+    assert reason in " | ".join(left.reason for left in report.left)
+    assert report.regions == ()
+    assert files(tmp_path / "out")[1].read_bytes() == base[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("more", "phase", "folded"), [("", None, False), ("", "test", True), ("frozen: true", None, True)]
+)
+def test_when_a_bn_of_pspnet_takes_stored_statistics(tmp_path, more, phase, folded):
+    text, shapes = bn(f"slope_filler {{ }} {more}", [(1, 4, 1, 1)] * 4)
+    text = INPUT + text + layer("loss", "EuclideanLoss", "c c", "loss")
+    base = write_net(tmp_path, text, model_of(text, shapes, positive=True))
+    report = fold(*base, tmp_path / "out", all=True, phase=phase)
+    assert bool(report.regions) == folded
+    assert folded or "while it trains, as this net may be" in report.left[0].reason
+
+
+def test_what_larger_allows(tmp_path):
+    """A part of a Slice that goes on as it is; and a depthwise layer, which cannot be anything else."""
+    text = INPUT + cut("", E, CAT)
+    base = write_net(tmp_path, text, model_of(text, PARTS))
+    assert fold(*base, tmp_path / "out", all=True, allow_larger=True).regions[0].parameters == (12, 30)
+    assert verify(*base, tmp_path / "out").exit_code == 0
+    kind = "ConvolutionDepthwise"
+    text = INPUT + deep(kind, "")[0] + conv("e", "d", num_output=4, kernel_size=1)
+    base = write_net(tmp_path, text, model_of(text, DEEP | {"e": [(4, 4, 1, 1), (4,)]}))
+    report = fold(*base, tmp_path / "deep", all=True, allow_larger=True)
+    assert [region.layers for region in report.regions] == [("d", "s")]
+    assert report.left[0].reason == f'layer "d": one kernel for each channel, as those of {kind}, would not do'
