@@ -50,7 +50,7 @@ class Collapsed:
 def collapse(
     texts: Sequence[NetFlows], weights: Weights, region: Region, trust: Trust, allow_larger: bool
 ) -> Collapsed:
-    """Fold a region, which must be the same in all the nets and flows that have it; proven by another route.
+    """Fold a region, which must be the same in all the nets and flows that have it, or that test it; proven by another route.
 
     Raises:
         NotFoldable, Unsupported: the region must be left as it is.
@@ -58,6 +58,7 @@ def collapse(
         Defect: the fold does not compute what the layers did.
     """
     found: Gathered | None = None
+    tested = any(flow.state.phase == "TEST" and region.places(flow) for text in texts for flow in text.flows)
     done: set[tuple[Layer, ...]] = set()
     anchors: dict[Layer, tuple[str, str]] = {}  # what each reads and makes
     if region.name != region.anchor and weights.named(region.name) and region.name not in region.layers:
@@ -75,7 +76,8 @@ def collapse(
             if anchors.setdefault(flow.layers[flow.places[region.anchor]], ends) != ends:
                 raise NotFoldable(f'"{region.anchor}" would have another bottom or top in another phase')
             layers = tuple(flow.layers[at] for at in places)
-            if layers in done:
+            # What is only tested may have twins to train with that compute something else: they go, or say what the others say.
+            if layers in done or (trust.statistics and tested and flow.state.phase != "TEST"):
                 continue
             done.add(layers)
             if not allow_larger:

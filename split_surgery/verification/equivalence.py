@@ -119,7 +119,7 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
     """Layers of the derived net that stand for several of the baseline, none of them one of those that were split."""
     seen: set[tuple[Layer, ...]] = set()
     found: dict[str, Block] = {}
-    for state in states:
+    for state in sorted(states, key=lambda state: state.phase):  # TEST first
         base, derived = Flow(held.base, state), Flow(held.derived, state)
         for stand in stand_ins(base, derived, held.unchanged):
             names = tuple(sorted(base.layers[at].name for at in stand.group))
@@ -131,6 +131,8 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
             try:
                 block = _stand_in_block(held, base, stand, names)
             except SurgeryError as error:  # whatever it is, there is no map to compare
+                if isinstance(error, NotFoldable) and state.phase == "TRAIN" and stand.layer.name in found:
+                    continue  # it is the layers' of phase TEST; a twin that takes the statistics of its batch is no map
                 block = Block(stand.layer.name, names, False, math.nan, math.nan, str(error), folded=True)
             worst = found.get(block.layer, block)
             found[block.layer] = max(worst, block, key=lambda b: (bool(b.fault), not b.exact, b.drift))

@@ -15,7 +15,18 @@ from split_surgery.kernels.linear_maps import ChannelMap, ChannelRange
 from tests.support.fold_faults import Fault, planted
 from tests.support.fold_laws import TOLERANCE, files, images
 from tests.support.fork_nets import FORK_NETS, as_plain
-from tests.support.linear_nets import INPUT, batch_norm, conv, layer, model_of, net_of, run_opencv, scale, write_net
+from tests.support.linear_nets import (
+    INPUT,
+    batch_norm,
+    conv,
+    inner_product,
+    layer,
+    model_of,
+    net_of,
+    run_opencv,
+    scale,
+    write_net,
+)
 from tests.support.nets import read_weights, weights
 from tests.support.run_caffe import in_caffe
 
@@ -28,7 +39,7 @@ every_net = pytest.mark.parametrize("case", FORK_NETS, ids=lambda case: case.nam
 @every_net
 def test_it_is_folded_and_verified(tmp_path, case):
     base = case.write(tmp_path)
-    report = fold(*base, tmp_path / "out", all=True)
+    report = fold(*base, tmp_path / "out", all=True, phase="test")
     assert {name for one in report.left for name in one.layers} <= KEPT
     names = [layer.name for layer in net_of(files(tmp_path / "out")[0].read_text()).layers if layer.type != "ReLU"]
     assert set(names) - KEPT == {region.layer for region in report.regions} == set(case.folded)
@@ -48,7 +59,7 @@ def known_to_engines(net):
 @every_net
 def test_opencv_computes_the_same(tmp_path, case):
     pytest.importorskip("cv2")
-    fold(*case.write(tmp_path), tmp_path / "out", all=True)
+    fold(*case.write(tmp_path), tmp_path / "out", all=True, phase="test")
     net, model = files(tmp_path / "out")
     (was,), (now,) = (
         run_opencv(*pair, images()) for pair in (case.write_plain(tmp_path), (known_to_engines(net), model))
@@ -64,7 +75,7 @@ def test_real_caffe_computes_the_same(tmp_path, caffe):
     for case in FORK_NETS:
         folder = tmp_path / case.name
         folder.mkdir()
-        fold(*case.write(folder), folder / "out", all=True)
+        fold(*case.write(folder), folder / "out", all=True, phase="test")
         net, model = files(folder / "out")
         for name, pair in (("was", case.write_plain(folder)), ("now", (known_to_engines(net), model))):
             blobs = [net_of(pair[0].read_text()).layers[-1].tops[0]]
@@ -115,7 +126,7 @@ def test_verify_finds_what_was_folded_wrongly(tmp_path, name, told, wrong):
 @every_net
 def test_verify_finds_one_shift_that_is_missed(tmp_path, case):
     base = case.write(tmp_path)
-    fold(*base, tmp_path / "out", all=True)
+    fold(*base, tmp_path / "out", all=True, phase="test")
     model = files(tmp_path / "out")[1]
     found = read_weights(model.read_bytes())
     records = []
@@ -242,3 +253,28 @@ def test_what_larger_allows(tmp_path):
     report = fold(*base, tmp_path / "deep", all=True, allow_larger=True)
     assert [region.layers for region in report.regions] == [("d", "s")]
     assert report.left[0].reason == f'layer "d": one kernel for each channel, as those of {kind}, would not do'
+
+
+def test_a_training_net_is_folded_as_it_is_tested(tmp_path):
+    """Twins that only train go; where nothing is said of testing they stay, and so does a layer that is there to train alone."""
+    case = case_of("twins")
+    base = case.write(tmp_path)
+    kept = fold(*base, tmp_path / "kept", all=True)
+    assert kept.regions == ()
+    assert "takes the statistics of its batch (use_global_stats: false), in phase TRAIN" in kept.left[0].reason
+    assert [region.layers for region in fold(*base, tmp_path / "out", all=True, phase="test").regions] == [
+        ("c", "b", "s")
+    ]
+    dropped = layer("drop", "Dropout", "c", "c", "include { phase: TRAIN }") + scale("s", "c")
+    base = case._replace(text=case.text.replace(scale("s", "c"), dropped)).write(tmp_path)
+    report = fold(*base, tmp_path / "less", all=True, phase="test")
+    assert [region.layers for region in report.regions] == [("c", "b")]
+    assert report.left[0].reason == '"drop" is not there in phase TEST'
+    assert verify(*base, tmp_path / "less").exit_code == 0
+
+
+def test_sizes_that_no_prototxt_says_may_change_in_a_fold(tmp_path):
+    text = 'input: "data"\n' + inner_product("big", "data", 10) + inner_product("small", "big", 2)
+    base = write_net(tmp_path, text, model_of(text, {"big": [(10, 4), (10,)], "small": [(2, 10), (2,)]}))
+    assert fold(*base, tmp_path / "out", all=True).regions[0].parameters == (72, 10)
+    assert verify(*base, tmp_path / "out").problems == ()

@@ -184,4 +184,32 @@ def _pre_activation() -> ForkNet:
     return ForkNet("one Scale", text, arrays, text, arrays, ("s", "u"))
 
 
-FORK_NETS = (_segnet(), _pspnet(), _nvidia(), _depthwise(), _deconvolution(), _power(), _slices(), _pre_activation())
+def _twins() -> ForkNet:
+    """A net for both phases, whose BatchNorm is another layer in each."""
+    arrays = {"c": [_random(6, 4, 3, 3)], "b": [*_statistics(6), 2 * ONE], "s": [_random(6), _random(6)]}
+    tested = batch_norm("b", "c", more="use_global_stats: true eps: 0.5")
+    twins = "".join(
+        layer(
+            "b",
+            "BatchNorm",
+            "c",
+            "c",
+            f"include {{ phase: {phase} }} batch_norm_param {{ use_global_stats: {stored} eps: 0.5 }}",
+        )
+        for phase, stored in (("TRAIN", "false"), ("TEST", "true"))
+    )
+    rest = scale("s", "c") + relu("c")
+    return ForkNet("twins", INPUT + NO_BIAS + twins + rest, arrays, INPUT + NO_BIAS + tested + rest, arrays, ("c",))
+
+
+FORK_NETS = (
+    _segnet(),
+    _pspnet(),
+    _nvidia(),
+    _depthwise(),
+    _deconvolution(),
+    _power(),
+    _slices(),
+    _pre_activation(),
+    _twins(),
+)
