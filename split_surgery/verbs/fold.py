@@ -143,7 +143,8 @@ def fold(
         all: fold every other linear region too. layer: fold only what becomes these layers.
         also: further prototxts to edit alike. solver: the one that trains NET, written too. as_path: the directory's name where
             the solver will be used.
-        phase: "test" assumes that the net is only tested, so that a BatchNorm takes its stored statistics.
+        phase: "test" assumes that the net is only tested, so that a BatchNorm takes its stored statistics, and what its twin
+            does in phase TRAIN does not count.
         allow_larger: fold also what would grow. trust_field: names of fork fields that leave a layer linear.
         force: replace the files of a directory that holds something else. check, diff: look, and write nothing.
 
