@@ -11,7 +11,7 @@ from split_surgery.documents.weights.blobs import Array, Weights
 from split_surgery.folding.understood import Trust, blobs_of, flag, real, text, values, vector
 from split_surgery.kernels.dense import Wide
 
-EPS = 1e-5
+LEAST_EPS = 1e-5
 """The default of BatchNormParameter, of PSPNet's BNParameter, and the least that NVIDIA's BatchNorm takes."""
 
 ScaleAndShift = tuple["Wide | None", "Wide | None"]
@@ -60,11 +60,11 @@ def _batch_norm(net: Net, weights: Weights, layer: Layer, trust: Trust) -> Scale
         told = bool(values(layer, "use_global_stats")) and not flag(layer, "use_global_stats", default=True)
         _leave_to_its_batch(layer, "use_global_stats: false" if told else "")
     blobs = blobs_of(net, weights, layer, 5 if nvidia else 3)
-    eps, share = real(layer, "eps", EPS), 1.0
+    eps, share = real(layer, "eps", LEAST_EPS), 1.0
     if nvidia:
         if blobs[2].size != 1 or blobs[4].size == 1:
             layer.leave("its blobs may be in DIGITS' old order (scale, bias, mean, variance)")
-        eps = max(eps, float(np.float32(EPS)))
+        eps = max(eps, float(np.float32(LEAST_EPS)))
     else:
         factor = float(vector(layer, blobs[2], 1)[0])
         share = 1.0 / factor if factor else 0.0
@@ -91,7 +91,7 @@ def _bn(net: Net, weights: Weights, layer: Layer, trust: Trust) -> ScaleAndShift
     if not trust.statistics and not flag(layer, "frozen", default=False):
         _leave_to_its_batch(layer, "")
     slope, bias, mean, variance = blobs_of(net, weights, layer, 4)
-    normal = _normalised(layer, mean, variance, 1.0, real(layer, "eps", EPS))
+    normal = _normalised(layer, mean, variance, 1.0, real(layer, "eps", LEAST_EPS))
     return _then(*normal, *(vector(layer, blob, mean.size) for blob in (slope, bias)))
 
 

@@ -23,21 +23,17 @@ from split_surgery.errors import FilePlace, NotFoldable
 from split_surgery.folding.by_channel import by_channel
 from split_surgery.folding.linear import coefficients, convolution, inner_product, slice_of, sliced
 from split_surgery.folding.understood import JOINED, Trust, check_dropout, check_understood
+from split_surgery.kernels.channel_maps import ChannelMap, ChannelRange, after_channels, after_range, scaled
 from split_surgery.kernels.linear_maps import (
     WHOLE,
-    ChannelMap,
-    ChannelRange,
     ChannelWindow,
     LinearMap,
     NotExact,
     Slide,
     after,
-    after_channels,
-    after_range,
     check_exact,
     connected,
     joined_size,
-    scaled,
     slide_after,
     stacked,
     summed,

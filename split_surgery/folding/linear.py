@@ -11,8 +11,9 @@ from split_surgery.documents.net.parameters import blob_of, convolution_blobs
 from split_surgery.documents.net.shape_rules import Unknown, known, tops_of
 from split_surgery.documents.weights.blobs import Array, Weights
 from split_surgery.folding.understood import as_float, blobs_of, flag, integer, values, vector
+from split_surgery.kernels.channel_maps import ChannelRange
 from split_surgery.kernels.dense import grouped, ungrouped
-from split_surgery.kernels.linear_maps import ChannelRange, LinearMap, Slide, of_layer
+from split_surgery.kernels.linear_maps import LinearMap, Slide, of_layer
 
 
 def convolution(net: Net, weights: Weights, layer: Layer) -> LinearMap:

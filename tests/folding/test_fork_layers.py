@@ -10,8 +10,8 @@ import pytest
 from split_surgery import fold, verify
 from split_surgery.errors import Defect
 from split_surgery.folding import by_channel, linear
-from split_surgery.kernels import linear_maps
-from split_surgery.kernels.linear_maps import ChannelMap, ChannelRange
+from split_surgery.kernels import channel_maps
+from split_surgery.kernels.channel_maps import ChannelMap, ChannelRange
 from tests.support.fold_faults import Fault, planted
 from tests.support.fold_laws import TOLERANCE, files, images
 from tests.support.fork_nets import FORK_NETS, as_plain
@@ -154,10 +154,10 @@ FAULTS = (
     ("SegNet", by_channel, "_affine", lambda f: lambda layer, scale, shift: f(layer, scale, None)),
     ("PSPNet", by_channel, "_then", lambda f: lambda scale, shift, times, plus: (scale * times, shift * times)),
     ("PSPNet", by_channel, "_normalised", lambda f: lambda layer, mean, variance, share, eps: f(layer, mean, variance, share, 0.0)),
-    ("NVIDIA", by_channel, "EPS", lambda eps: 0.0),
+    ("NVIDIA", by_channel, "LEAST_EPS", lambda eps: 0.0),
     ("Power", by_channel, "real", lambda f: lambda layer, name, default: default if name == "shift" else f(layer, name, default)),
     ("Deconvolution", linear, "convolution", _turned),
-    ("Slice", linear_maps, "after_range", lambda f: lambda outer, some: f(outer, ChannelRange(0, some.stop - some.start, some.of))),
+    ("Slice", channel_maps, "after_range", lambda f: lambda outer, some: f(outer, ChannelRange(0, some.stop - some.start, some.of))),
     ("one Scale", ChannelMap, "as_kernels", lambda f: lambda self: replace(f(self), bias=0 * self.shift)),
 )  # fmt: skip
 

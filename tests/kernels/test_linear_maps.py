@@ -8,22 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from split_surgery.folding.forward import convolve, spread
+from split_surgery.kernels.channel_maps import ChannelMap, ChannelRange, after_channels, after_range, scaled
 from split_surgery.kernels.dense import grouped, product, ungrouped
-from split_surgery.kernels.linear_maps import (
-    ChannelMap,
-    ChannelRange,
-    LinearMap,
-    NotExact,
-    Slide,
-    after,
-    after_channels,
-    after_range,
-    embedded,
-    of_layer,
-    scaled,
-    stacked,
-    summed,
-)
+from split_surgery.kernels.linear_maps import LinearMap, NotExact, Slide, after, embedded, of_layer, stacked, summed
 
 pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
 pads = st.tuples(st.integers(0, 2), st.integers(0, 2))

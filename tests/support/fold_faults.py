@@ -19,7 +19,7 @@ from split_surgery.documents.edit import layer_edit
 from split_surgery.documents.edit.layer_edit import LayerEdit
 from split_surgery.documents.net.flow import Flow
 from split_surgery.folding import by_channel, collapse, edits, linear, understood
-from split_surgery.kernels import dense, linear_maps
+from split_surgery.kernels import channel_maps, dense, linear_maps
 
 
 class Fault(NamedTuple):
@@ -132,7 +132,7 @@ FAULTS = (
     Fault("transposed reorder", linear_maps, "after", lambda f: lambda outer, inner: f(_transposed(outer), inner)),
     Fault("bias of a 1x1 dropped", linear_maps, "after", _no_outer_bias),
     Fault("bias before a 1x1 dropped", linear_maps, "after", _no_inner_bias),
-    Fault("bias before a kernel seen by one tap", linear_maps, "_passed_on",
+    Fault("bias before a kernel seen by one tap", linear_maps, "passed_on",
           lambda f: lambda outer, shift: f(replace(
               outer, weight=outer.weight[:, :, :1, :1], slide=outer.slide._replace(kernel=(1, 1))), shift)),
     Fault("coefficient ignored", linear_maps, "summed", lambda f: lambda parts, ks: f(parts, [1.0] * len(parts))),
@@ -140,7 +140,7 @@ FAULTS = (
     Fault("stride forgotten", linear_maps, "slide_after",
           lambda f: lambda outer, inner: f(outer, inner)._replace(stride=inner.stride)),
     Fault("padding after a bias taken for exact", linear_maps, "check_exact", lambda f: lambda outer, inner: None),
-    Fault("padding after a shift taken for exact", linear_maps, "after_channels", _shift_ignores_padding),
+    Fault("padding after a shift taken for exact", channel_maps, "after_channels", _shift_ignores_padding),
     Fault("groups in the wrong place", dense, "ungrouped", _groups_in_reverse),
     Fault("eps outside the root", by_channel, "by_channel", _of_batch_norms(
         lambda scale, shift: (1 / (np.sqrt(1 / scale**2 - 1e-3) + 1e-3), shift))),
