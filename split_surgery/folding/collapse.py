@@ -187,7 +187,8 @@ def _stored(
     else:
         # What is zero between groups must have been so before it was rounded.
         groups = _groups(texts, region, found.linked)
-        if anchor.type in DEPTHWISE and (groups[0] != anchor.geometry().group or whole.slide != slide_of(anchor)):
+        apart = whole.weight.shape[:2] == (groups[0], groups[0])
+        if anchor.type in DEPTHWISE and not (apart and whole.slide == slide_of(anchor)):
             raise NotFoldable(
                 f"one kernel for each channel, as those of {anchor.type}, would not do", layer=anchor.name
             )

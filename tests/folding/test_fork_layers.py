@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from split_surgery import fold, verify
-from split_surgery.errors import Defect
+from split_surgery.errors import Defect, SurgeryError
 from split_surgery.folding import by_channel, linear
 from split_surgery.kernels import channel_maps
 from split_surgery.kernels.channel_maps import ChannelMap, ChannelRange
@@ -253,6 +253,28 @@ def test_what_larger_allows(tmp_path):
     report = fold(*base, tmp_path / "deep", all=True, allow_larger=True)
     assert [region.layers for region in report.regions] == [("d", "s")]
     assert report.left[0].reason == f'layer "d": one kernel for each channel, as those of {kind}, would not do'
+
+
+def test_parts_of_a_depthwise_layer(tmp_path):
+    halves = "".join(
+        layer(name, "DepthwiseConvolution", part, name, "convolution_param { num_output: 2 group: 2 kernel_size: 3 }")
+        for name, part in (("p", "x"), ("q", "y"))
+    )
+    text = INPUT + cut("", halves, layer("cat", "Concat", "p q", "cat"))
+    base = write_net(tmp_path, text, model_of(text, {name: [(2, 1, 3, 3), (2,)] for name in "pq"}))
+    assert fold(*base, tmp_path / "out", all=True).regions[0].layers == ("cut", "p", "q", "cat")
+    assert "num_output: 4 group: 4" in files(tmp_path / "out")[0].read_text()
+    assert verify(*base, tmp_path / "out").exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["SegNet", "PSPNet", "depthwise"])
+def test_an_engine_that_knows_no_fork_says_so(tmp_path, name):
+    pytest.importorskip("cv2")
+    base = case_of(name).write(tmp_path)
+    fold(*base, tmp_path / "out", all=True)
+    with pytest.raises(SurgeryError) as caught:
+        verify(*base, tmp_path / "out", engine="opencv")
+    assert "it does not know a layer of the net: verify without" in str(caught.value)
 
 
 def test_a_training_net_is_folded_as_it_is_tested(tmp_path):
