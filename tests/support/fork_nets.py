@@ -213,3 +213,107 @@ FORK_NETS = (
     _pre_activation(),
     _twins(),
 )
+
+
+Part = tuple[str, list[np.ndarray], str, Arrays]
+"""A layer's text and its blobs; the text of the equal layers, and their blobs."""
+
+
+def _by_segnet(name: str, blob: str, draw: np.random.RandomState) -> Part:
+    times, plus = _two(draw)
+    fork = layer(name, "BN", blob, blob, "bn_param { bn_mode: INFERENCE }")
+    return fork, [times.reshape(1, 4, 1, 1), plus.reshape(1, 4, 1, 1)], scale(name, blob), {name: [times, plus]}
+
+
+def _by_pspnet(name: str, blob: str, draw: np.random.RandomState) -> Part:
+    (times, plus), (mean, spread) = _two(draw), _two(draw)
+    variance = (0.5 + np.abs(spread)).astype(np.float32)
+    fork = layer(name, "BN", blob, blob, "bn_param { slope_filler { } eps: 0.125 }")
+    plain = batch_norm(f"{name}n", blob, more="eps: 0.125") + scale(name, blob)
+    return fork, [times, plus, mean, variance], plain, {f"{name}n": [mean, variance, ONE], name: [times, plus]}
+
+
+def _by_nvidia(name: str, blob: str, draw: np.random.RandomState) -> Part:
+    _, (times, plus, mean, variance), _, plain = _by_pspnet(name, blob, draw)
+    fork = batch_norm(name, blob, more="scale_bias: true eps: 0.125")
+    return (
+        fork,
+        [mean, variance, ONE, times, plus],
+        batch_norm(f"{name}n", blob, more="eps: 0.125") + scale(name, blob),
+        plain,
+    )
+
+
+def _by_caffe(name: str, blob: str, draw: np.random.RandomState) -> Part:
+    mean, spread = _two(draw)
+    blobs = [mean, (0.5 + np.abs(spread)).astype(np.float32), 2 * ONE]
+    return batch_norm(name, blob), blobs, batch_norm(name, blob), {name: blobs}
+
+
+def _by_scale(name: str, blob: str, draw: np.random.RandomState) -> Part:
+    blobs = _two(draw)
+    return scale(name, blob), blobs, scale(name, blob), {name: blobs}
+
+
+def _by_factor(name: str, blob: str, draw: np.random.RandomState) -> Part:
+    blobs = _two(draw)[:1]
+    return scale(name, blob, bias="false"), blobs, scale(name, blob, bias="false"), {name: blobs}
+
+
+def _by_power(name: str, blob: str, draw: np.random.RandomState) -> Part:
+    text = layer(
+        name,
+        "Power",
+        blob,
+        blob,
+        f"power_param {{ scale: {draw.uniform(0.5, 2):.3f} shift: {draw.uniform(-1, 1):.3f} }}",
+    )
+    return text, [], text, {}
+
+
+def _two(draw: np.random.RandomState) -> list[np.ndarray]:
+    return [draw.standard_normal(4).astype(np.float32) for _ in range(2)]
+
+
+BY_CHANNEL = {
+    "SegNet": _by_segnet, "PSPNet": _by_pspnet, "NVIDIA": _by_nvidia, "BatchNorm": _by_caffe, "Scale": _by_scale, "factor": _by_factor,
+    "Power": _by_power,
+}  # fmt: skip
+
+KERNELS = {
+    "none": ("", ()),
+    "plain": ("Convolution", (4, 4, 3, 3), "kernel_size: 3"),
+    "padded": ("Convolution", (4, 2, 3, 3), "kernel_size: 3 pad: 1 group: 2 bias_term: false"),
+    "depthwise": ("DepthwiseConvolution", (4, 1, 3, 3), "kernel_size: 3 group: 4"),
+    "deconvolution": ("Deconvolution", (4, 2, 4, 4), "kernel_size: 4 stride: 2 pad: 1 group: 2"),
+}
+
+
+def chain(before: list[str], kernel: str, after: list[str], seed: int) -> ForkNet:
+    """Layers by channel, in place, before and after a kernel; four channels all the way."""
+    draw = np.random.RandomState(seed)
+    texts, arrays, plain, plain_arrays = (
+        [layer("start", "Split", "data", "x")],
+        {},
+        [layer("start", "Split", "data", "x")],
+        {},
+    )
+    kind, *rest = KERNELS[kernel]
+    for at, part in enumerate([*before, "", *after]):
+        blob = "x" if at < len(before) or not kind else "y"
+        if part:
+            text, blobs, equal, equal_blobs = BY_CHANNEL[part](f"l{at}", blob, draw)
+            texts.append(text)
+            plain.append(equal)
+            arrays[f"l{at}"] = blobs
+            plain_arrays |= equal_blobs
+        elif kind:
+            shape, more = rest
+            text = layer("k", kind, "x", "y", f"convolution_param {{ num_output: 4 {more} }}")
+            blobs = [draw.standard_normal(shape).astype(np.float32)]
+            blobs += [] if "bias_term" in more else [draw.standard_normal(4).astype(np.float32)]
+            texts.append(text)
+            plain.append(as_plain(text))
+            arrays["k"] = plain_arrays["k"] = blobs
+    end = relu("y" if kind else "x")
+    return ForkNet("chain", INPUT + "".join(texts) + end, arrays, INPUT + "".join(plain) + end, plain_arrays, ())
