@@ -10,7 +10,7 @@ from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.layer_types import SLIDING
 from split_surgery.documents.net.split_blocks import Region
 from split_surgery.errors import SurgeryError
-from split_surgery.folding.understood import JOINED, is_linear
+from split_surgery.folding.understood import JOINED, is_linear, values
 
 KERNELS = (*SLIDING, "InnerProduct")
 
@@ -58,7 +58,7 @@ def linear_regions(
 
 def anchor_of(flow: Flow, group: Sequence[int], owner: Mapping[str, Region]) -> tuple[Layer, str] | None:
     """The layer of a group whose text is kept, and its name afterwards: the InnerProduct, or the convolution of the largest kernel;
-    of a chain without either the last Scale.
+    of a chain without either the last Scale, if possible one with a bias.
 
     Args:
         owner: the split that a layer is part of, by name; where the anchor is, it goes by the name of what was split.
@@ -81,5 +81,6 @@ def anchor_of(flow: Flow, group: Sequence[int], owner: Mapping[str, Region]) -> 
                 best = (size, layer, region.name if region is not None else layer.name)
     if best is None and not any(flow.layers[at].type in (*JOINED, "Slice") for at in group):
         scales = [flow.layers[at] for at in group if flow.layers[at].type == "Scale"]
-        return (scales[-1], scales[-1].name) if scales else None
+        biased = [layer for layer in scales if any(value.boolean() for value in values(layer, "bias_term")[-1:])]
+        return next(((layer, layer.name) for layer in reversed([*scales, *biased])), None)
     return best[1:] if best is not None else None
