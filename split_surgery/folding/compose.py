@@ -7,7 +7,7 @@ convolution. Layers are understood by what they are: neither a plan nor a recipe
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar, Union
 
@@ -16,31 +16,24 @@ import numpy.typing as npt
 
 from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.layer_types import SLIDING
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import FilePlace, NotFoldable
-from split_surgery.folding.linear import (
-    Trust,
-    by_channel,
-    check_dropout,
-    check_understood,
-    coefficients,
-    convolution,
-    inner_product,
-)
+from split_surgery.folding.by_channel import by_channel
+from split_surgery.folding.linear import coefficients, convolution, inner_product, slice_of, sliced
+from split_surgery.folding.understood import JOINED, Trust, check_dropout, check_understood
+from split_surgery.kernels.channel_maps import ChannelMap, ChannelRange, after_channels, after_range, scaled
 from split_surgery.kernels.linear_maps import (
     WHOLE,
-    ChannelMap,
     ChannelWindow,
     LinearMap,
     NotExact,
     Slide,
     after,
-    after_channels,
     check_exact,
     connected,
     joined_size,
-    scaled,
     slide_after,
     stacked,
     summed,
@@ -48,9 +41,6 @@ from split_surgery.kernels.linear_maps import (
 )
 
 _Key = TypeVar("_Key", bound=Hashable)
-
-JOINED = ("Concat", "Eltwise")
-"""Types of layers that join several maps into one."""
 
 CheckSize = Callable[["npt.NDArray[np.bool_]", Slide], None]
 """Is told which channels (c) each output (n) will depend on, and how the map will slide."""
@@ -64,7 +54,8 @@ class Folded:
     """A group of layers as one map.
 
     Attributes:
-        map: seen through a window. channels: that it takes in all. layers: names of those that it consists of.
+        map: seen through a window; of layers by channel alone one kernel of one channel each. channels: that it takes in all, or that
+            each of its kernels does. layers: names of those that it consists of.
     """
 
     map: LinearMap
@@ -151,12 +142,14 @@ def fold_group(
         end = top
         while (
             end in makers
-            and makers[end][0].type not in (*JOINED, "Convolution", "InnerProduct")
+            and makers[end][0].type not in (*JOINED, *SLIDING, "InnerProduct")
             and len(makers[end][1]) == 1
         ):
             end = makers[end][1][0]
         walk.end, walk.check_size = end, check_size
     found = walk.value(top)
+    if isinstance(found, ChannelMap) and found.channels is not None:
+        return Folded(found.as_kernels().seen_through(window), 1, frozenset(walk.used))
     if not isinstance(found, _Found):
         flow.layers[last].leave("has neither a convolution nor an InnerProduct before it")
     return Folded(found.map, found.channels, frozenset(walk.used))
@@ -170,7 +163,7 @@ class _Found(NamedTuple):
     channels: int
 
 
-_Part = Union[_Found, ChannelMap, None]
+_Part = Union[_Found, ChannelMap, ChannelRange, None]
 """What leads from the bottom to a value; None is the bottom itself."""
 
 
@@ -220,19 +213,21 @@ class _Walk(Generic[_Key]):
             self.used.add(layer.name)
             check_understood(layer, self.trust)
             try:
-                self.done[at] = self._compose(layer, [self.done[bottom] for bottom in bottoms], last=at == self.end)
+                self.done[at] = self._compose(layer, at, [self.done[bottom] for bottom in bottoms])
             except NotExact as error:
                 layer.leave(str(error))
             self.open.discard(at)
         return self.done[key]
 
-    def _compose(self, layer: Layer, inner: list[_Part], last: bool) -> _Part:
+    def _compose(self, layer: Layer, key: _Key, inner: list[_Part]) -> _Part:
         if layer.type in JOINED:
             return self._joined(layer, inner)
         if len(inner) != 1:
             layer.leave(f"has {len(inner)} bottoms")
         (before,) = inner
-        if layer.type == "Convolution":
+        if layer.type == "Slice":
+            return self._sliced(layer, key.blob if isinstance(key, Value) else str(key), before)
+        if layer.type in SLIDING:
             own, over = convolution(self.net, self.weights, layer), IMAGE
         elif layer.type == "InnerProduct":
             own, over = inner_product(self.net, self.weights, layer), VECTOR
@@ -245,15 +240,21 @@ class _Walk(Generic[_Key]):
             return self._seen(own, over)
         if isinstance(before, ChannelMap):
             # The pixels of a channel are all treated alike, so an InnerProduct may read more than there are channels.
-            if over == IMAGE or own.weight.shape[1] % len(before.scale):
-                self._check_channels(layer, own.weight.shape[1], len(before.scale))
+            channels = before.channels or own.weight.shape[1]
+            if over == IMAGE or own.weight.shape[1] % channels:
+                self._check_channels(layer, own.weight.shape[1], channels)
             return self._seen(after_channels(own, before), over)
+        if isinstance(before, ChannelRange):
+            if over == VECTOR:
+                layer.leave("flattens a part of the channels")
+            self._check_channels(layer, own.weight.shape[1], before.stop - before.start)
+            return self._seen(after_range(own, before), over)
         if before.over != over:
             layer.leave(
                 f"is {'an' if over == VECTOR else 'a'} {over} after {'an' if over == IMAGE else 'a'} {before.over}"
             )
         self._check_channels(layer, own.weight.shape[1], len(before.map.weight))
-        if last and self.check_size is not None:
+        if key == self.end and self.check_size is not None:
             check_exact(own, before.map)
             pattern = np.zeros((len(own.weight), before.channels), bool)  # outside the window nothing is known
             pattern[:, self.window.channels(before.channels)] = connected(own, before.map)
@@ -264,25 +265,41 @@ class _Walk(Generic[_Key]):
         return _Found(whole.seen_through(self.window), over, whole.weight.shape[1])
 
     def _by_channel(self, layer: Layer, before: _Part) -> _Part:
+        if isinstance(before, ChannelRange):
+            layer.leave("works on a part of the channels, before any convolution")
         scale, shift = by_channel(self.net, self.weights, layer, self.trust)
-        channels = len(shift if scale is None else scale)  # type: ignore[arg-type]  # one of them is there
+        own = ChannelMap(np.ones(()), np.zeros(()), 0).then(scale, shift)
         if isinstance(before, _Found):
-            self._check_channels(layer, channels, len(before.map.weight))
+            outputs = len(before.map.weight)
+            self._check_channels(layer, own.channels or outputs, outputs)
             return before._replace(map=scaled(scale, shift, before.map))
-        start = before if before is not None else ChannelMap(np.ones(channels), np.zeros(channels), 0)
-        self._check_channels(layer, channels, len(start.scale))
-        return start.then(scale, shift)
+        if before is None:
+            return own
+        if own.channels is not None and before.channels is not None:
+            self._check_channels(layer, own.channels, before.channels)
+        return before.then(scale, shift)
+
+    def _sliced(self, layer: Layer, top: str, before: _Part) -> _Part:
+        """What a Slice hands on of a value in one of its tops."""
+        if isinstance(before, ChannelMap):
+            layer.leave("cuts what a layer by channel has made, before any convolution")
+        if before is None:
+            readers = (other for other, _ in self.makers.values())
+            return sliced(self.net, self.weights, layer, top, readers)
+        if isinstance(before, ChannelRange):
+            part = slice_of(layer, top, before.stop - before.start)
+            return before.part(part.start, part.stop)
+        if before.over == VECTOR:
+            layer.leave("cuts a vector")
+        rows = slice(*slice_of(layer, top, len(before.map.weight))[:2])
+        return before._replace(map=replace(before.map, weight=before.map.weight[rows], bias=before.map.bias[rows]))
 
     def _joined(self, layer: Layer, inner: list[_Part]) -> _Part:
         kinds = {found.over for found in inner if isinstance(found, _Found)}
         if len(kinds) != 1:
             layer.leave("joins blobs that are not all made of one, by convolutions or by InnerProducts alone")
         (first, *_) = (found for found in inner if isinstance(found, _Found))
-        parts = [
-            found if isinstance(found, _Found)
-            else self._seen(found.written_out() if found is not None else unchanged(first.channels), first.over)
-            for found in inner
-        ]  # fmt: skip
+        parts = [found if isinstance(found, _Found) else self._handed_on(found, first) for found in inner]
         maps = [found.map for found in parts]
         size = joined_size(maps, max(found.channels for found in parts))
         if self.trust.most is not None and size > self.trust.most:
@@ -295,6 +312,16 @@ class _Walk(Generic[_Key]):
         for one in maps:
             self._check_channels(layer, len(maps[0].weight), len(one.weight))
         return first._replace(map=summed(maps, coefficients(layer)))
+
+    def _handed_on(self, found: ChannelMap | ChannelRange | None, first: _Found) -> _Found:
+        """What comes to a join through no kernel, written out as one. first: of the others."""
+        if isinstance(found, ChannelMap):
+            whole = found.written_out(found.channels or first.channels)
+        elif isinstance(found, ChannelRange):
+            whole = after_range(unchanged(found.stop - found.start), found)
+        else:
+            whole = unchanged(first.channels)
+        return self._seen(whole, first.over)
 
     def _check_channels(self, layer: Layer, channels: int, before: int) -> None:
         if channels != before:

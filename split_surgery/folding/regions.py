@@ -7,9 +7,12 @@ from heapq import heappop, heappush
 
 from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.layer_types import SLIDING
 from split_surgery.documents.net.split_blocks import Region
 from split_surgery.errors import SurgeryError
-from split_surgery.folding.linear import is_linear
+from split_surgery.folding.understood import JOINED, is_linear, values
+
+KERNELS = (*SLIDING, "InnerProduct")
 
 
 def linear_regions(
@@ -30,11 +33,16 @@ def linear_regions(
         if place in group:
             continue
         more, layer = whole.get(place, (place,)), flow.layers[place]
-        if not is_linear(layer) or len(layer.tops) != 1 or any(flow.layers[other].name in taken for other in more):
+        if not is_linear(layer) or any(flow.layers[other].name in taken for other in more):
             break
-        made = flow.makes[place][0]
-        if place != at and not all(reader in group for reader in flow.readers.get(made, [])):
+        if len(layer.tops) != 1 and (place == at or layer.type != "Slice"):
             break
+        made = flow.makes[place]
+        if place != at and not all(reader in group for value in made for reader in flow.readers.get(value, [])):
+            break
+        kernels = [kind for kind in (flow.layers[member].type for member in {place, *group}) if kind in KERNELS]
+        if len(kernels) > 1 and "Deconvolution" in kernels:
+            break  # no one layer does what a Deconvolution and another kernel do
         group |= dict.fromkeys(more)
         outside -= {value for member in more for value in flow.makes[member]}
         read = {value for member in more for value in flow.reads[member] if value.maker not in group}
@@ -49,7 +57,8 @@ def linear_regions(
 
 
 def anchor_of(flow: Flow, group: Sequence[int], owner: Mapping[str, Region]) -> tuple[Layer, str] | None:
-    """The layer of a group whose text is kept, and its name afterwards: the InnerProduct, or the convolution of the largest kernel.
+    """The layer of a group whose text is kept, and its name afterwards: the InnerProduct, or the convolution of the largest kernel;
+    of a chain without either the last Scale, if possible one with a bias.
 
     Args:
         owner: the split that a layer is part of, by name; where the anchor is, it goes by the name of what was split.
@@ -62,7 +71,7 @@ def anchor_of(flow: Flow, group: Sequence[int], owner: Mapping[str, Region]) -> 
             continue
         if layer.type == "InnerProduct":
             return layer, layer.name
-        if layer.type == "Convolution":
+        if layer.type in SLIDING:
             try:
                 kernel = layer.geometry().kernel
             except SurgeryError:  # it is not understood: collapse() says why
@@ -70,4 +79,8 @@ def anchor_of(flow: Flow, group: Sequence[int], owner: Mapping[str, Region]) -> 
             size = kernel[0] * kernel[1]
             if best is None or size > best[0]:
                 best = (size, layer, region.name if region is not None else layer.name)
+    if best is None and not any(flow.layers[at].type in (*JOINED, "Slice") for at in group):
+        scales = [flow.layers[at] for at in group if flow.layers[at].type == "Scale"]
+        biased = [layer for layer in scales if any(value.boolean() for value in values(layer, "bias_term")[-1:])]
+        return next(((layer, layer.name) for layer in reversed([*scales, *biased])), None)
     return best[1:] if best is not None else None

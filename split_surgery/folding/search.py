@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from split_surgery.documents.net.flow import Flow, NetFlows, flows
-from split_surgery.documents.net.layer_types import own_blobs
+from split_surgery.documents.net.layer_types import BY_CHANNEL, SLIDING, own_blobs
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of, shared_with
 from split_surgery.documents.net.split_blocks import Region, Splits
 from split_surgery.documents.source import Progress
 from split_surgery.errors import FileError, FilePlace, NotFoldable, Unsupported, UsageError, nearest
 from split_surgery.folding.collapse import Collapsed, collapse
-from split_surgery.folding.linear import Trust, is_linear
 from split_surgery.folding.regions import anchor_of, linear_regions
+from split_surgery.folding.understood import Trust, is_linear
 from split_surgery.workspace.inputs import Inputs
 
 
@@ -31,11 +31,10 @@ class LeftRegion:
 
 NONE = Region((), "", "", "", split=False)
 
-BY_CHANNEL = ("BatchNorm", "Scale", "Bias")
-"""Layers that are there to be folded into others."""
+OWNED = (*BY_CHANNEL, "Power")
+"""Layers that belong to the one before them, where that is one of OWNERS."""
 
-OWNERS = ("Convolution", "InnerProduct", *BY_CHANNEL)
-"""Layers that a BatchNorm, Scale or Bias behind them belongs to."""
+OWNERS = (*SLIDING, "InnerProduct", *OWNED)
 
 
 @dataclass
@@ -293,12 +292,14 @@ class Search:
 
 def _begins_with_anothers(flow: Flow, region: Region) -> bool:
     """Whether a region would take in a BatchNorm, Scale or Bias that belongs to the convolution before it: what a linear bottleneck's
-    blobs mean would change for no gain."""
+    blobs mean would change for no gain. (A Scale that takes in its own BatchNorm gains.)"""
+    if flow.layers[flow.places[region.anchor]].type == "Scale":
+        return False
     bottom = region.start(flow)
     if bottom is None or (maker := flow.maker(bottom)) is None:
         return False
     readers = [flow.layers[at] for at in flow.readers.get(bottom, [])]
-    return maker.type in OWNERS and len(readers) == 1 and readers[0].type in BY_CHANNEL
+    return maker.type in OWNERS and len(readers) == 1 and readers[0].type in OWNED
 
 
 def _same_numbers(a: Collapsed, at: int, b: Collapsed, there: int) -> bool:

@@ -29,22 +29,26 @@ class NotExact(ValueError):
 
 
 class Slide(NamedTuple):
-    """How a kernel slides. Pairs are (height, width)."""
+    """How a kernel slides. Pairs are (height, width).
+
+    `spreads`: whether it is a Deconvolution's, which adds each pixel, times the kernel, to a larger image.
+    """
 
     kernel: Pair
     stride: Pair = (1, 1)
     pad: Pair = (0, 0)
     dilation: Pair = (1, 1)
+    spreads: bool = False
 
     @property
     def pointwise(self) -> bool:
         """Whether one pixel is all that it reads, with no padding; it may stride."""
-        return self.kernel == (1, 1) and self.pad == (0, 0)
+        return self.kernel == (1, 1) and self.pad == (0, 0) and not self.spreads
 
     @property
     def whole_image(self) -> bool:
         """Whether it reads each pixel once where the image is as large as the kernel."""
-        return self.pad == (0, 0) and self.dilation == (1, 1)
+        return self.pad == (0, 0) and self.dilation == (1, 1) and not self.spreads
 
 
 class ChannelWindow(NamedTuple):
@@ -99,29 +103,6 @@ class LinearMap:
         return once + self.roundings * DOUBLE_ROUNDING * self.reach
 
 
-@dataclass(frozen=True)
-class ChannelMap:
-    """scale * x + shift, channel by channel, float64 (channels,); a diagonal matrix that is not written out."""
-
-    scale: Wide
-    shift: Wide
-    roundings: int = 1
-
-    def then(self, scale: Wide | None, shift: Wide | None) -> ChannelMap:
-        """The same with another such map after it."""
-        return ChannelMap(
-            self.scale if scale is None else self.scale * scale,
-            (self.shift if scale is None else self.shift * scale) + (0.0 if shift is None else shift),
-            self.roundings + 2,
-        )
-
-    def written_out(self) -> LinearMap:
-        """As a 1x1 convolution."""
-        weight = np.diag(self.scale)[:, :, None, None]
-        reach = max(largest_of(self.scale), largest_of(self.shift))
-        return LinearMap(weight, self.shift, Slide((1, 1)), bias_term=True, reach=reach, roundings=self.roundings)
-
-
 def of_layer(weight: Array, bias: Array | None, slide: Slide, group: int = 1) -> LinearMap:
     """A layer's own map; weight (n, c, kernel_h, kernel_w) with zeros between groups, bias (n,)."""
     numbers = np.zeros(len(weight), weight.dtype) if bias is None else bias
@@ -138,24 +119,6 @@ def unchanged(channels: int) -> LinearMap:
 def largest_of(array: Array) -> float:
     """The largest absolute value, 0 where there is none."""
     return abs(float(np.maximum(array.max(), -array.min()))) if array.size else 0.0  # np.maximum hands NaN on
-
-
-def scaled(scale: Wide | None, shift: Wide | None, inner: LinearMap) -> LinearMap:
-    """scale * y + shift by channel, float64 (n,), of a map's output y; None leaves it as it is."""
-    weight, bias, reach, roundings = inner.weight, inner.bias, inner.reach, inner.roundings
-    if scale is not None:
-        weight, bias = weight * scale[:, None, None, None], bias * scale
-        reach, roundings = reach * largest_of(scale), roundings + 1
-    if shift is not None:
-        bias, reach, roundings = bias + shift, reach + largest_of(shift), roundings + 1
-    return replace(
-        inner,
-        weight=weight,
-        bias=bias,
-        bias_term=inner.bias_term or shift is not None,
-        reach=reach,
-        roundings=roundings,
-    )
 
 
 def after(outer: LinearMap, inner: LinearMap) -> LinearMap:
@@ -188,6 +151,8 @@ def after(outer: LinearMap, inner: LinearMap) -> LinearMap:
 
 def check_exact(outer: LinearMap, inner: LinearMap) -> None:
     """Raises: NotExact, where `outer` pads the output of `inner` with zeros, which padding its input does not give."""
+    if outer.slide.spreads or inner.slide.spreads:
+        raise NotExact("a Deconvolution and another kernel are not composed")
     if any(outer.slide.pad):
         if not inner.slide.pointwise:
             raise NotExact("it pads the output of a further spatial kernel")
@@ -218,36 +183,15 @@ def connected(outer: LinearMap, inner: LinearMap) -> npt.NDArray[np.bool_]:
     return counts > 0
 
 
-def after_channels(outer: LinearMap, inner: ChannelMap) -> LinearMap:
-    """`outer` on what a map by channel makes; a matrix may read flattened images, each channel's pixels one after the other.
-
-    Raises:
-        NotExact: `outer` pads with zeros what the map has shifted.
-    """
-    if any(outer.slide.pad) and inner.shift.any():
-        raise NotExact(PADDED_BIAS)
-    pixels = outer.weight.shape[1] // len(inner.scale)
-    bias = _passed_on(outer, np.repeat(inner.shift, pixels))
-    sums = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
-    return replace(
-        outer,
-        weight=outer.weight * np.repeat(inner.scale, pixels)[:, None, None],
-        bias=bias,
-        bias_term=outer.bias_term or bool(inner.shift.any()),
-        reach=max(largest_of(inner.scale), 1.0) * outer.reach + sums * largest_of(inner.shift),
-        roundings=outer.roundings + inner.roundings + outer.weight[0].size + 1,
-    )
-
-
 def _taken_in(outer: LinearMap, inner: LinearMap) -> tuple[Wide, Wide]:
     """A kernel on what a map without neighbours makes."""
     weight = np.zeros((*outer.weight.shape[:1], inner.weight.shape[1], *outer.slide.kernel))
     for row, column in np.ndindex(*outer.slide.kernel):
         weight[:, :, row, column] = product(outer.weight[:, :, row, column], inner.weight[:, :, 0, 0])
-    return weight, _passed_on(outer, inner.bias)
+    return weight, passed_on(outer, inner.bias)
 
 
-def _passed_on(outer: LinearMap, shift: Array) -> Wide:
+def passed_on(outer: LinearMap, shift: Array) -> Wide:
     """The bias of `outer` with what it makes of a bias (m,) before it, seen by all its taps."""
     bias = outer.bias.astype(np.float64)
     for row, column in np.ndindex(*outer.slide.kernel):
@@ -272,7 +216,7 @@ def _spread(outer: LinearMap, inner: LinearMap) -> tuple[Wide, Wide]:
         rows = [row * steps[0] + at * first.dilation[0] for at in range(first.kernel[0])]
         columns = [column * steps[1] + at * first.dilation[1] for at in range(first.kernel[1])]
         weight[:, :, np.array(rows)[:, None], columns] += product(outer.weight[:, :, row, column], inner.weight)
-    return weight, _passed_on(outer, inner.bias)
+    return weight, passed_on(outer, inner.bias)
 
 
 def summed(parts: Sequence[LinearMap], coefficients: Sequence[float]) -> LinearMap:
@@ -326,7 +270,10 @@ def aligned(parts: Sequence[LinearMap]) -> list[LinearMap]:
     Raises:
         NotExact: their outputs are not of one size.
     """
-    common = _common([part.slide for part in parts])
+    slides = [part.slide for part in parts]
+    if any(slide.spreads for slide in slides) and len(set(slides)) > 1:
+        raise NotExact("its bottoms slide otherwise than each other")
+    common = _common(slides)
     found = []
     for part in parts:
         weight = embedded(part.weight, part.slide, common)

@@ -14,10 +14,11 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import costs
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import OptionError, SurgeryError, UsageError
+from split_surgery.folding.by_channel import without_factor
 from split_surgery.folding.collapse import Collapsed
 from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
-from split_surgery.folding.linear import Trust, without_factor
 from split_surgery.folding.search import LeftRegion, Search
+from split_surgery.folding.understood import Trust
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.verbs.library_words import in_library_words
@@ -142,7 +143,8 @@ def fold(
         all: fold every other linear region too. layer: fold only what becomes these layers.
         also: further prototxts to edit alike. solver: the one that trains NET, written too. as_path: the directory's name where
             the solver will be used.
-        phase: "test" assumes that the net is only tested, so that a BatchNorm takes its stored statistics.
+        phase: "test" assumes that the net is only tested, so that a BatchNorm takes its stored statistics, and what its twin
+            does in phase TRAIN does not count.
         allow_larger: fold also what would grow. trust_field: names of fork fields that leave a layer linear.
         force: replace the files of a directory that holds something else. check, diff: look, and write nothing.
 

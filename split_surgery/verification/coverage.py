@@ -177,13 +177,14 @@ def against_baseline(
 
     Args:
         rows: what `coverage` says of the derived net.
-        blocks: by name of a new layer, the layer of the baseline whose place its block took.
+        blocks: by name of a new layer, or of one that stands for others, the layer of the baseline whose place its block took.
     """
     found = []
     for row in rows:
         layer = derived.named(row.layer)[0]
         tied = _tied(base, derived, weights, layer, blocks)
-        other = _other_size(row, base_weights, weights) if base.named(row.layer) else ""
+        kept = base.named(row.layer) and row.layer not in blocks  # what stands for others has their size
+        other = _other_size(row, base_weights, weights) if kept else ""
         fault = tied or other
         found.append(replace(row, status="mismatch", detail=fault) if fault and row.status != "mismatch" else row)
     return found

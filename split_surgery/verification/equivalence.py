@@ -22,7 +22,8 @@ from split_surgery.documents.weights.records import left_out, meant, same_record
 from split_surgery.documents.weights.values import sums_of_squares
 from split_surgery.errors import FileError, NotFoldable, SurgeryError
 from split_surgery.folding.compose import Candidates, Folded, by_windows, fold_block, fold_group
-from split_surgery.folding.linear import Trust, convolution, inner_product, is_linear
+from split_surgery.folding.linear import convolution, inner_product, one_scale
+from split_surgery.folding.understood import Trust, is_linear
 from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide, embedded
 from split_surgery.verification.same_layers import StandIn, stand_ins
 
@@ -118,7 +119,7 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
     """Layers of the derived net that stand for several of the baseline, none of them one of those that were split."""
     seen: set[tuple[Layer, ...]] = set()
     found: dict[str, Block] = {}
-    for state in states:
+    for state in sorted(states, key=lambda state: state.phase):  # TEST first
         base, derived = Flow(held.base, state), Flow(held.derived, state)
         for stand in stand_ins(base, derived, held.unchanged):
             names = tuple(sorted(base.layers[at].name for at in stand.group))
@@ -130,6 +131,8 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
             try:
                 block = _stand_in_block(held, base, stand, names)
             except SurgeryError as error:  # whatever it is, there is no map to compare
+                if isinstance(error, NotFoldable) and state.phase == "TRAIN" and stand.layer.name in found:
+                    continue  # it is the layers' of phase TEST; a twin that takes the statistics of its batch is no map
                 block = Block(stand.layer.name, names, False, math.nan, math.nan, str(error), folded=True)
             worst = found.get(block.layer, block)
             found[block.layer] = max(worst, block, key=lambda b: (bool(b.fault), not b.exact, b.drift))
@@ -146,6 +149,8 @@ def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, .
 
     if stand.layer.type == "InnerProduct":
         own = inner_product(held.derived, held.weights, stand.layer)
+    elif stand.layer.type == "Scale":
+        own = one_scale(held.derived, held.weights, stand.layer)
     else:
         own = convolution(held.derived, held.weights, stand.layer)
         if (

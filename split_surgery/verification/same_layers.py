@@ -1,7 +1,7 @@
 """Layers of a derived net that stand for a region of the baseline, because that was folded: found without knowing who folded it.
 
-Both nets are walked side by side. What a layer that both have reads in one, it reads in the other; so a convolution or
-InnerProduct that differs makes what the baseline's layers before its reader made, and is held against those.
+Both nets are walked side by side. What a layer that both have reads in one, it reads in the other; so a convolution,
+InnerProduct or Scale that differs makes what the baseline's layers before its reader made, and is held against those.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.layer_types import SLIDING
 
-KINDS = ("Convolution", "InnerProduct")
+KINDS = (*SLIDING, "InnerProduct", "Scale")
+"""Layer types that may have been folded, or stand for what was."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,11 @@ class _SameValues:
         """Where a layer of the derived net is in the baseline, if it can neither have been folded nor be a fold."""
         layer = self.derived.layers[at]
         place = self.base.places.get(layer.name)
-        return place if place is not None and layer.type == self.base.layers[place].type not in KINDS else None
+        if place is None or layer.type != self.base.layers[place].type:
+            return None
+        if layer.type == "Scale":  # few are folds
+            return place if self.unchanged(self.base.layers[place], layer) else None
+        return place if layer.type not in KINDS else None
 
     def value(self, value: Value) -> Value | None:
         """The baseline's value that one of the derived net is: what the layers that both have say, else the last of its name."""

@@ -350,7 +350,7 @@ BN = (
         ("use_global_stats: true", "include { phase: TRAIN }", None, ""),
         ("use_global_stats: false", "", None, "takes the statistics of its batch (use_global_stats: false)"),
         ("use_global_stats: false", "", "test", "takes the statistics of its batch (use_global_stats: false)"),
-        ("eps: 0.1 scale_bias: true", "", None, "scale_bias is not understood in a layer of type BatchNorm"),
+        ("eps: 0.1 clip: true", "", None, "clip is not understood in a layer of type BatchNorm"),
     ],
 )
 def test_when_statistics_are_taken(tmp_path, stats, rule, phase, reason):

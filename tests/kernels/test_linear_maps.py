@@ -7,25 +7,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from split_surgery.folding.probe import convolve
+from split_surgery.folding.forward import convolve, spread
+from split_surgery.kernels.channel_maps import ChannelMap, ChannelRange, after_channels, after_range, scaled
 from split_surgery.kernels.dense import grouped, product, ungrouped
-from split_surgery.kernels.linear_maps import (
-    ChannelMap,
-    LinearMap,
-    NotExact,
-    Slide,
-    after,
-    after_channels,
-    embedded,
-    of_layer,
-    scaled,
-    stacked,
-    summed,
-)
+from split_surgery.kernels.linear_maps import LinearMap, NotExact, Slide, after, embedded, of_layer, stacked, summed
 
 pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
-slides = st.builds(Slide, pair, pair, st.tuples(st.integers(0, 2), st.integers(0, 2)), pair)
-pointwise = st.builds(Slide, st.just((1, 1)), pair, st.just((0, 0)), st.just((1, 1)))
+pads = st.tuples(st.integers(0, 2), st.integers(0, 2))
+slides = st.builds(Slide, pair, pair, pads, pair, st.just(False))
+spreading = st.builds(Slide, pair, pair, pads, pair, st.just(True))
+pointwise = st.builds(Slide, st.just((1, 1)), pair, st.just((0, 0)), st.just((1, 1)), st.just(False))
 seeds = st.integers(0, 2**16)
 images = st.tuples(st.integers(9, 12), st.integers(9, 12))
 
@@ -39,6 +30,9 @@ def drawn(seed: int, slide: Slide, count: int, channels: int, bias: bool = True)
 def run(map: LinearMap, image):
     """The map's output, or None where the image is too small for it."""
     slide = map.slide
+    if slide.spreads:
+        whole = spread(image, map.weight.swapaxes(0, 1), slide.stride, slide.pad, slide.dilation)
+        return whole + map.bias[:, None, None]
     sizes = [image.shape[i + 1] + 2 * slide.pad[i] - slide.dilation[i] * (slide.kernel[i] - 1) for i in (0, 1)]
     if min(sizes) < 1:
         return None
@@ -87,7 +81,7 @@ def test_one_after_another(first, second, bias, seed, size):
     assert np.abs(exact - both.weight).max() <= both.error(np.finfo(np.float32), both.largest)
 
 
-@given(slides, seeds, images, st.booleans())
+@given(st.one_of(slides, spreading), seeds, images, st.booleans())
 def test_after_what_works_by_channel(slide, seed, size, shifted):
     draw = np.random.RandomState(seed)
     by = ChannelMap(draw.standard_normal(3), draw.standard_normal(3) * shifted).then(draw.standard_normal(3), None)
@@ -95,7 +89,7 @@ def test_after_what_works_by_channel(slide, seed, size, shifted):
     try:
         found = run(after_channels(outer, by), image)
     except NotExact:
-        assert any(slide.pad)
+        assert any(slide.pad) or (slide.spreads and slide[:2] != ((1, 1), (1, 1)))
         assert by.shift.any()
         return
     assume(found is not None)
@@ -151,6 +145,35 @@ def test_a_scaled_map(slide, seed):
     scale, shift = draw.standard_normal(3), draw.standard_normal(3)
     wanted = run(map, image) * scale[:, None, None] + shift[:, None, None]
     assert np.allclose(run(scaled(scale, shift, map), image), wanted)
+
+
+@given(st.one_of(slides, spreading), seeds, images)
+def test_one_scale_for_all_channels(slide, seed, size):
+    """As of a Power: before a kernel and after it, however many channels there are."""
+    by = ChannelMap(np.array(0.5), np.array(0.0))
+    outer, image = drawn(seed, slide, 4, 3), image_of(seed, 3, size)
+    wanted = run(outer, image * 0.5)
+    assume(wanted is not None)
+    assert np.allclose(run(after_channels(outer, by), image), wanted, atol=1e-9)
+    assert np.allclose(run(scaled(by.scale, np.array(2.0), outer), image), run(outer, image) * 0.5 + 2, atol=1e-9)
+    assert np.array_equal(by.written_out(3).weight[:, :, 0, 0], np.eye(3) / 2)
+    assert by.then(np.arange(3.0), np.arange(3.0)).channels == 3
+
+
+@given(slides, seeds, images, st.integers(0, 4))
+def test_some_of_the_channels(slide, seed, size, start):
+    outer, image = drawn(seed, slide, 4, 3), image_of(seed, 7, size)
+    some = ChannelRange(0, 5, 7).part(start % 3, start % 3 + 3)
+    wanted = run(outer, image[some.start : some.stop])
+    assume(wanted is not None)
+    assert np.allclose(run(after_range(outer, some), image), wanted, atol=1e-9)
+
+
+@given(slides, spreading)
+def test_a_kernel_and_a_deconvolution_are_not_composed(slide, spread):
+    for outer, inner in ((slide, spread), (spread, slide), (spread, spread)):
+        with pytest.raises(NotExact):
+            after(drawn(0, outer, 2, 3), drawn(1, inner, 3, 2))
 
 
 def test_selections_keep_every_bit():

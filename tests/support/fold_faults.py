@@ -18,8 +18,8 @@ import split_surgery.verbs.fold
 from split_surgery.documents.edit import layer_edit
 from split_surgery.documents.edit.layer_edit import LayerEdit
 from split_surgery.documents.net.flow import Flow
-from split_surgery.folding import collapse, edits, linear
-from split_surgery.kernels import dense, linear_maps
+from split_surgery.folding import by_channel, collapse, edits, linear, understood
+from split_surgery.kernels import channel_maps, dense, linear_maps
 
 
 class Fault(NamedTuple):
@@ -99,7 +99,7 @@ def _as_stored(inner_product):
 
     def wrong(net, weights, layer):
         found = inner_product(net, weights, layer)
-        if not linear.flag(layer, "transpose", default=False):
+        if not understood.flag(layer, "transpose", default=False):
             return found
         matrix = found.weight[:, :, 0, 0]
         return replace(found, weight=matrix.T.reshape(matrix.shape)[:, :, None, None])
@@ -132,7 +132,7 @@ FAULTS = (
     Fault("transposed reorder", linear_maps, "after", lambda f: lambda outer, inner: f(_transposed(outer), inner)),
     Fault("bias of a 1x1 dropped", linear_maps, "after", _no_outer_bias),
     Fault("bias before a 1x1 dropped", linear_maps, "after", _no_inner_bias),
-    Fault("bias before a kernel seen by one tap", linear_maps, "_passed_on",
+    Fault("bias before a kernel seen by one tap", linear_maps, "passed_on",
           lambda f: lambda outer, shift: f(replace(
               outer, weight=outer.weight[:, :, :1, :1], slide=outer.slide._replace(kernel=(1, 1))), shift)),
     Fault("coefficient ignored", linear_maps, "summed", lambda f: lambda parts, ks: f(parts, [1.0] * len(parts))),
@@ -140,13 +140,13 @@ FAULTS = (
     Fault("stride forgotten", linear_maps, "slide_after",
           lambda f: lambda outer, inner: f(outer, inner)._replace(stride=inner.stride)),
     Fault("padding after a bias taken for exact", linear_maps, "check_exact", lambda f: lambda outer, inner: None),
-    Fault("padding after a shift taken for exact", linear_maps, "after_channels", _shift_ignores_padding),
+    Fault("padding after a shift taken for exact", channel_maps, "after_channels", _shift_ignores_padding),
     Fault("groups in the wrong place", dense, "ungrouped", _groups_in_reverse),
-    Fault("eps outside the root", linear, "by_channel", _of_batch_norms(
+    Fault("eps outside the root", by_channel, "by_channel", _of_batch_norms(
         lambda scale, shift: (1 / (np.sqrt(1 / scale**2 - 1e-3) + 1e-3), shift))),
-    Fault("scale factor not divided", linear, "_vector", _factor_of_one),
-    Fault("mean added", linear, "by_channel", _of_batch_norms(lambda scale, shift: (scale, -shift))),
-    Fault("Scale's bias dropped", linear, "by_channel", _no_bias_of_scale),
+    Fault("scale factor not divided", understood, "vector", _factor_of_one),
+    Fault("mean added", by_channel, "by_channel", _of_batch_norms(lambda scale, shift: (scale, -shift))),
+    Fault("Scale's bias dropped", by_channel, "by_channel", _no_bias_of_scale),
     Fault("transposition forgotten", linear, "inner_product", _as_stored),
     Fault("statistics of the batch taken for stored ones", split_surgery.verbs.fold, "_only_tested",
           lambda f: lambda inputs: True, arithmetic=False),

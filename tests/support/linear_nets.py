@@ -67,15 +67,18 @@ def net_of(text: str) -> Net:
     return Net(Document(text.encode(), "net.prototxt"))
 
 
-def random_arrays(shapes: dict[str, list[tuple[int, ...]]], kinds: dict[str, str], seed: int = 0):
-    """Numbers by layer: statistics away from 0 and 1, with a factor that is not 1."""
+def random_arrays(
+    shapes: dict[str, list[tuple[int, ...]]], kinds: dict[str, str], seed: int = 0, positive: bool = False
+):
+    """Numbers by layer: statistics away from 0 and 1, with a factor that is not 1. positive: none is below 0."""
     draw = np.random.RandomState(seed)
     found = {}
     for name, sizes in shapes.items():
         arrays = [draw.standard_normal(size).astype(np.float32) for size in sizes]
+        arrays = [np.abs(array) for array in arrays] if positive else arrays
         if kinds[name] == "BatchNorm":
             factor = np.float32(2.5)
-            arrays = [arrays[0] * factor, (0.5 + np.abs(arrays[1])) * factor, np.full(1, factor)]
+            arrays[:3] = [arrays[0] * factor, (0.5 + np.abs(arrays[1])) * factor, np.full(sizes[2], factor)]
         found[name] = arrays
     return found
 
@@ -90,11 +93,11 @@ SHAPES = {
 """Shapes of the blobs in EVERYTHING."""
 
 
-def model_of(text: str, shapes=SHAPES, seed: int = 0, **options) -> bytes:
+def model_of(text: str, shapes=SHAPES, seed: int = 0, positive: bool = False, **options) -> bytes:
     """A caffemodel of random numbers for the layers of a net that `shapes` names."""
     net = net_of(text)
     kinds = {layer.name: layer.type for layer in net.layers}
-    arrays = random_arrays({name: shapes[name] for name in kinds if name in shapes}, kinds, seed)
+    arrays = random_arrays({name: shapes[name] for name in kinds if name in shapes}, kinds, seed, positive)
     return weights(
         [(one.name, one.type, list(one.bottoms), list(one.tops), arrays.get(one.name, []), None) for one in net.layers],
         **options,

@@ -71,7 +71,7 @@ class LayerEdit:
 
     Attributes:
         name, bottoms, top: as in the prototxt, and in the record of the weights file.
-        num_output: kernels of a convolution; None for a layer without weights.
+        num_output: kernels of a convolution; None for a Scale, and for a layer without weights.
         holder: the message that says num_output.
         drops: fields of it that the new layer has not. adds: those that it has instead.
         suffix: added to the names of parameters. A copied name would silently tie the new blobs to each other.

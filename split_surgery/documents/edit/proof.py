@@ -208,7 +208,8 @@ def expected(old: Any, edit: LayerEdit) -> Any:
         held = getattr(new, edit.holder)
         for key in edit.drops:
             held.ClearField(key)
-        held.num_output = edit.num_output
+        if edit.num_output is not None:
+            held.num_output = edit.num_output
         for field in edit.adds:
             _set(held, field)
     return new

@@ -55,13 +55,17 @@ MESSAGES: dict[str, list[tuple[str, int, str, str]]] = {
         ("stride_h", 13, "one", _UINT32), ("stride_w", 14, "one", _UINT32), ("dilation", 18, "many", _UINT32),
     ],
     "InnerProductParameter": [("num_output", 1, "one", _UINT32), ("bias_term", 2, "one", _BOOL)],
+    "ScaleParameter": [
+        ("axis", 1, "one", _INT32), ("num_axes", 2, "one", _INT32), ("filler", 3, "one", "FillerParameter"),
+        ("bias_term", 4, "one", _BOOL), ("bias_filler", 5, "one", "FillerParameter"),
+    ],
     "LayerParameter": [
         ("name", 1, "one", _STRING), ("type", 2, "one", _STRING), ("bottom", 3, "many", _STRING), ("top", 4, "many", _STRING),
         ("loss_weight", 5, "many", _FLOAT), ("param", 6, "many", "ParamSpec"), ("blobs", 7, "many", "BlobProto"),
         ("include", 8, "many", "NetStateRule"), ("exclude", 9, "many", "NetStateRule"), ("phase", 10, "one", "Phase"),
         ("propagate_down", 11, "many", _BOOL), ("concat_param", 104, "one", "ConcatParameter"),
         ("convolution_param", 106, "one", "ConvolutionParameter"), ("eltwise_param", 110, "one", "EltwiseParameter"),
-        ("inner_product_param", 117, "one", "InnerProductParameter"),
+        ("inner_product_param", 117, "one", "InnerProductParameter"), ("scale_param", 142, "one", "ScaleParameter"),
     ],
     "V1LayerParameter": [
         ("bottom", 2, "many", _STRING), ("top", 3, "many", _STRING), ("name", 4, "one", _STRING), ("type", 5, "one", "V1Type"),

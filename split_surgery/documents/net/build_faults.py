@@ -7,7 +7,7 @@ from pathlib import Path
 
 from split_surgery.documents.net.flow import flows
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.net.layer_types import own_blobs
+from split_surgery.documents.net.layer_types import CONVOLUTIONS, own_blobs
 from split_surgery.documents.net.net import LAYERS, Net
 from split_surgery.documents.net.shape_rules import Param, Shape, Unknown, axis_of
 from split_surgery.documents.net.shapes import Given, Shaped, infer
@@ -102,7 +102,7 @@ def _fault(shaped: Shaped) -> str:
     if layer.type == "Concat" and shapes:
         param = Param(layer, "concat_param")
         return _differing(shapes, axis_of(param.integer("axis", param.integer("concat_dim", 1)), shapes[0]))
-    if layer.type == "Convolution":
+    if layer.type in CONVOLUTIONS:
         geometry = layer.geometry()
         channels = [shape[1] for shape in shapes if len(shape) == 4 and shape[1] is not None]
         if geometry.num_output % geometry.group or any(count % geometry.group for count in channels):

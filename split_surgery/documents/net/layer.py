@@ -127,7 +127,7 @@ class Layer:
                     numbers.setdefault(field.name, []).extend(self._integer(field, value) for value in field.values)
         if "num_output" not in numbers:
             self.fail("num_output is missing")
-        if not numbers.get("group", [1])[-1]:
+        if not numbers.setdefault("group", [1])[-1]:
             self.fail("group is 0")
         if numbers.get("axis", [1])[-1] != 1:
             self.refuse("only convolutions on axis 1 (the channels) are split")
@@ -137,7 +137,8 @@ class Layer:
             stride=self._pair(numbers, "stride", "stride_h", "stride_w", 1),
             pad=self._pair(numbers, "pad", "pad_h", "pad_w", 0),
             dilation=self._pair(numbers, "dilation", "", "", 1),
-            group=numbers.get("group", [1])[-1],
+            # That fork's layer has a kernel for each channel, whatever it says of groups.
+            group=numbers["num_output" if self.type == "ConvolutionDepthwise" else "group"][-1],
             bias_term=bias_term,
         )
 

@@ -114,7 +114,7 @@ def own_record(weights: Weights, layer: Layer) -> Record | None:
 
 
 def convolution_blobs(net: Net, weights: Weights, layer: Layer, geometry: Geometry) -> tuple[Blob, ...]:
-    """The weight and, where it has one, the bias of a convolution, which must agree with the prototxt.
+    """The weight and, where it has one, the bias of a convolution or Deconvolution, which must agree with the prototxt.
 
     Raises:
         FileError: one is missing, there are too many, or the shapes differ.
@@ -136,9 +136,11 @@ def convolution_blobs(net: Net, weights: Weights, layer: Layer, geometry: Geomet
     if len(blobs) < expected and record is not None:
         message = f'layer "{layer.name}" has {len(blobs)} blobs, but {bias} bias it has {expected}'
         raise FileError(message, record.place)
-    weight = blobs[0]
-    if len(weight.shape) != 4 or weight.shape[0] != geometry.num_output or weight.shape[2:] != geometry.kernel:
-        wanted = f"({geometry.num_output}, channels, {geometry.kernel[0]}, {geometry.kernel[1]})"
+    weight, turned = blobs[0], layer.type == "Deconvolution"  # its weight has the channels first
+    outputs = geometry.num_output // geometry.group if turned else geometry.num_output
+    if len(weight.shape) != 4 or weight.shape[int(turned)] != outputs or weight.shape[2:] != geometry.kernel:
+        ends = f"channels, {outputs}" if turned else f"{outputs}, channels"
+        wanted = f"({ends}, {geometry.kernel[0]}, {geometry.kernel[1]})"
         message = f'layer "{layer.name}" has weights of shape {weight.shape}, but the prototxt asks for {wanted}'
         raise FileError(message, weight.place())
     for blob in blobs[1:]:

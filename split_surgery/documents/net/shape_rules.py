@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from split_surgery.documents.net.layer import MAX_INT, Layer
-from split_surgery.documents.net.layer_types import own_blobs
+from split_surgery.documents.net.layer_types import SLIDING, bn_fork, own_blobs
 from split_surgery.documents.prototxt import Message, Scalar
 
 Shape = tuple[int | None, ...]
@@ -16,7 +16,7 @@ MAX_AXES = 32
 """Axes that a blob may have (kMaxBlobAxes)."""
 
 SAME_SHAPE = frozenset(
-    "AbsVal BatchNorm Bias BNLL Clip Dropout ELU Eltwise Exp Log LRN MVN Power PReLU ReLU ReLU6 Scale Sigmoid Softmax Swish "
+    "AbsVal BatchNorm Bias BN BNLL Clip Dropout ELU Eltwise Exp Log LRN MVN Power PReLU ReLU ReLU6 Scale Sigmoid Softmax Swish "
     "TanH Threshold".split()
 )
 LOSSES = frozenset(
@@ -149,7 +149,7 @@ def tops_of(layer: Layer, bottoms: tuple[Shape | None, ...]) -> Sequence[Shape |
         raise Unknown
     if layer.type in SAME_SHAPE:
         return [first]
-    if layer.type in ("Convolution", "Deconvolution"):
+    if layer.type in SLIDING:
         return [_convolution(layer, bottom) for bottom in bottoms]
     if layer.type == "Crop":
         if len(bottoms) < 2 or bottoms[1] is None or len(bottoms[1]) != len(first):
@@ -317,11 +317,11 @@ def parameter_shapes(layer: Layer, bottoms: Sequence[Shape | None]) -> list[Shap
     bottom = bottoms[0] if bottoms else None
     channels = None if bottom is None or len(bottom) < 2 else bottom[1]
     shapes: list[Shape | None] = [None] * blobs
-    if layer.type in ("Convolution", "Deconvolution"):
+    if layer.type in SLIDING:
         geometry = layer.geometry()
         shapes[1:] = [(geometry.num_output,)] * (blobs - 1)
         ends = (geometry.num_output, channels)
-        first, second = ends if layer.type == "Convolution" else ends[::-1]
+        first, second = ends[::-1] if layer.type == "Deconvolution" else ends
         shapes[0] = (first, None if second is None else size_of(second // geometry.group), *geometry.kernel)
     elif layer.type in ("InnerProduct", "Embed"):
         param = Param(layer, "inner_product_param" if layer.type == "InnerProduct" else "embed_param")
@@ -333,7 +333,11 @@ def parameter_shapes(layer: Layer, bottoms: Sequence[Shape | None]) -> list[Shap
         shapes[:] = [(rows, size) if turned else (size, rows), (size,)][:blobs]
     elif layer.type == "BatchNorm":
         channels = 1 if bottom is not None and len(bottom) == 1 else channels
-        shapes[:] = [(channels,), (channels,), (1,)]
+        shapes[:] = [(channels,), (channels,), (1,), (channels,), (channels,)][:blobs]
+    elif (
+        layer.type == "BN" and bn_fork(layer) == "SegNet"
+    ):  # PSPNet's are (1, channels) or (1, channels, 1, 1), by the fork
+        shapes[:] = [(1, channels, 1, 1)] * blobs
     elif layer.type in ("Scale", "Bias"):
         shapes[:] = [_affine_shape(layer, bottoms)] * blobs
     elif layer.type == "PReLU":

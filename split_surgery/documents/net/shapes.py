@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.net.layer_types import WITHOUT_BLOBS
+from split_surgery.documents.net.layer_types import BY_CHANNEL, CONVOLUTIONS, WITHOUT_BLOBS
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of
 from split_surgery.documents.net.rules import State
@@ -32,7 +32,7 @@ from split_surgery.errors import SurgeryError
 Given = Mapping[str, Sequence[int]]
 """Shapes that the caller knows, by blob."""
 
-PER_ELEMENT = frozenset(("BatchNorm", "Bias", "PReLU", "Scale"))
+PER_ELEMENT = frozenset(("PReLU", *BY_CHANNEL))
 """Layer types that count for one multiply-add per element."""
 
 
@@ -195,7 +195,7 @@ def _multiply_adds(shaped: Shaped, sizes: Mapping[int, int | None] | None) -> in
         "Convolution": [None if top is None else (*top[:1], *top[2:]) for top in shaped.tops],
         "Deconvolution": [None if bottom is None else (*bottom[:1], *bottom[2:]) for bottom in shaped.bottoms],
         "InnerProduct": [None if top is None else top[:-1] for top in shaped.tops],
-    }.get(kind)
+    }.get("Convolution" if kind in CONVOLUTIONS else kind)
     times = total(map(count, uses)) if uses else None
     weight = sizes.get(0) if sizes else None
     return None if times is None or weight is None else times * weight
