@@ -77,7 +77,8 @@ def _old_type(layer: Layer) -> Iterator[Splice]:
 def _check_expressible(layer: Layer) -> None:
     """Raises: Unsupported, where V1 has no words for what a new layer is."""
     if layer.type not in OLD_TYPES:
-        layer.refuse(f'V1 has no layers of the type "{layer.type}", which came after it')
+        hint = 'say it before the layers: input: "data" input_shape { dim: 1 ... }' if layer.type == "Input" else ""
+        layer.refuse(f'V1 has no layers of the type "{layer.type}", which came after it', hint=hint)
     for field in layer.message.fields:
         if field.name in NEW_ONLY and field.values:
             layer.refuse(f"V1 layers have no `{field.name}`, which came after them", field)

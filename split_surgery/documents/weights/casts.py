@@ -76,7 +76,7 @@ class Rounding:
         )  # fmt: skip
 
 
-def rounding(blob: Blob, dtype: str) -> Rounding:
+def rounding_of(blob: Blob, dtype: str) -> Rounding:
     """What the numbers of a blob lose in another precision; all of them are read where it is a smaller one.
 
     Raises:
