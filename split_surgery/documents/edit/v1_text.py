@@ -144,22 +144,25 @@ def _old_params(layer: Layer) -> Iterator[Splice]:
 def _opened(layer: Layer, field: Field, message: Message, gaps: Sequence[str]) -> Iterator[Splice]:
     """One `param { }` without its braces, its fields under their old names and as deep as it was."""
     data, indent = layer.document.data, indent_at(layer.document.data, field.span.start)
-    yield Splice(*whole_line(data, Span(field.span.start, message.body.start)), b"")
+    opening = whole_line(data, Span(field.span.start, message.body.start))
+    opening = Span(opening.start, min(opening.stop, message.body.stop))
+    yield Splice(*opening, b"")
     for inner in message.fields:
         start = inner.span.start
         line = data.rfind(b"\n", 0, start) + 1
         moved = starts_line(data, start) and line >= message.body.start
         named = (indent if moved else b"") + OLD_NAME[inner.name].encode()
         yield Splice(line if moved else start, start + len(inner.name), named)
-    closing = Span(len(data[: message.body.stop].rstrip(b" \t")), field.span.stop)
-    if starts_line(data, message.body.stop) or not message.fields:
-        closing = Span(message.body.stop, field.span.stop)
+    own_line = starts_line(data, message.body.stop) and data.rfind(b"\n", 0, message.body.stop) >= message.body.start
     added = " ".join(f"{OLD_NAME[key]}: {SPEC_DEFAULTS[key]}" for key in gaps).encode()
-    if not added:
-        yield Splice(*whole_line(data, closing), b"")
-    else:
-        parted = data[closing.start - 1 : closing.start].isspace()
-        yield Splice(*closing, added if parted else b" " + added)
+    closing = Span(message.body.stop, field.span.stop)
+    if own_line:
+        yield Splice(*(closing if added else whole_line(data, closing)), added)
+        return
+    # The blank before the brace goes with it; what follows it must not touch the last value.
+    start = max(opening.stop, len(data[: closing.start].rstrip(b" \t")))
+    touches = not data[closing.stop : closing.stop + 1].isspace() and closing.stop < len(data)
+    yield Splice(start, closing.stop, (b" " + added if added else b"") + (b" " if touches else b""))
 
 
 def _transforms(layer: Layer) -> Iterator[Splice]:
