@@ -147,7 +147,9 @@ def convert(
         if not one_file:
             refuse_own_directory(net, output, "converted")
         _check_output(files, form, output, one_file)
-        losses, texts = Losses(), [(name, text, _converted(text, form)) for name, text in files.texts]
+        losses, texts = Losses(), list[tuple[str, Prototxt, Prototxt]]()
+        if not one_file or files.weights is None:  # else NET is there to say what the weights do not
+            texts = [(name, text, _converted(text, form)) for name, text in files.texts]
         made = None
         if files.weights is not None:
             text = files.texts[0][1].nets[0] if files.texts and files.texts[0][1].nets else None
@@ -159,14 +161,13 @@ def convert(
             finished = FileDestination(output, force, check, diff).finish(outputs[0], files.paths, progress)
         else:
             finished = Destination(output, force, check, diff).finish(outputs, files.paths, progress)
-        shown = texts if not one_file or made is None else []
         return ConvertReport(
             status=finished.status, output=plain(output), to=form.words(), source=tuple(os.fspath(path) for path in files.paths),
             files=tuple(one.name for one in outputs), layers=form.layers,
-            text_layers=sum(_changed(was, now) for _, was, now in shown) if shown else None,
+            text_layers=sum(_changed(was, now) for _, was, now in texts) if texts else None,
             weights=made.summary if made is not None else None, rounding=losses.rounding, worst=losses.worst,
             lost=tuple(losses.lost), notes=tuple(losses.notes), differing=finished.differing, warnings=files.remarks,
-            diff=_diff_of(shown, made) if diff and not check else finished.diff,
+            diff=_diff_of(texts, made) if diff and not check else finished.diff,
         )  # fmt: skip
 
 

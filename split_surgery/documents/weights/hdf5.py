@@ -253,13 +253,17 @@ def _fill(h5py: Any, old: Any, target: Any, content: Hdf5Group) -> None:
             target.create_dataset(name, data=item)
 
 
+_ROWS = 1024 * 1024
+"""Bytes of a blob read at a time, to be written."""
+
+
 def _rows(blob: Cast) -> Iterator[tuple[Any, Array]]:
     """The numbers of a blob some rows of its first axis at a time, each time with the place of those rows."""
     if not blob.shape:
         yield (), blob.load()
         return
     row = math.prod(blob.shape[1:])
-    step = max(1, PIECE // max(1, row * np.dtype(blob.dtype).itemsize)) if blob.apart else max(1, blob.shape[0])
+    step = max(1, _ROWS // max(1, row * np.dtype(blob.blob.dtype).itemsize)) if blob.apart else max(1, blob.shape[0])
     for at in range(0, blob.shape[0], step):
         stop = min(blob.shape[0], at + step)
         yield slice(at, stop), blob.part(at * row, stop * row).reshape(stop - at, *blob.shape[1:])
