@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from split_surgery.documents.edit.v1_proof import prove_record
@@ -12,7 +12,7 @@ from split_surgery.documents.rope import Rope
 from split_surgery.documents.spans import Fragment, Splice, merged
 from split_surgery.documents.v1 import OLD_NUMBERS
 from split_surgery.documents.weights.blob_forms import FIELD_OF, encode_form
-from split_surgery.documents.weights.blobs import Blob, Record, Weights
+from split_surgery.documents.weights.blobs import Blob, Weights
 from split_surgery.documents.weights.caffemodel import BLOB_RAW, CAFFE_READ_LIMIT, BlobRef, Caffemodel, LayerRecord
 from split_surgery.documents.weights.casts import Cast, Rounding, rounding_of
 from split_surgery.errors import Defect, FileError, FilePlace, Unsupported
@@ -36,6 +36,11 @@ class BlobCast:
         if form.numbers:
             return BLOB_RAW if form.raw else FIELD_OF[self.new.dtype]
         return self.old.number if isinstance(self.old, BlobRef) else FIELD_OF[self.new.dtype]
+
+    def word(self, form: Form) -> str:
+        """The form of the new numbers in a protobuf file, as a word of `--to`."""
+        raw = "raw-" if self.number(form) == BLOB_RAW else ""
+        return raw + {"<f2": "half", "<f4": "float", "<f8": "double"}[self.new.dtype]
 
     def changes(self, form: Form) -> bool:
         """Whether its bytes in a protobuf file change."""
@@ -77,13 +82,12 @@ def casts_of(weights: Weights, form: Form, net: Net | None) -> dict[int, list[Bl
     }
 
 
-def measure(casts: Sequence[BlobCast], allow_overflow: bool, progress: Told) -> Losses:
-    """What smaller precision loses, over all blobs.
+def measure(casts: Sequence[BlobCast], allow_overflow: bool, losses: Losses, progress: Told) -> None:
+    """Add to the losses what smaller precision rounds, over all blobs.
 
     Raises:
         Unsupported: finite numbers would become infinite, which is not allowed.
     """
-    losses = Losses()
     for done, cast in enumerate(casts):
         progress("rounding", done, len(casts))
         found = rounding_of(cast.old, cast.new.dtype)
@@ -93,7 +97,6 @@ def measure(casts: Sequence[BlobCast], allow_overflow: bool, progress: Told) -> 
                 message, cast.old.place(), "--allow-overflow converts them all the same", layer=cast.layer
             )
         losses.add(cast, found)
-    return losses
 
 
 def convert_protobuf(weights: Caffemodel, form: Form, casts: dict[int, list[BlobCast]], losses: Losses) -> Caffemodel:
@@ -161,12 +164,3 @@ def _prove(kept: Sequence[tuple[LayerRecord, list[BlobCast]]], new: Caffemodel) 
             raise Defect(f'the record of "{was.name}" reads as that of "{now.name}"')
         if now.reader is not was.reader:
             prove_record(was, now, [cast.new for cast in casts])
-
-
-def forms_of(records: Sequence[Record]) -> Iterator[str]:
-    """In which form each blob's numbers are, in a word of `--to`."""
-    words = {"<f2": "half", "<f4": "float", "<f8": "double"}
-    for record in records:
-        for blob in record.blobs:
-            raw = isinstance(blob, BlobRef) and blob.number == BLOB_RAW
-            yield ("raw-" if raw else "") + words[blob.dtype]

@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 import io
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,23 +13,13 @@ from typing import Any
 
 from split_surgery.documents.edit.v1_proof import prove_layer
 from split_surgery.documents.edit.v1_text import to_new, to_v1
-from split_surgery.documents.net.net import Net, Prototxt
+from split_surgery.documents.net.net import Prototxt
 from split_surgery.documents.other_files import FIRST_BYTES, is_text
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.documents.weights.blobs import Record, Weights
-from split_surgery.documents.weights.caffemodel import Caffemodel, LayerRecord
 from split_surgery.documents.weights.casts import Rounding
-from split_surgery.documents.weights.hdf5 import Hdf5Weights
 from split_surgery.errors import Defect, OptionError, UsageError
-from split_surgery.operations.convert_container import hdf5_to_hdf5, to_hdf5, to_protobuf
-from split_surgery.operations.convert_weights import (
-    BlobCast,
-    Losses,
-    casts_of,
-    convert_protobuf,
-    forms_of,
-    measure,
-)
+from split_surgery.operations.convert_file import ConvertedFile, MadeFile, convert_file
+from split_surgery.operations.convert_weights import Losses
 from split_surgery.operations.forms import Form, form_of
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.verbs.library_words import in_library_words
@@ -38,30 +27,11 @@ from split_surgery.verbs.net_and_weights import net_and_weights, refuse_own_dire
 from split_surgery.verbs.printed import conversions
 from split_surgery.verbs.split import need_output
 from split_surgery.workspace.destination import Destination, FileDestination, Status, plain
-from split_surgery.workspace.names import HDF5_SUFFIX, NET_FILE, OWN_FILES, SOLVER_FILE, WEIGHTS_FILE, WEIGHTS_FILES
+from split_surgery.workspace.names import BINARY_SUFFIXES, HDF5_SUFFIX, NET_FILE, OWN_FILES, SOLVER_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.output_dir import Output
-from split_surgery.workspace.outputs import Hdf5Output
 
 TEXT_SUFFIXES = (".prototxt", ".pbtxt")
-
-
-@dataclass(frozen=True)
-class ConvertedWeights:
-    """A weights file and what it became.
-
-    Attributes:
-        was, now: its blobs, counted by the form of their numbers (a word of `--to`), and the containers. changed: blobs of another
-            form than before. records: as many as became V1 or new ones.
-        bytes: of the file before and after; None for HDF5, which is laid out as it is written.
-    """
-
-    was: dict[str, int]
-    now: dict[str, int]
-    containers: tuple[str, str]
-    changed: int
-    records: int
-    bytes: tuple[int, int | None]
 
 
 @dataclass(frozen=True)
@@ -84,7 +54,7 @@ class ConvertReport(Printed, Notebook):
     files: tuple[str, ...]
     layers: str
     text_layers: int | None
-    weights: ConvertedWeights | None
+    weights: ConvertedFile | None
     rounding: Rounding
     worst: str
     lost: tuple[str, ...] = ()
@@ -128,7 +98,7 @@ def convert(
     """Convert weights and nets between Caffe's forms: half, float and double, protobuf and HDF5, V1 and new layers.
 
     Args:
-        net: a prototxt, a weights file, or the directory of a split or a fold. weights: goes behind a prototxt.
+        net: a prototxt, a weights file, a solver state, or the directory of a split or a fold. weights: goes behind a prototxt.
         output: a directory, or where one file is made its name (`x.caffemodel`, `x.caffemodel.h5`, `x.prototxt`).
         to: words of `--to`, or a text of several with commas between them. shapes: "new" or "legacy".
         also: further prototxts to convert alike. allow_overflow: let numbers that are too large become infinite.
@@ -153,7 +123,7 @@ def convert(
         made = None
         if files.weights is not None:
             text = files.texts[0][1].nets[0] if files.texts and files.texts[0][1].nets else None
-            made = _convert_weights(opened, files.weights, text, form, allow_overflow, losses, progress)
+            made = convert_file(opened, files.weights, text, form, allow_overflow, losses, progress)
         outputs = [] if made is None else [made.output]
         outputs += [Output(name, [now.document.data]) for name, _, now in texts]
         if one_file:
@@ -209,12 +179,12 @@ def _is_prototxt(opened: OpenFiles, path: PathLike) -> bool:
 def _container_in(output: PathLike) -> str:
     """The container that the name of an output says, or ""."""
     name = os.fspath(output)
-    return "h5" if name.endswith(HDF5_SUFFIX) else "caffemodel" if name.endswith(".caffemodel") else ""
+    return "h5" if name.endswith(HDF5_SUFFIX) else "caffemodel" if name.endswith(BINARY_SUFFIXES) else ""
 
 
 def _is_file_name(output: PathLike) -> bool:
     """Whether an output is named as a file is, and no directory has the name."""
-    named = os.fspath(output).endswith((*TEXT_SUFFIXES, HDF5_SUFFIX, ".caffemodel"))
+    named = os.fspath(output).endswith((*TEXT_SUFFIXES, *BINARY_SUFFIXES))
     return named and not os.path.isdir(output)
 
 
@@ -254,74 +224,14 @@ def _changed(was: Prototxt, now: Prototxt) -> int:
     )
 
 
-@dataclass(frozen=True)
-class _Made:
-    """The new weights file, and what is said of it."""
-
-    output: Output
-    summary: ConvertedWeights
-    casts: Sequence[BlobCast]
-    name: str
-
-
-def _convert_weights(
-    opened: OpenFiles, path: PathLike, net: Net | None, form: Form, allow_overflow: bool, losses: Losses, progress: Progress
-) -> _Made:  # fmt: skip
-    weights: Weights = opened.weights(path)
-    source = opened.source(path)
-    was_h5 = isinstance(weights, Hdf5Weights)
-    now_h5 = form.container == "h5" or (was_h5 and form.container == "")
-    form = dataclasses.replace(form, container="h5" if now_h5 else "caffemodel")
-    if now_h5 and form.raw:
-        raise OptionError("to", "HDF5 has no raw_data", form.numbers)
-    output: Output
-    after: Sequence[Record]
-    if isinstance(weights, Hdf5Weights) and not now_h5:
-        new, casts = to_protobuf(weights, form, net, losses)
-        _add(losses, measure(casts, allow_overflow, progress))
-        output, after = Output(WEIGHTS_FILE, new.rope.chunks, None), new.layers
-    else:
-        by_record = casts_of(weights, form, net)
-        casts = [cast for several in by_record.values() for cast in several]
-        _add(losses, measure(casts, allow_overflow, progress))
-        if now_h5:
-            content = hdf5_to_hdf5(weights, by_record) if isinstance(weights, Hdf5Weights) else None
-            if isinstance(weights, Caffemodel):
-                content = to_hdf5(weights, by_record, net, losses)
-            assert content is not None
-            output, after = Hdf5Output(WEIGHTS_FILES[True], [], source, weights.name, content), ()
-        else:
-            assert isinstance(weights, Caffemodel)
-            converted = convert_protobuf(weights, form, by_record, losses)
-            output, after = Output(WEIGHTS_FILE, converted.rope.chunks, source), converted.layers
-    words = {"<f2": "half", "<f4": "float", "<f8": "double"}
-    now = Counter(words[cast.new.dtype] for cast in casts) if now_h5 else Counter(forms_of(after))
-    changed = sum(cast.changes(form) for cast in casts) if was_h5 == now_h5 else len(casts)
-    summary = ConvertedWeights(
-        was=dict(Counter(forms_of(weights.layers))), now=dict(now), changed=changed, records=_renewed(weights.layers, after),
-        containers=("h5" if was_h5 else "caffemodel", form.container), bytes=(source.size, None if now_h5 else output.size),
-    )  # fmt: skip
-    return _Made(output, summary, casts, weights.name)
-
-
-def _renewed(before: Sequence[Record], after: Sequence[Record]) -> int:
-    """How many records are in the form of layers that those of the same name were not in."""
-    was = {record.name: record.v1 for record in before if isinstance(record, LayerRecord)}
-    return sum(isinstance(record, LayerRecord) and was.get(record.name) == (not record.v1) for record in after)
-
-
-def _add(losses: Losses, found: Losses) -> None:
-    losses.rounding, losses.worst = found.rounding, found.worst
-
-
-def _diff_of(texts: Sequence[tuple[str, Prototxt, Prototxt]], made: _Made | None) -> str:
+def _diff_of(texts: Sequence[tuple[str, Prototxt, Prototxt]], made: MadeFile | None) -> str:
     """A unified diff of the texts, and the blobs that change."""
     parts: list[str] = []
     for name, was, now in texts:
         lines = difflib.unified_diff(_lines(was), _lines(now), was.document.name, name)
         parts += [line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines]
     if made is not None:
-        parts.append(f"--- {made.name}\n+++ {made.output.name}\n")
+        parts.append(f"--- {made.source}\n+++ {made.output.name}\n")
         for cast in made.casts:
             old, new = cast.old, cast.new
             sides = [f"{blob.dtype[1:]} {blob.shape}{' legacy' if blob.legacy else ''}" for blob in (old, new)]

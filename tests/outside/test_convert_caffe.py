@@ -17,6 +17,7 @@ from tests.support.converted import V1_TEXT, through, v1_weights
 from tests.support.corpus import corpus_shares
 from tests.support.paths import CORPUS, EXAMPLE, SHARED
 from tests.support.run_caffe import asked, in_caffe
+from tests.support.training import caffe_train, train_baseline
 
 pytestmark = pytest.mark.caffe
 
@@ -187,3 +188,23 @@ def test_text_and_weights_together(tmp_path, caffe):
     found = asked(caffe, "caffe_params.py", [[place / "net.prototxt", place / "net.caffemodel"] for place in places])
     assert found[1] == found[0]
     assert found[2] == found[0]
+
+
+@pytest.mark.parametrize(("form", "to"), [("BINARYPROTO", "h5"), ("HDF5", "caffemodel")])
+def test_training_goes_on_from_a_converted_snapshot(tmp_path, caffe, monkeypatch, form, to):
+    """Weights and state in the other container: every loss of the rest of the training is the same."""
+    monkeypatch.chdir(tmp_path)
+    train_baseline(caffe, tmp_path, "Adam", form)
+    ends = ("", ".h5") if to == "h5" else (".h5", "")
+    before = caffe_train(
+        caffe, tmp_path, "--solver", "solver.prototxt", "--snapshot", f"base_iter_10.solverstate{ends[0]}"
+    )
+    for kind in ("caffemodel", "solverstate"):
+        target = f"base_iter_10.{kind}{ends[1]}"
+        convert(f"base_iter_10.{kind}{ends[0]}", output=target, to=to)
+    after = caffe_train(
+        caffe, tmp_path, "--solver", "solver.prototxt", "--snapshot", f"base_iter_10.solverstate{ends[1]}"
+    )
+    losses = [re.findall(r"Iteration (\d+) .*?, loss = ([\d.e+-]+)", log) for log in (before, after)]
+    assert len(losses[0]) == 10
+    assert losses[1] == losses[0]

@@ -44,7 +44,8 @@ def _what(report: ConvertReport) -> Iterator[str]:
         was, now = (f"{what}, {blobs}" for what, blobs in zip(weights.containers, (was, now)))
     sizes = "" if after is None else f"; {before:,} -> {after:,} bytes"
     records = f"; {number_of(weights.records, 'record')} made {kind}" if kind else ""
-    yield f"weights: {was} -> {now}{records}{sizes}" if was != now else f"weights: {was}{records}{sizes}"
+    what = "history" if weights.kind == "state" else "weights"
+    yield f"{what}: {was} -> {now}{records}{sizes}" if was != now else f"{what}: {was}{records}{sizes}"
 
 
 def counts(forms: Mapping[str, int]) -> str:
