@@ -160,8 +160,7 @@ def _files(opened: OpenFiles, net: PathLike, weights: PathLike | None, also: tup
     texts: list[tuple[str, Prototxt]] = []
     for path in (found.net, *found.also):
         text = opened.prototxt(path)
-        if not text.nets:
-            text.net  # noqa: B018 (says that it is a solver that only names its net)
+        _ = text.net.layers  # says what else it is than a net
         main = SOLVER_FILE if text.is_solver else NET_FILE
         name = Path(path).name if texts else main
         if texts and name in (*OWN_FILES, *(other for other, _ in texts)):
@@ -189,7 +188,11 @@ def _is_file_name(output: PathLike) -> bool:
 
 
 def _check_output(files: _Files, form: Form, output: PathLike, one_file: bool) -> None:
-    """Raises: UsageError, where the files that are made cannot be that output."""
+    """Raises: UsageError, where there is nothing to convert so, or the files that are made cannot be that output."""
+    if files.weights is None and not form.layers:
+        raise UsageError(
+            "WEIGHTS is missing: a prototxt alone can become new or v1 only", hint="NET WEIGHTS, or --to new"
+        )
     if not one_file:
         return
     text = os.fspath(output).endswith(TEXT_SUFFIXES)
