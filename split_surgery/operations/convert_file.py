@@ -69,6 +69,7 @@ def convert_file(
         Defect: the proof finds something else than was meant.
     """
     source, state = opened.source(path), _state(opened, path)
+    opened.keep_open(path)
     was_h5 = isinstance(state or opened.weights(path), (Hdf5Weights, Hdf5Solverstate))
     form = replace(form, container=form.container or ("h5" if was_h5 else "caffemodel"))
     if form.container == "h5" and form.raw:

@@ -62,11 +62,17 @@ def in_order(fields: list[Numbered]) -> tuple[Fragment, ...]:
     return tuple(fragment for _, fragments in sorted(fields, key=lambda field: field[0]) for fragment in fragments)
 
 
+_SMALL = 4096
+"""Bytes of the largest blob that is held: about as much as is held of each blob anyway, and not worth working out again."""
+
+
 def _numbers(blob: Cast) -> Fragment:
     old = blob.blob
     if isinstance(old, BlobRef) and old.numbers is not None and old.dtype == blob.dtype:
         return old.numbers
     size = blob.count * np.dtype(blob.dtype).itemsize
+    if size <= _SMALL:
+        return _bytes(blob, 0, size)
     return Made(functools.partial(_bytes, blob), 0, size, at_once=not blob.apart)
 
 

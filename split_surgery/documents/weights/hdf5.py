@@ -47,12 +47,34 @@ def opened(path: str) -> Iterator[Any]:
     """
     h5py = need_h5py(path)
     try:
+        if path in _kept:
+            yield _kept[path]
+            return
         with h5py.File(path, "r", locking=False) as file:
             yield file
     except FileError:
         raise
     except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise FileError(f"cannot be read as HDF5: {error}", FilePlace(path)) from error
+
+
+_kept: dict[str, Any] = {}
+"""Files that stay open, by path."""
+
+
+@contextmanager
+def kept_open(path: str) -> Iterator[None]:
+    """Keep an HDF5 file open meanwhile: opening takes longer than reading a small blob, and many are read.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    with opened(path) as file:
+        _kept[path] = file
+        try:
+            yield
+        finally:
+            del _kept[path]
 
 
 @contextmanager
