@@ -23,7 +23,7 @@ LIMIT = 85
 LARGE = 10_000_000
 """Bytes on the disk (a hole has none) of a file of which it says something how long a copy takes."""
 
-HELD = ("split", "fold", "verify", "show", "diff")
+HELD = ("split", "fold", "verify", "show", "diff", "convert")
 
 
 def copied(weights: Path, runs: int) -> Run:

@@ -30,6 +30,7 @@ def steps(
     yield "verify", lambda: program("verify", net, weights, out)
     yield "show", lambda: program("show", weights)
     yield "diff", lambda: program("diff", weights, out / "net.caffemodel", codes=(1,))
+    yield "convert", lambda: program("convert", weights, "-o", folder / "half.caffemodel", "--to", "half")
     yield "rank", lambda: program("rank", net, weights)
     if page:
         yield "report", lambda: program("report", out, "-o", folder / "page.html")

@@ -12,6 +12,7 @@ from split_surgery.errors import SurgeryError, SurgeryWarning
 
 if TYPE_CHECKING:
     from split_surgery.verbs import plot as plot
+    from split_surgery.verbs.convert import convert
     from split_surgery.verbs.demo import demo
     from split_surgery.verbs.diff import diff
     from split_surgery.verbs.fold import fold
@@ -28,6 +29,7 @@ __all__ = [
     "SurgeryWarning",
     "__version__",
     "apply",
+    "convert",
     "demo",
     "diff",
     "extension",

@@ -18,6 +18,10 @@ WORDS = {
     ),
     **dict.fromkeys(("list", "info", "print", "cat", "ls", "summary"), "show lists what a file says and holds"),
     **dict.fromkeys(("draw", "graph", "curves"), "plot draws: plot loss, plot tpm, plot kernels, plot net"),
+    **dict.fromkeys(
+        ("upgrade", "export", "cast", "quantize", "upgrade_net_proto_text", "upgrade_net_proto_binary"),
+        "convert --to new upgrades V1 nets; --to half, double, h5 ... other forms of weights",
+    ),
     "train": "Caffe trains: a split prints the command; examples/chain.sh does both",
     "version": "split-surgery --version",
     "split-surgery": "leave out the second split-surgery",
@@ -31,6 +35,7 @@ FLAGS = {
     **dict.fromkeys(("--yes", "-y", "--overwrite"), "nothing is asked; --force replaces files"),
     **dict.fromkeys(("--gpu", "--cpu"), "nothing here is trained; Caffe's solver says where it runs"),
     **dict.fromkeys(("--out", "--out-dir", "--outdir", "--dir"), "-o DIR, or --output DIR"),
+    **dict.fromkeys(("--fp16", "--half", "--float16"), "convert --to half makes weights of half precision"),
     "--no-color": "--color never, or NO_COLOR=1",
 }
 """Flags that there are not."""

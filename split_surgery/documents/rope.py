@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from split_surgery.documents.spans import Chunk, Reader, Span, Splice, chunk_size, splice_chunks
+from split_surgery.documents.spans import Chunk, Made, Reader, Span, Splice, chunk_size, splice_chunks, written_out
 
 
 class Rope:
@@ -22,17 +22,13 @@ class Rope:
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes of `start <= i < stop`."""
-        parts = [
-            piece if isinstance(piece, bytes) else self.base.read(piece.start, piece.stop)
-            for piece in self._pieces(start, stop)
-        ]
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return written_out(self.base, self._pieces(start, stop))
 
     def spliced(self, splices: Iterable[Splice]) -> Rope:
         """This file edited once more."""
         chunks: list[Chunk] = []
         for chunk in splice_chunks(self.size, splices):
-            chunks += [chunk] if isinstance(chunk, bytes) else self._pieces(chunk.start, chunk.stop)
+            chunks += self._pieces(chunk.start, chunk.stop) if isinstance(chunk, Span) else [chunk]
         return Rope(self.base, chunks)
 
     def _pieces(self, start: int, stop: int) -> Iterator[Chunk]:
@@ -42,6 +38,8 @@ class Rope:
             end = min(stop, self._starts[at + 1])
             if isinstance(chunk, bytes):
                 yield chunk[start - first : end - first]
+            elif isinstance(chunk, Made):
+                yield chunk.part(start - first, end - first)
             else:
                 yield Span(chunk.start + start - first, chunk.start + end - first)
             start, at = end, at + 1

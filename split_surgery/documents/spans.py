@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, Union
 
 
@@ -22,8 +23,35 @@ class Span(NamedTuple):
     stop: int
 
 
-Chunk = Union[bytes, Span]
-"""A piece of an output: literal bytes, or a range of the source to be copied."""
+_PIECE = 256 * 1024
+"""Bytes of a range read at a time: few enough to stay in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """The bytes `start <= i < stop` of something that is worked out whenever it is asked for, and not held.
+
+    Attributes:
+        make: the bytes of a range. at_once: whether a part takes as long as the whole, which then is asked for.
+    """
+
+    make: Callable[[int, int], bytes]
+    start: int
+    stop: int
+    at_once: bool = False
+
+    def part(self, start: int, stop: int) -> Made:
+        """A range of these bytes, counted from their own beginning."""
+        return replace(self, start=self.start + start, stop=self.start + stop)
+
+    def pieces(self) -> Iterator[bytes]:
+        step = self.stop - self.start if self.at_once else _PIECE
+        for at in range(self.start, self.stop, max(1, step)):
+            yield self.make(at, min(self.stop, at + step))
+
+
+Chunk = Union[bytes, Span, Made]
+"""A piece of an output: literal bytes, a range of the source to be copied, or bytes that are worked out."""
 
 
 class Splice(NamedTuple):
@@ -43,23 +71,19 @@ class Splice(NamedTuple):
         return self.replacement
 
 
-_PIECE = 256 * 1024
-"""Bytes of a range read at a time: few enough to stay in the processor's cache."""
-
-
 def pieces_of(reader: Reader, span: Span) -> Iterator[bytes]:
     """The bytes of a range, a piece at a time."""
     for start in range(span.start, span.stop, _PIECE):
         yield reader.read(start, min(span.stop, start + _PIECE))
 
 
-Fragment = Union[bytes, memoryview, Span]
+Fragment = Union[bytes, memoryview, Span, Made]
 """A chunk that is being put together: a view of numbers is copied once, when it is merged."""
 
 
 def chunk_size(chunk: Fragment) -> int:
     """The bytes that a chunk stands for."""
-    return chunk.stop - chunk.start if isinstance(chunk, Span) else len(chunk)
+    return chunk.stop - chunk.start if isinstance(chunk, (Span, Made)) else len(chunk)
 
 
 def merged(fragments: Iterable[Fragment]) -> tuple[Chunk, ...]:
@@ -67,7 +91,7 @@ def merged(fragments: Iterable[Fragment]) -> tuple[Chunk, ...]:
     found: list[Chunk] = []
     literal: list[bytes | memoryview] = []
     for fragment in (*fragments, Span(0, 0)):
-        if not isinstance(fragment, Span):
+        if not isinstance(fragment, (Span, Made)):
             literal.append(fragment)
             continue
         found += [b"".join(literal)] if any(map(len, literal)) else []
@@ -78,7 +102,12 @@ def merged(fragments: Iterable[Fragment]) -> tuple[Chunk, ...]:
 
 def written_out(reader: Reader, chunks: Iterable[Chunk]) -> bytes:
     """The bytes that chunks stand for; their ranges are those of `reader`."""
-    return b"".join(chunk if isinstance(chunk, bytes) else reader.read(*chunk) for chunk in chunks)
+    return b"".join(reader.read(*chunk) if isinstance(chunk, Span) else own_bytes(chunk) for chunk in chunks)
+
+
+def own_bytes(chunk: bytes | Made) -> bytes:
+    """What a chunk stands for that is no range of a source."""
+    return chunk if isinstance(chunk, bytes) else b"".join(chunk.pieces())
 
 
 def splice_chunks(size: int, splices: Iterable[Splice]) -> Iterator[Chunk]:
@@ -106,6 +135,6 @@ def splice_chunks(size: int, splices: Iterable[Splice]) -> Iterator[Chunk]:
 def apply_splices(data: bytes, splices: Iterable[Splice]) -> bytes:
     """The edited bytes of a source held in memory."""
     return b"".join(
-        chunk if isinstance(chunk, bytes) else data[chunk.start : chunk.stop]
+        data[chunk.start : chunk.stop] if isinstance(chunk, Span) else own_bytes(chunk)
         for chunk in splice_chunks(len(data), splices)
     )

@@ -215,11 +215,9 @@ def _hints(edited: Inputs, deploy: str) -> tuple[str, ...]:
     net = next(text.nets[0] for name, text in edited.named if name == deploy)
     found = []
     if any(layer.v1 for layer in net.layers):
-        found.append(
-            "its layers are in the V1 format: Caffe's upgrade_net_proto_text and upgrade_net_proto_binary make new ones"
-        )
+        found.append("its layers are in the V1 format: split-surgery convert NET WEIGHTS --to new makes new ones")
     if any(getattr(blob, "legacy", False) for record in edited.weights.layers for blob in record.blobs):
-        found.append("its blobs have no `shape`: load and save the weights once in pycaffe")
+        found.append("its blobs have no `shape`: split-surgery convert NET WEIGHTS --shapes new writes it")
     dropouts = [layer.name for layer in net.layers if layer.type == "Dropout"]
     if dropouts:
         found.append(

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from split_surgery.documents.net.net import Prototxt
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.source import PathLike, Source, read_file
+from split_surgery.documents.weights import hdf5
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.documents.weights.opening import solverstate_in, weights_in
 from split_surgery.documents.weights.solverstate import BinarySolverstate, Hdf5Solverstate
@@ -27,6 +28,7 @@ class OpenFiles:
         self._weights: dict[str, Weights] = {}
         self._states: dict[str, BinarySolverstate | Hdf5Solverstate] = {}
         self._prototxts: dict[str, Prototxt] = {}
+        self._kept: set[str] = set()
 
     def __enter__(self) -> OpenFiles:
         return self
@@ -50,6 +52,13 @@ class OpenFiles:
         awake = [source for source in self._sources.values() if source.awake]
         for source in awake[: len(awake) - AWAKE + 1] if len(awake) >= AWAKE else []:
             source.rest()
+
+    def keep_open(self, path: PathLike) -> None:
+        """Keep an HDF5 file open for a run that reads it blob by blob; other files are."""
+        source = self.source(path)
+        if source.begins_with(hdf5.MAGIC) and source.name not in self._kept:
+            self._stack.enter_context(hdf5.kept_open(source.name))
+            self._kept.add(source.name)
 
     def weights(self, path: PathLike) -> Weights:
         """The index of a `.caffemodel` or `.caffemodel.h5`.

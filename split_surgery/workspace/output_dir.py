@@ -27,9 +27,9 @@ from split_surgery.documents.source import (
     reading,
     same_file,
 )
-from split_surgery.documents.spans import Chunk, Span, chunk_size, pieces_of
+from split_surgery.documents.spans import Chunk, Made, Span, chunk_size, pieces_of
 from split_surgery.errors import Defect, FileError, FilePlace, UsageError
-from split_surgery.workspace.names import BINARY_FILES, OWN_FILES
+from split_surgery.workspace.names import BINARY_SUFFIXES, OWN_FILES
 from split_surgery.workspace.swap import swap
 from split_surgery.workspace.workplace import held, tidy, workplace
 
@@ -54,6 +54,8 @@ class Output:
         for chunk in self.chunks:
             if isinstance(chunk, bytes):
                 yield chunk
+            elif isinstance(chunk, Made):
+                yield from chunk.pieces()
             else:
                 yield from pieces_of(self._source(), chunk)
 
@@ -81,9 +83,10 @@ class Output:
         done, total = 0, self.size
         with open(path, "xb", buffering=0) as out:
             for chunk in self.chunks:
-                if isinstance(chunk, bytes):
-                    write_all(out, chunk)
-                    done += len(chunk)
+                if not isinstance(chunk, Span):
+                    for piece in chunk.pieces() if isinstance(chunk, Made) else (chunk,):
+                        write_all(out, piece)
+                        done += len(piece)
                     continue
                 for start in range(chunk.start, chunk.stop, 16 * _BLOCK):
                     span = Span(start, min(chunk.stop, start + 16 * _BLOCK))
@@ -163,7 +166,7 @@ class OutputDir:
         """What would become of these files of the directory, as a unified diff of texts; of others that they differ."""
         made, parts = {output.name: output for output in outputs}, []
         for name in names:
-            if name in BINARY_FILES:
+            if name.endswith(BINARY_SUFFIXES):
                 parts.append(f"{name} differs (split-surgery diff tells in what)\n")
                 continue
             old, new = self.path / name, made.get(name)

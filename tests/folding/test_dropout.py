@@ -90,6 +90,6 @@ def test_old_formats_are_said_too(tmp_path):
     (tmp_path / "n.caffemodel").write_bytes(weights([row], legacy=True, v1=True))
     report = fold(tmp_path / "n.prototxt", tmp_path / "n.caffemodel", tmp_path / "f")
     assert report.hints == (
-        "its layers are in the V1 format: Caffe's upgrade_net_proto_text and upgrade_net_proto_binary make new ones",
-        "its blobs have no `shape`: load and save the weights once in pycaffe",
+        "its layers are in the V1 format: split-surgery convert NET WEIGHTS --to new makes new ones",
+        "its blobs have no `shape`: split-surgery convert NET WEIGHTS --shapes new writes it",
     )

@@ -12,7 +12,7 @@ from tests.support.schemas import FOLDER, validator
 
 pytest.importorskip("jsonschema")
 
-NAMES = ("demo", "diff", "fold", "plot", "rank", "report", "show", "split", "verify")
+NAMES = ("convert", "demo", "diff", "fold", "plot", "rank", "report", "show", "split", "verify")
 
 NETS = "train_val.prototxt fashion_vgg.caffemodel"
 DEPLOY = "deploy.prototxt fashion_vgg.caffemodel"
@@ -45,6 +45,13 @@ RUNS = {
         f"fold {BN} --all -o f3",
         "fold a -o f4",
         f"fold ../fashion_bn/train_val.prototxt {BN.split()[1]} --all -o f5",
+    ),
+    "convert": (
+        "convert fashion_vgg.caffemodel -o half.caffemodel --to half",
+        "convert fashion_vgg.caffemodel -o half.caffemodel --to half --check",
+        "convert deploy.prototxt fashion_vgg.caffemodel -o h5 --to h5,double --diff",
+        "convert deploy.prototxt -o new.prototxt --to new",
+        f"convert {STATE}.solverstate -o state.solverstate.h5",
     ),
     "verify": (
         f"verify {NETS}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from split_surgery import diff, fold, rank, residual, show, verify
+from split_surgery import convert, diff, fold, rank, residual, show, verify
 from split_surgery.documents import source
 from split_surgery.documents.weights import values
 from split_surgery.documents.weights.blobs import Held
@@ -35,6 +35,9 @@ def test_no_verb_reads_more_than_a_piece_at_a_time(tmp_path, monkeypatch):
     assert verify(net, model, (tmp_path / "out" / "net.prototxt", tmp_path / "out" / "net.caffemodel")).changed == ()
     fold(tmp_path / "out", None, tmp_path / "folded")
     assert len(show(model).nets[0].layers) == 3
+    for name, to in (("a.caffemodel", "half"), ("b.caffemodel.h5", "double"), ("c.caffemodel", "raw-double")):
+        convert(model, output=tmp_path / name, to=to)
+    convert(tmp_path / "b.caffemodel.h5", output=tmp_path / "d.caffemodel", to="float")
     (layer,) = diff(model, tmp_path / "changed.caffemodel").parts[0].layers
     assert layer.blobs[0].numbers.equal == 1 - 1 / (1500 * 400 * 9)
     assert LARGEST / 2 < max(asked) <= LARGEST

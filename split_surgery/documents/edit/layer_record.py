@@ -13,7 +13,7 @@ from split_surgery.documents.edit.layer_edit import (
     Rewrite,
 )
 from split_surgery.documents.spans import Chunk, Fragment, Reader, merged
-from split_surgery.documents.v1 import TYPES
+from split_surgery.documents.v1 import OLD_NUMBERS
 from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.blobs import Blob
 from split_surgery.documents.weights.caffemodel import (
@@ -47,7 +47,6 @@ NAMES = {
     for v1, paths in NUMBERS.items()
 }
 
-TYPES_V1 = {modern: number for number, (_, modern) in enumerate(TYPES)}
 
 HEAD = ("name", "type", "bottom", "top")
 """Fields written first, from the edit."""
@@ -68,7 +67,7 @@ def encode_record(
         Its bytes; of one with many kernels of the old layer chunks, with the ranges that those stand on.
     """
     numbers = NUMBERS[edit.v1][()]
-    kind = edit.join.type if edit.join else EnumValue("", TYPES_V1[old.type]) if edit.v1 else old.type
+    kind = edit.join.type if edit.join else EnumValue("", OLD_NUMBERS[old.type]) if edit.v1 else old.type
     head: list[NewField] = [NewField("name", edit.name)]
     typed = edit.join is not None or old.type != ""  # a record may leave it out
     head += [NewField("type", kind)] if typed else []

@@ -13,7 +13,7 @@ from split_surgery.documents.spans import Span, Splice
 
 _LINE_END = re.compile(rb"[ \t]*(\r?\n)?")
 _TO_LINE_END = re.compile(rb"[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z)")
-_REST_OF_LINE = re.compile(rb"[ \t]*(?:#[^\r\n]*)?(?=\r?\n|\Z)")
+REST_OF_LINE = re.compile(rb"[ \t]*(?:#[^\r\n]*)?(?=\r?\n|\Z)")
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Style:
 def style_of(layer: Layer) -> Style:
     """The style in which a layer is written."""
     data, message, start = layer.document.data, layer.message, layer.span.start
-    indent = _indent_at(data, start)
+    indent = indent_at(data, start)
     inner = next(
-        (_indent_at(data, field.span.start) for field in message.fields if _starts_line(data, field.span.start)), b""
+        (indent_at(data, field.span.start) for field in message.fields if starts_line(data, field.span.start)), b""
     )
     step = inner[len(indent) :] if inner.startswith(indent) and len(inner) > len(indent) else b"  "
     name = message.scalars("name")
@@ -79,7 +79,7 @@ def _splices(layer: Layer, message: Message, edit: LayerEdit, outer: tuple[str, 
                 if isinstance(value, Message):
                     yield from _splices(layer, value, edit, (*outer, field.name))
         elif not rewrite:
-            yield Splice(*_whole_line(layer.document.data, field.span), b"")
+            yield Splice(*whole_line(layer.document.data, field.span), b"")
         elif len(rewrite) == len(field.values) and all(_is_plain(new, field) for new in rewrite):
             for new, value in zip(rewrite, field.values):
                 if not _says(value, new.value):
@@ -127,7 +127,7 @@ def _removal(layer: Layer, gone: Collection[Span]) -> Iterator[Splice]:
         yield Splice(span.start, span.stop, b"")  # and no line: the comma after it must not get into a comment
         return
     if start == 0:  # the first line of the file
-        yield Splice(0, _whole_line(data, span).stop, b"")
+        yield Splice(0, whole_line(data, span).stop, b"")
         return
     rest = _TO_LINE_END.match(data, span.stop)
     alone_before = data[start - 1 : start] == b"\n"
@@ -173,7 +173,7 @@ def _render_fields(
             continue
         for value in field.values:
             if isinstance(value, Scalar):
-                yield indent + field.name.encode() + b": " + _verbatim(value)
+                yield indent + field.name.encode() + b": " + verbatim(value)
                 continue
             # Rendered in one of two ways, never in both: twice at each level would be 2 ** depth times.
             if b"\n" not in document.data[value.span.start : value.span.stop]:
@@ -196,7 +196,7 @@ def _render_new(style: Style, new: NewField, indent: bytes) -> Iterator[bytes]:
 def insertion_point(layer: Layer) -> int:
     """Where layers that follow `layer` are inserted: after it and after a comment on its last line."""
     stop = layer.span.stop
-    rest = None if layer.field.is_list else _REST_OF_LINE.match(layer.document.data, stop)
+    rest = None if layer.field.is_list else REST_OF_LINE.match(layer.document.data, stop)
     return rest.end() if rest else stop
 
 
@@ -228,24 +228,26 @@ def _scalar(value: Content, mark: bytes) -> bytes:
     return (b"%g" if isinstance(value, float) else b"%d") % value
 
 
-def _verbatim(value: Scalar) -> bytes:
+def verbatim(value: Scalar) -> bytes:
     """A scalar as it was written; one that runs over lines (adjacent strings, comments) as one literal."""
     if b"\n" in value.raw or b"#" in value.raw:
         return quote(value.text) if value.kind == "string" else b"".join(re.sub(rb"#[^\n]*", b"", value.raw).split())
     return value.raw
 
 
-def _indent_at(data: bytes, at: int) -> bytes:
+def indent_at(data: bytes, at: int) -> bytes:
+    """The white space that the line of an offset begins with."""
     line = data[data.rfind(b"\n", 0, at) + 1 : at]
     return line[: len(line) - len(line.lstrip(b" \t"))]
 
 
-def _starts_line(data: bytes, at: int) -> bool:
+def starts_line(data: bytes, at: int) -> bool:
+    """Whether only white space is before it on its line, which is not the first."""
     start = data.rfind(b"\n", 0, at) + 1
     return start > 0 and not data[start:at].strip(b" \t")
 
 
-def _whole_line(data: bytes, span: Span) -> Span:
+def whole_line(data: bytes, span: Span) -> Span:
     """The span with its line, where nothing else stands on it; else with the white space after it."""
     start = data.rfind(b"\n", 0, span.start) + 1
     end = _LINE_END.match(data, span.stop)

@@ -60,7 +60,7 @@ def prove_records(
         if len(record.blobs) != len(wanted):
             raise Defect(f'the record of "{edit.name}" has {len(record.blobs)} blobs instead of {len(wanted)}')
         for index, (blob, meant) in enumerate(zip(record.blobs, wanted)):
-            _compare_blob(blob, meant, f'blob {index} in the record of "{edit.name}"')
+            compare_blob(blob, meant, f'blob {index} in the record of "{edit.name}"')
         _compare(_without_blobs(record), old, edit, "record")
 
 
@@ -79,7 +79,7 @@ def _parse_record(reader: Reader, chunks: Sequence[Chunk]) -> Any:
         net.ParseFromString(data)
     except DecodeError as error:
         raise Defect(f"a new record does not parse: {error}") from error
-    return _only_layer(net)
+    return only_layer(net)
 
 
 def prove_history(data: bytes, wanted: Sequence[Blob]) -> None:
@@ -96,14 +96,15 @@ def prove_history(data: bytes, wanted: Sequence[Blob]) -> None:
     if len(state.history) != len(wanted):
         raise Defect(f"the new history holds {len(state.history)} blobs instead of {len(wanted)}")
     for index, (blob, meant) in enumerate(zip(state.history, wanted)):
-        _compare_blob(blob, meant, f"new history blob {index}")
+        compare_blob(blob, meant, f"new history blob {index}")
 
 
 _PIECE = 256 * 1024
 """Bytes of a blob compared at a time."""
 
 
-def _compare_blob(blob: Any, meant: Blob, what: str) -> None:
+def compare_blob(blob: Any, meant: Blob, what: str) -> None:
+    """Raises: Defect, where protobuf's message of a blob is not what was meant."""
     # A legacy blob pads its shape with ones in front.
     if _shape(blob)[-len(meant.shape) :] != meant.shape or math.prod(_shape(blob)) != meant.count:
         raise Defect(f"{what} has shape {_shape(blob)} instead of {meant.shape}")
@@ -127,14 +128,14 @@ def prove_text(new: Sequence[Layer], edits: Sequence[LayerEdit], layer: Layer) -
         Defect: protobuf reads something else than was meant.
     """
     try:
-        before = _parse_text(layer)
+        before = parse_text(layer)
         "".join(name for edit in edits for name in (edit.name, *edit.bottoms, edit.top)).encode()
     except (text_format.ParseError, UnicodeEncodeError):
         return  # it cannot read the original either: a fork's enum value, or a name that is not UTF-8
     del before.blobs[:]
     for found, edit in zip(new, edits):
         try:
-            message = _parse_text(found)
+            message = parse_text(found)
         except text_format.ParseError as error:
             raise Defect(f'the new text of "{layer.name}" does not parse: {error}') from error
         if edit.join is None and not message.HasField(edit.holder):
@@ -142,15 +143,21 @@ def prove_text(new: Sequence[Layer], edits: Sequence[LayerEdit], layer: Layer) -
         _compare(message, before, edit, "text")
 
 
-def _parse_text(layer: Layer) -> Any:
+def parse_text(layer: Layer) -> Any:
+    """Protobuf's message of a layer's text, without what no field of the schema is.
+
+    Raises:
+        ParseError: it cannot read it.
+    """
     text = layer.document.data[layer.message.span.start : layer.message.span.stop]
     # Bytes that are not UTF-8 are replaced alike in what is read and in what is expected.
     data = f"{layer.field.name} {text.decode('utf-8', 'replace')}"
     net = text_format.Parse(data, message_class("NetParameter")(), allow_unknown_field=True)
-    return _only_layer(net)
+    return only_layer(net)
 
 
-def _only_layer(net: Any) -> Any:
+def only_layer(net: Any) -> Any:
+    """The one layer of a net that was made to hold one."""
     layers = [*net.layer, *net.layers]
     if len(layers) != 1:
         raise Defect(f"what stands for one new layer holds {len(layers)}")

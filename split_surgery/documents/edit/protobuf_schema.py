@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from split_surgery.documents.v1 import TYPES
+from split_surgery.documents.v1 import IMAGE_MESSAGES, MESSAGES_OF_LAYERS, TRANSFORMS, TYPES
 
 PACKAGE = "split_surgery"
 
@@ -85,6 +85,18 @@ MESSAGES: dict[str, list[tuple[str, int, str, str]]] = {
     ],
 }  # fmt: skip
 """Message -> (field, number, how often, type)."""
+
+_IMAGES = {"scale": _FLOAT, "mean_file": _STRING, "crop_size": _UINT32, "mirror": _BOOL}
+
+MESSAGES["Opaque"] = []
+MESSAGES["ImagesParameter"] = [(key, TRANSFORMS[key][0], "one", kind) for key, kind in _IMAGES.items()]
+MESSAGES["TransformationParameter"] = [(key, TRANSFORMS[key][1], "one", kind) for key, kind in _IMAGES.items()]
+for _name, _numbers in MESSAGES_OF_LAYERS.items():
+    # What is in the others does not change with their numbers: of it no field is known.
+    _kind = {"transform_param": "TransformationParameter"} | dict.fromkeys(IMAGE_MESSAGES.values(), "ImagesParameter")
+    for _layer, _number in zip(("V1LayerParameter", "LayerParameter"), _numbers):
+        if _name not in {row[0] for row in MESSAGES[_layer]}:
+            MESSAGES[_layer].append((_name, _number, "one", _kind.get(_name, "Opaque")))
 
 ENUMS = {
     "EltwiseOp": ["PROD", "SUM", "MAX"],

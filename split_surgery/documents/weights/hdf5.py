@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Union
 
 import numpy as np
 
 from split_surgery.documents.weights.blobs import PIECE, Array, Held, Record
+from split_surgery.documents.weights.casts import Cast
 from split_surgery.documents.weights.hdf5_bounds import check_whole
 from split_surgery.errors import FileError, FilePlace, Missing
 
@@ -46,12 +47,34 @@ def opened(path: str) -> Iterator[Any]:
     """
     h5py = need_h5py(path)
     try:
+        if path in _kept:
+            yield _kept[path]
+            return
         with h5py.File(path, "r", locking=False) as file:
             yield file
     except FileError:
         raise
     except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise FileError(f"cannot be read as HDF5: {error}", FilePlace(path)) from error
+
+
+_kept: dict[str, Any] = {}
+"""Files that stay open, by path."""
+
+
+@contextmanager
+def kept_open(path: str) -> Iterator[None]:
+    """Keep an HDF5 file open meanwhile: opening takes longer than reading a small blob, and many are read.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    with opened(path) as file:
+        _kept[path] = file
+        try:
+            yield
+        finally:
+            del _kept[path]
 
 
 @contextmanager
@@ -195,12 +218,16 @@ class Hdf5Group:
     members: Mapping[str, Hdf5Item]
 
 
-Hdf5Item = Union[Copy, Hdf5Group, Array, bytes]
-"""What a file to be written holds: something of the source, numbers, or a string as Caffe stores one."""
+Hdf5Item = Union[Copy, Hdf5Group, Array, Cast, bytes]
+"""What a file to be written holds: something of the source, numbers, those of a blob, which are read as they are written, or a string
+as Caffe stores one."""
 
 
 def write_hdf5(source: str, target: str, content: Hdf5Group) -> None:
     """Write a new file.
+
+    Args:
+        source: what it is made of; it need not be HDF5 where the content copies nothing of it.
 
     Raises:
         FileError: the source cannot be read.
@@ -208,7 +235,7 @@ def write_hdf5(source: str, target: str, content: Hdf5Group) -> None:
     """
     h5py = need_h5py(source)
     failed: Exception | None = None
-    with opened(source) as old:
+    with _source_of(content, source) as old:
         try:
             with h5py.File(target, "w-") as file:
                 _fill(h5py, old, file, content)
@@ -216,6 +243,17 @@ def write_hdf5(source: str, target: str, content: Hdf5Group) -> None:
             failed = error
     if failed is not None:
         raise OSError(str(failed))
+
+
+def _source_of(content: Hdf5Item, source: str) -> AbstractContextManager[Any]:
+    """The source, open where something of it is copied."""
+    return opened(source) if _copies(content) else nullcontext()
+
+
+def _copies(item: Hdf5Item) -> bool:
+    if isinstance(item, Hdf5Group):
+        return item.inside is not None or any(map(_copies, item.members.values()))
+    return isinstance(item, Copy)
 
 
 def _fill(h5py: Any, old: Any, target: Any, content: Hdf5Group) -> None:
@@ -229,8 +267,28 @@ def _fill(h5py: Any, old: Any, target: Any, content: Hdf5Group) -> None:
             _fill(h5py, old, target.create_group(name), item)
         elif isinstance(item, bytes):
             _write_string(h5py, target, name, item)
+        elif isinstance(item, Cast):
+            made = target.create_dataset(name, item.shape, item.dtype)
+            for rows, numbers in _rows(item):
+                made[rows] = numbers
         else:
             target.create_dataset(name, data=item)
+
+
+_ROWS = 1024 * 1024
+"""Bytes of a blob read at a time, to be written."""
+
+
+def _rows(blob: Cast) -> Iterator[tuple[Any, Array]]:
+    """The numbers of a blob some rows of its first axis at a time, each time with the place of those rows."""
+    if not blob.shape:
+        yield (), blob.load()
+        return
+    row = math.prod(blob.shape[1:])
+    step = max(1, _ROWS // max(1, row * np.dtype(blob.blob.dtype).itemsize)) if blob.apart else max(1, blob.shape[0])
+    for at in range(0, blob.shape[0], step):
+        stop = min(blob.shape[0], at + step)
+        yield slice(at, stop), blob.part(at * row, stop * row).reshape(stop - at, *blob.shape[1:])
 
 
 def _write_string(h5py: Any, target: Any, name: str, text: bytes) -> None:
@@ -245,7 +303,7 @@ def _write_string(h5py: Any, target: Any, name: str, text: bytes) -> None:
 
 def holds(source: str, target: str, content: Hdf5Group) -> bool:
     """Whether the file `target` holds what `write` would write; its bytes may be laid out otherwise."""
-    with opened(source) as old:
+    with _source_of(content, source) as old:
         try:
             with opened_whole(target) as file:
                 return _holds(old, file, content)
@@ -266,11 +324,11 @@ def _holds(old: Any, there: Any, item: Hdf5Item) -> bool:
         )
     if isinstance(item, bytes):
         return not hasattr(there, "keys") and bytes(np.asarray(there[()]).item()) == item
-    return (
-        not hasattr(there, "keys")
-        and (there.dtype, there.shape) == (item.dtype, item.shape)
-        and np.asarray(there[()]).tobytes() == item.tobytes()
-    )
+    if hasattr(there, "keys") or (there.dtype, there.shape) != (item.dtype, item.shape):
+        return False
+    if isinstance(item, Cast):
+        return all(np.asarray(there[rows]).tobytes() == numbers.tobytes() for rows, numbers in _rows(item))
+    return np.asarray(there[()]).tobytes() == item.tobytes()
 
 
 def same(a: Any, b: Any) -> bool:

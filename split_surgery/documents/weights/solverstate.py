@@ -20,7 +20,7 @@ from split_surgery.documents.weights.hdf5 import Copy, Hdf5Blob, Hdf5Group, Hdf5
 from split_surgery.documents.weights.wire import LENGTH, VARINT, tagged, wrapped
 from split_surgery.errors import FileError, FilePlace
 
-ITER, LEARNED_NET, HISTORY = 1, 2, 3
+ITER, LEARNED_NET, HISTORY, CURRENT_STEP = 1, 2, 3, 4
 HISTORY_GROUP = "history"
 
 Replaced = Mapping[int, Sequence[Array]]
@@ -40,12 +40,14 @@ class Solverstate:
 
     Attributes:
         iteration: of the snapshot. learned_net: the weights file that belongs to it, as Caffe wrote it, or "".
+        current_step: how often a policy of steps has lowered the rate.
         entries: a blob for every learnable parameter, and for Adam and AdaDelta a second run of them.
     """
 
     name: str
     iteration: int
     learned_net: str
+    current_step: int
     entries: tuple[Entry, ...]
 
     @property
@@ -70,6 +72,9 @@ _State = TypeVar("_State", bound=Solverstate)
 class BinarySolverstate(Solverstate):
     """The index of a binary SolverState.
 
+    Attributes:
+        spans: of the fields that the blobs of the history stand in.
+
     Raises:
         FileError: not one, with the byte offset.
     """
@@ -77,9 +82,9 @@ class BinarySolverstate(Solverstate):
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.name = reader.name
-        self.iteration, self.learned_net = 0, ""
+        self.iteration, self.learned_net, self.current_step = 0, "", 0
         self._net_span = Span(0, 0)
-        self._spans: list[Span] = []
+        self.spans: list[Span] = []
         blobs: list[BlobRef] = []
         for item in wire.walk(reader, 0, reader.size):
             if item.number == ITER:
@@ -88,11 +93,13 @@ class BinarySolverstate(Solverstate):
             elif item.number == LEARNED_NET:
                 expect(reader, item, LENGTH, "learned_net")
                 self.learned_net, self._net_span = text_of(reader, item), Span(item.start, item.stop)
+            elif item.number == CURRENT_STEP:
+                self.current_step = item.integer
             elif item.number == HISTORY:
                 inside = f"history[{len(blobs)}]"
                 expect(reader, item, LENGTH, inside)
                 blobs.append(index_blob(reader, Span(item.value, item.stop), inside, len(blobs)))
-                self._spans.append(Span(item.start, item.stop))
+                self.spans.append(Span(item.start, item.stop))
         self._blobs = tuple(blobs)
         self.entries = tuple(Entry(blob, at) for at, blob in enumerate(blobs))
         if not blobs:
@@ -110,7 +117,7 @@ class BinarySolverstate(Solverstate):
             blobs = there.get(origin, [])
             if not (len(blobs) == 1 and blobs[0] is like):
                 new = [chunk for blob in blobs for chunk in wrapped(HISTORY, encode_blob(blob, like))]
-                splices.append(Splice(*self._spans[origin], merged(new)))
+                splices.append(Splice(*self.spans[origin], merged(new)))
         return splices
 
 
@@ -128,6 +135,8 @@ class Hdf5Solverstate(Solverstate):
                 raise FileError("holds no history: is it a solverstate?", FilePlace(path))
             self.iteration = int(_value(path, file["iter"]).reshape(-1)[0])
             self.learned_net = _string(path, file["learned_net"]) if "learned_net" in file else ""
+            step = _value(path, file["current_step"]).reshape(-1) if "current_step" in file else [0]
+            self.current_step = int(step[0])
             group = file[HISTORY_GROUP]
             found = [hdf5.index_dataset(path, f"{HISTORY_GROUP}/{key}", key, group[key]) for key in group]
         found.sort(key=lambda blob: blob.index)

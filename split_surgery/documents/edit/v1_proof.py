@@ -1,0 +1,141 @@
+"""Proof of layers between V1 and new by another route: protobuf reads both, and Caffe's upgrade is worked out by names of fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
+from split_surgery.documents.edit.proof import compare_blob, only_layer, parse_text
+from split_surgery.documents.edit.protobuf_schema import message_class
+from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.spans import Span
+from split_surgery.documents.v1 import IMAGE_MESSAGES, SPEC_OF, TRANSFORMS, TYPES
+from split_surgery.documents.weights import wire
+from split_surgery.documents.weights.blobs import Blob
+from split_surgery.documents.weights.caffemodel import LAYER, LAYER_V1, NET_LAYER, NET_LAYERS_V1, BlobRef, LayerRecord
+from split_surgery.errors import Defect
+
+_READ = 4096
+"""Numbers of the largest blob that protobuf reads again: the fields of all blobs are made alike."""
+
+
+def prove_layer(was: Layer, now: Layer) -> None:
+    """That a layer's text means what it meant, as far as protobuf can read the old one at all.
+
+    Raises:
+        Defect: it does not.
+    """
+    try:
+        before = parse_text(was)
+    except (text_format.ParseError, UnicodeEncodeError):
+        return  # a fork's enum value, or bytes that are no text
+    try:
+        after = parse_text(now)
+    except text_format.ParseError as error:
+        raise Defect(f'the new text of "{was.name}" does not parse: {error}') from error
+    _compare(before, after, f'text of "{was.name}"')
+
+
+def prove_record(was: LayerRecord, now: LayerRecord, blobs: list[Blob]) -> None:
+    """That a record means what it meant, and that its blobs are in the form that was meant.
+
+    Raises:
+        Defect: it does not, or they are not.
+    """
+    _compare(_without_blobs(was), _without_blobs(now), f'record of "{was.name}"')
+    if len(now.blobs) != len(blobs):
+        raise Defect(f'the record of "{was.name}" has {len(now.blobs)} blobs instead of {len(blobs)}')
+    for blob, meant in zip(now.blobs, blobs):
+        prove_blob(blob, meant, f'blob {blob.index} in the record of "{was.name}"')
+
+
+def prove_blob(blob: BlobRef, meant: Blob, what: str) -> None:
+    """That a blob is in the form that was meant, its numbers by protobuf too where they are few.
+
+    Raises:
+        Defect: it is not.
+    """
+    form = (blob.shape, blob.legacy, blob.dtype, blob.count, blob.fault)
+    if form != (meant.shape, meant.legacy, meant.dtype, meant.count, ""):
+        raise Defect(f"{what} has the form {form}")
+    if meant.count <= _READ:
+        message = message_class("BlobProto")()
+        try:
+            message.ParseFromString(blob.reader.read(*blob.span))
+        except DecodeError as error:
+            raise Defect(f"{what} does not parse: {error}") from error
+        compare_blob(message, meant, what)
+
+
+def _without_blobs(record: LayerRecord) -> Any:
+    """Protobuf's message of a record, read without its blobs."""
+    number = (LAYER_V1 if record.v1 else LAYER)["blobs"]
+    spans = [
+        Span(item.start, item.stop)
+        for item in wire.walk(record.reader, record.body.start, record.body.stop, "layer")
+        if item.number != number
+    ]
+    data = wire.tagged(NET_LAYERS_V1 if record.v1 else NET_LAYER, b"".join(record.reader.read(*span) for span in spans))
+    net = message_class("NetParameter")()
+    try:
+        net.ParseFromString(data)
+    except DecodeError as error:
+        raise Defect(f'the record of "{record.name}" does not parse: {error}') from error
+    return only_layer(net)
+
+
+def _compare(before: Any, after: Any, what: str) -> None:
+    for message in (before, after):
+        del message.blobs[:]
+    was, now = (_plain(_upgraded(message)) for message in (before, after))
+    if was != now:
+        raise Defect(f"the {what} reads\n{now}\ninstead of\n{was}")
+
+
+def _upgraded(layer: Any) -> Any:
+    """What Caffe makes of a V1 layer; a new one as it is."""
+    if layer.DESCRIPTOR.name != "V1LayerParameter":
+        return layer
+    new = message_class("LayerParameter")()
+    for field, value in layer.ListFields():
+        if field.name == "type":
+            new.type = TYPES[value][1]
+        elif field.name not in SPEC_OF:
+            there = getattr(new, field.name)
+            if hasattr(there, "extend"):
+                there.extend(value)
+            elif hasattr(there, "CopyFrom"):
+                there.CopyFrom(value)
+            else:
+                setattr(new, field.name, value)
+    for old, key in SPEC_OF.items():
+        for at, value in enumerate(getattr(layer, old)):
+            while len(new.param) <= at:
+                new.param.add()
+            setattr(new.param[at], key, value)
+    holder = IMAGE_MESSAGES.get(new.type, "")
+    if holder and new.HasField(holder):
+        images = getattr(new, holder)
+        for key in TRANSFORMS:
+            if images.HasField(key):
+                setattr(new.transform_param, key, getattr(images, key))
+                images.ClearField(key)
+    return new
+
+
+def _plain(layer: Any) -> Any:
+    """A layer with the defaults of its parameters said, and without what no V1 layer and no trained blob knows."""
+    new = type(layer)()
+    new.CopyFrom(layer)
+    for spec in new.param:
+        spec.name, spec.share_mode = spec.name, spec.share_mode
+        spec.lr_mult = spec.lr_mult if spec.HasField("lr_mult") else 1
+        spec.decay_mult = spec.decay_mult if spec.HasField("decay_mult") else 1
+    default = message_class("ParamSpec")(name="", share_mode=0, lr_mult=1, decay_mult=1)
+    while len(new.param) and new.param[-1] == default:
+        del new.param[-1]
+    for key in ("phase", "propagate_down"):
+        new.ClearField(key)
+    return new
