@@ -93,6 +93,8 @@ class VerbCommand(click.Command):
             return guesses.flag_advice(error.option_name, ctx)
         if isinstance(error, click.BadOptionUsage):
             return guesses.value_advice(error.option_name, ctx)
+        if isinstance(error, click.MissingParameter):
+            return guesses.missing_advice(self.name)
         if isinstance(error, click.BadParameter):
             return ""
         pattern = _unquoted(given)

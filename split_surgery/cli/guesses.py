@@ -93,6 +93,15 @@ def argument_advice(args: Sequence[str], verb: str | None) -> str:
     return ""
 
 
+def missing_advice(verb: str | None) -> str:
+    """What to do about an argument too few."""
+    return (
+        "two files of one kind, or a net and the directory of its split: split-surgery diff NET DIR"
+        if verb == "diff"
+        else ""
+    )
+
+
 def value_advice(name: str | None, context: click.Context) -> str:
     """What may follow a flag that lacks its value."""
     for parameter in context.command.get_params(context):

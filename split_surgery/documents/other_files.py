@@ -42,6 +42,12 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _PLAIN = OtherFile(
     "plain text, not weights or a solver state", "give the binary file here, and a prototxt in its own place"
 )
+_FIRST_TAGS = re.compile(rb"[\x08\x0a\x12\x1a\x20\x22\x28\x32\x38\x42]|\xa2\x06")
+"""How a NetParameter and a SolverState may begin: the tags of the fields that they have."""
+
+_NONE_OF_CAFFES = OtherFile(
+    "none of Caffe's files: it begins with other bytes", "give a .caffemodel, .caffemodel.h5 or solver state"
+)
 
 
 def is_text(head: bytes) -> bool:
@@ -56,4 +62,6 @@ def other_file(head: bytes, weights: bool) -> OtherFile | None:
         head: its first bytes, FIRST_BYTES of them or all. weights: whether weights or a solver state were expected, and no text.
     """
     found = next((kind for start, kind in _KINDS if start.match(head)), None)
-    return found or (_PLAIN if weights and head and is_text(head) else None)
+    if found is not None or not weights or not head:
+        return found
+    return _PLAIN if is_text(head) else None if _FIRST_TAGS.match(head) else _NONE_OF_CAFFES

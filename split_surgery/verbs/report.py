@@ -75,7 +75,10 @@ def report(
     if not every and not bare:
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
     if len(silent) == len(every) and not bare:
-        raise FileError(f"{silent[0].name}: no line of it is one that Caffe writes of a training")
+        raise FileError(
+            f"{silent[0].name}: no line of it is one that Caffe writes of a training",
+            hint="give what `caffe train` printed, kept by `2>&1 | tee train.log`; nets are for show, diff and plot net",
+        )
     check_output(every, test_output)
     trainings = {name: arranged([log for log in logs if log.told]) for name, logs in flows.items()}
     groups = tuple(Group(name, rows(members, test_output)) for name, members in trainings.items())

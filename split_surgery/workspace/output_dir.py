@@ -150,7 +150,9 @@ class OutputDir:
         except FileNotFoundError:
             return []
         except NotADirectoryError as error:
-            raise FileError("is not a directory", FilePlace(self.given)) from error
+            raise FileError(
+                "is a file, and the output is a directory", FilePlace(self.given), "name one that is new, or empty"
+            ) from error
         except OSError as error:
             raise FileError(error.strerror or str(error), FilePlace(self.given)) from error
 

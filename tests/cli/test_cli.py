@@ -105,7 +105,7 @@ REFUSED = [
     (
         ["residual", "base.prototxt", "base.caffemodel", "-o", "base.prototxt"],
         3,
-        "base.prototxt: is not a directory",
+        "base.prototxt: is a file, and the output is a directory",
     ),
     (
         ["residual", "nosuch.prototxt", "base.caffemodel", "-o", "o"],

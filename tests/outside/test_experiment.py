@@ -128,6 +128,21 @@ def test_the_tables_of_a_grid(tmp_path):
         loaded(SCRIPTS / "collect.py").main(tmp_path)
 
 
+def test_every_number_of_the_page_is_that_of_the_tables():
+    """The page, made again from docs/evidence, is the one that is there."""
+    evidence = loaded(SCRIPTS / "evidence.py")
+    grid = evidence.Grid(ROOT / "docs" / "evidence")
+    assert evidence.page(grid, "pictures/evidence.png") == (ROOT / "docs" / "evidence.md").read_text()
+    assert (len(grid.seeds), len(grid.arms), grid.steps, grid.images) == (6, 4, [1, 2, 3], 10_000)
+
+
+def test_the_page_says_what_an_interval_says():
+    verdict, interval = loaded(SCRIPTS / "evidence.py").verdict, loaded(SCRIPTS / "paired.py").Interval
+    assert verdict(interval(0.02, 0.01, 0.03)) == "gains"
+    assert verdict(interval(-0.02, -0.03, -0.01)) == "loses"
+    assert verdict(interval(0.0, -0.01, 0.01)) == "no difference was seen; the interval allows -0.0100 to +0.0100"
+
+
 def digests(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()

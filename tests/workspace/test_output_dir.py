@@ -106,7 +106,7 @@ def test_an_input_is_never_replaced(tmp_path):
 
 def test_a_file_in_the_directorys_place(tmp_path):
     (tmp_path / "out").write_bytes(b"")
-    with pytest.raises(FileError, match="is not a directory"):
+    with pytest.raises(FileError, match="is a file, and the output is a directory"):
         OutputDir(tmp_path / "out").entries()
 
 

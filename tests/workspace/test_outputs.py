@@ -138,7 +138,10 @@ def test_dedenting(body, expected):
 def test_unwritable_places(tmp_path):
     net, weights = write_tiny(tmp_path)
     (tmp_path / "file").write_bytes(b"")
-    for place, message in (("file", "is not a directory"), ("file/below", "cannot write|is not a directory")):
+    for place, message in (
+        ("file", "is a file, and the output is a directory"),
+        ("file/below", "cannot write|is a file"),
+    ):
         with pytest.raises(FileError, match=message):
             extension(net, weights, tmp_path / place)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["base.caffemodel", "base.prototxt", "file"]

@@ -1,6 +1,6 @@
-"""Forward times of seed 1's nets, before and after folding, by `caffe time` in turn.
+"""Forward times of one seed's nets, before and after folding, by `caffe time` in turn.
 
-    forward_times.py OUT LAST_STEP CAFFE...
+    forward_times.py OUT SEED LAST_STEP CAFFE...
 
 Writes OUT/forward.csv: net, median_ms, min_ms, max_ms of ROUNDS runs. Nothing else should run meanwhile.
 """
@@ -25,10 +25,11 @@ def forward(caffe, net, weights):
     return float(FORWARD.search(done.stderr)[1])
 
 
-def main(out, last, caffe):
-    base = re.search(r'^net: "(.*)"', (out / "s1/baseline/solver.prototxt").read_text(), re.MULTILINE)[1]
-    nets = {"baseline": (base, out / "s1/baseline/trained.caffemodel")}
-    for place in sorted(out.glob(f"s1/*/derived{last}/folded")):
+def main(out, seed, last, caffe):
+    trained = out / f"s{seed}" / "baseline"
+    base = re.search(r'^net: "(.*)"', (trained / "solver.prototxt").read_text(), re.MULTILINE)[1]
+    nets = {"baseline": (base, trained / "trained.caffemodel")}
+    for place in sorted(out.glob(f"s{seed}/*/derived{last}/folded")):
         step = place.parent
         nets[f"{step.parent.name}, {last} splits"] = (step / "net.prototxt", step / "trained.caffemodel")
         nets[f"{step.parent.name}, folded"] = (place / "net.prototxt", place / "net.caffemodel")
@@ -46,4 +47,4 @@ def main(out, last, caffe):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])
