@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from split_surgery.verbs.demo import demo
     from split_surgery.verbs.diff import diff
     from split_surgery.verbs.fold import fold
+    from split_surgery.verbs.open import open
     from split_surgery.verbs.rank import rank
     from split_surgery.verbs.report import report
     from split_surgery.verbs.show import show
     from split_surgery.verbs.split import apply, extension, residual, skip
     from split_surgery.verbs.verify import verify
+    from split_surgery.verbs.weights import weights
 
 __version__ = "0.2.0"
 
@@ -32,6 +34,7 @@ __all__ = [
     "diff",
     "extension",
     "fold",
+    "open",
     "plot",
     "rank",
     "report",
@@ -39,6 +42,7 @@ __all__ = [
     "show",
     "skip",
     "verify",
+    "weights",
 ]
 
 

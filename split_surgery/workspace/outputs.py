@@ -146,9 +146,7 @@ def diff_of(before: Inputs, after: Inputs, outputs: Sequence[Output], kept: Coll
     for output in outputs:
         if output.name in texts:
             old = texts[output.name]
-            new = b"".join(output.pieces())
-            for line in difflib.unified_diff(_lines(old.data), _lines(new), old.name, output.name):
-                parts.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
+            parts.append(text_diff(old.data, b"".join(output.pieces()), old.name, output.name))
     parts.append(f"--- {before.weights.name}\n+++ {after.weights_name}\n")
     had, has = ({record.name for record in inputs.weights.layers} for inputs in (before, after))
     for sign, layers, there in (("-", before.weights.layers, has), ("+", after.weights.layers, had)):
@@ -157,6 +155,12 @@ def diff_of(before: Inputs, after: Inputs, outputs: Sequence[Output], kept: Coll
                 size = f"  {record.span.stop - record.span.start} bytes" if isinstance(record, LayerRecord) else ""
                 parts.append(f"{sign}{record.name}  {[blob.shape for blob in record.blobs]}{size}\n")
     return "".join(parts)
+
+
+def text_diff(old: bytes, new: bytes, old_name: str, new_name: str) -> str:
+    """A unified diff of two texts; "" where they are equal."""
+    lines = difflib.unified_diff(_lines(old), _lines(new), old_name, new_name)
+    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
 
 
 def _lines(data: bytes) -> list[str]:

@@ -9,11 +9,13 @@ from tests.support.paths import ROOT
 
 PACKAGE = ROOT / "split_surgery"
 
-TOP = {"documents", "kernels", "workspace", "splitting", "folding", "verification", "reporting", "verbs", "cli"}
+TOP = {
+    "documents", "kernels", "workspace", "splitting", "folding", "operations", "verification", "reporting", "verbs", "cli",
+}  # fmt: skip
 
 DOCUMENTS = [
     {"documents.spans", "documents.v1", "documents.other_files", "documents.npy"},
-    {"documents.source", "documents.rope", "documents.prototxt"},
+    {"documents.source", "documents.rope", "documents.prototxt", "documents.caffe_fields"},
     {"documents.weights"},
     {"documents.net"},
     {"documents.edit"},
@@ -27,10 +29,11 @@ MAY_IMPORT = {
     "workspace": {"errors", "documents"},
     "splitting": {"errors", "documents", "kernels", "workspace"},
     "folding": {"errors", "documents", "kernels", "workspace"},
+    "operations": {"errors", "documents", "kernels", "workspace"},
     "verification": {"errors", "documents", "kernels", "folding"},
     "reporting": {"errors", "documents", "kernels", "workspace", "splitting.plan", "splitting.plan_file"},
     "verbs": {
-        "errors", "documents", "kernels", "workspace", "splitting", "folding", "verification", "reporting",
+        "errors", "documents", "kernels", "workspace", "splitting", "folding", "operations", "verification", "reporting",
     },
     "cli": {"errors", "splitting.options", "splitting.declared", "splitting.recipes", "verification.engines", "reporting.tables"},
 }  # fmt: skip
@@ -165,8 +168,8 @@ MEANT = {
 """Public names that several modules define on purpose."""
 
 VERBS = {
-    "apply", "demo", "diff", "extension", "fold", "plot", "rank", "report", "residual", "show", "skip", "verify",
-    "loss", "tpm", "kernels", "net",
+    "apply", "demo", "diff", "extension", "extract", "fold", "open", "plot", "rank", "rename", "report", "residual", "show", "skip",
+    "verify", "weights", "loss", "tpm", "kernels", "net",
 }  # fmt: skip
 """Verbs, and the kinds of plot: each names its function of the library, its command, and what prints its report."""
 
