@@ -158,7 +158,7 @@ SCALARS = frozenset("string bool float double int32 uint32 int64".split())
 
 def caffe_fields(message: str) -> dict[str, CaffeField]:
     """The fields of a message by name; none of one that is not known."""
-    return _messages().get(message, {})
+    return messages().get(message, {})
 
 
 @cache
@@ -175,7 +175,8 @@ def enums() -> dict[str, dict[str, int]]:
 
 
 @cache
-def _messages() -> dict[str, dict[str, CaffeField]]:
+def messages() -> dict[str, dict[str, CaffeField]]:
+    """The fields of every message, by the names of both."""
     found: dict[str, dict[str, CaffeField]] = {}
     for row in _MESSAGES.replace("\n  ", " ").splitlines():
         message, _, fields = row.partition(": ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from split_surgery.documents.edit.field_edit import EditableFields
@@ -128,6 +128,15 @@ class EditableLayer(EditableFields):
             self._document.name,
         )
         self._net.changed()
+
+    def _way_back(self) -> Callable[[], None]:
+        was = self._layer
+
+        def back() -> None:
+            self._layer = was
+            self._net.changed()
+
+        return back
 
     def _place(self, at: int) -> TextPlace:
         return self._net.place_of(self, at - self._span.start)

@@ -67,24 +67,25 @@ class EditableNet(LayerTexts):
         return found[0]
 
     def add_after(
-        self, name: str, new: AddedLayers, *, phase: str | None = None, fork: bool = False
+        self, where: str | EditableLayer, new: AddedLayers, *, phase: str | None = None, fork: bool = False
     ) -> tuple[EditableLayer, ...]:
-        """Add layers behind the one of a name, in its indent, quotes and line ends.
+        """Add layers behind another one, in its indent, quotes and line ends. Their order in the file is that in which Caffe runs them.
 
         Args:
+            where: the other layer, or its name.
             new: the text of one or several layers, or one layer's fields as a dict.
             fork: a field that BVLC Caffe 1.0 does not know is meant.
 
         Raises:
             UsageError, FileError: it is no layer, or not in the form that the net has (`layer`, or V1 `layers`).
         """
-        return self._put_behind(self.layer(name, phase), new, fork)
+        return self._put_behind(self._meant(where, phase), new, fork)
 
     def add_before(
-        self, name: str, new: AddedLayers, *, phase: str | None = None, fork: bool = False
+        self, where: str | EditableLayer, new: AddedLayers, *, phase: str | None = None, fork: bool = False
     ) -> tuple[EditableLayer, ...]:
-        """Add layers before the one of a name, and above the comments that stand just above it; see `add_after`."""
-        return self._put_before(self.layer(name, phase), new, fork)
+        """Add layers before another one, and above the comments that stand just above it; see `add_after`."""
+        return self._put_before(self._meant(where, phase), new, fork)
 
     def append(self, new: AddedLayers, *, fork: bool = False) -> tuple[EditableLayer, ...]:
         """Add layers at the end of the net; of a solver with nets inside, of the one that it trains. See `add_after`."""
@@ -98,12 +99,15 @@ class EditableNet(LayerTexts):
             raise UsageError(f"{self.path} is a solver, and holds no net")
         return self._put_into_empty(new, fork)
 
-    def remove(self, name: str, *, phase: str | None = None, reconnect: bool = True) -> tuple[str, ...]:
+    def remove(
+        self, layer: str | EditableLayer, *, phase: str | None = None, reconnect: bool = True
+    ) -> tuple[str, ...]:
         """Remove a layer; layers that read its top read its bottom instead.
 
         After a layer in place nothing else changes: its readers find the blob of the same name that was made before it.
 
         Args:
+            layer: it, or its name.
             reconnect: False leaves the readers as they are, whatever they then lack.
 
         Returns:
@@ -112,7 +116,7 @@ class EditableNet(LayerTexts):
         Raises:
             UsageError: it is read, and has not the one bottom that could stand for its top; its readers are named.
         """
-        one = self.layer(name, phase)
+        one = self._meant(layer, phase)
         changed = self._reconnect(one) if reconnect else ()
         self._take_out(one)
         return changed
@@ -213,6 +217,14 @@ class EditableNet(LayerTexts):
                 if blob in blobs:
                     one.set(f"bottom[{at}]", blobs[blob])
         return tuple(one.name for one, _ in handles)
+
+    def _meant(self, layer: str | EditableLayer, phase: str | None) -> EditableLayer:
+        """A layer of this net that was given as it is, or by its name."""
+        if not isinstance(layer, EditableLayer):
+            return self.layer(layer, phase)
+        if not any(one is layer for one in self._layers):
+            raise UsageError(f'layer "{layer.name}" is none of {self.path}, or was removed from it')
+        return layer
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys(one.name for one in self._layers))

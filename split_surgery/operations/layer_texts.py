@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from split_surgery.documents.edit.field_edit import EditableFields
@@ -185,6 +185,10 @@ class LayerTexts(EditableFields):
 
     def _splice(self, splices: Sequence[Splice]) -> None:
         self._read(apply_splices(bytes(self), splices), self._layers)
+
+    def _way_back(self) -> Callable[[], None]:
+        data, layers = bytes(self), self._layers
+        return lambda: self._read(data, layers)
 
     def _place(self, at: int) -> TextPlace:
         return self._document.place(at)

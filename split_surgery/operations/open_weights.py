@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 
-from split_surgery.documents.weights.blobs import Array, Blob, Record, Weights
+from split_surgery.documents.source import Source
+from split_surgery.documents.weights.blobs import Array, Record, Weights
 from split_surgery.errors import UsageError, nearest
-from split_surgery.workspace.open_files import OpenFiles
 
 
 class LayerBlobs(Mapping[int, Array]):
@@ -17,15 +16,21 @@ class LayerBlobs(Mapping[int, Array]):
         name: the layer's. type: as the file says it; "" in HDF5, which does not.
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, source: Source) -> None:
         self._record = record
+        self._source = source
         self.name = record.name
         self.type = record.type
 
     @property
-    def blobs(self) -> tuple[Blob, ...]:
-        """What the file says of each blob, its numbers unread: `shape`, `dtype`, `count`."""
-        return self._record.blobs
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each blob, no number of which is read; old files give each four axes."""
+        return tuple(blob.shape for blob in self._record.blobs)
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The type of each blob's numbers: `<f4`, `<f8`, or `<f2` of NVIDIA's fork."""
+        return tuple(blob.dtype for blob in self._record.blobs)
 
     @property
     def bottoms(self) -> tuple[str, ...]:
@@ -45,7 +50,10 @@ class LayerBlobs(Mapping[int, Array]):
         blob = self._record.blob(index)
         if blob is None:
             raise UsageError(f"there is no blob {index}, but {len(self)} in all", self._record.place, layer=self.name)
-        array = blob.load()
+        try:
+            array = blob.load()
+        finally:
+            self._source.rest()  # nobody has to close it
         array.flags.writeable = False
         return array
 
@@ -56,19 +64,18 @@ class LayerBlobs(Mapping[int, Array]):
         return len(self._record.blobs)
 
     def __repr__(self) -> str:
-        return f'<layer "{self.name}" {[blob.shape for blob in self.blobs]}>'
+        return f'<layer "{self.name}" {list(self.shapes)}>'
 
 
 class OpenWeights(Mapping[str, LayerBlobs]):
     """The layers of a weights file by name, in the order of the file; Caffe's own Split layers are left out.
 
-    Of several records of one name it is the last, which Caffe keeps too. The file stays open until `close`, or the end of a `with`.
+    Of several records of one name it is the last, which Caffe keeps too. Between two reads the file is closed.
     """
 
-    def __init__(self, files: OpenFiles, weights: Weights) -> None:
-        self._files = files
+    def __init__(self, weights: Weights, source: Source) -> None:
         self.path = weights.name
-        self._layers = {record.name: LayerBlobs(record) for record in weights.layers if record.type != "Split"}
+        self._layers = {record.name: LayerBlobs(record, source) for record in weights.layers if record.type != "Split"}
 
     def __getitem__(self, name: str) -> LayerBlobs:
         """The layer of that name.
@@ -91,15 +98,3 @@ class OpenWeights(Mapping[str, LayerBlobs]):
 
     def __repr__(self) -> str:
         return f"<{self.path}: {len(self)} layers>"
-
-    def close(self) -> None:
-        """Close the file: what was read stays, and nothing more can be read."""
-        self._files.__exit__()
-
-    def __enter__(self) -> OpenWeights:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -13,9 +13,5 @@ def weights(path: PathLike) -> OpenWeights:
     Raises:
         SurgeryError: it cannot be read.
     """
-    files = OpenFiles()
-    try:
-        return OpenWeights(files, files.weights(path))
-    except BaseException:
-        files.__exit__()
-        raise
+    with OpenFiles() as files:
+        return OpenWeights(files.weights(path), files.source(path))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from split_surgery.documents.caffe_fields import caffe_fields
@@ -24,7 +25,7 @@ from split_surgery.documents.edit.field_values import (
 )
 from split_surgery.documents.prototxt import Document, Field, Message, Scalar
 from split_surgery.documents.spans import Splice
-from split_surgery.errors import TextPlace, UsageError
+from split_surgery.errors import SurgeryError, TextPlace, UsageError, shown
 
 
 class EditableFields(ABC):
@@ -83,23 +84,8 @@ class EditableFields(ABC):
         Raises:
             UsageError: a value of another type, a field that Caffe does not know, or a path that several fields answer to.
         """
-        steps = steps_of(path)
-        inside = self._inside(steps, fork)
-        with_place = self._first_place(steps)
-        try:
-            values = several(steps[-1].name, value, inside)
-        except UsageError as error:
-            self._refuse(error.message, with_place, error.hint)
-        if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-            self._set_all(steps, values, fork)
-        elif any(step.which == ALL for step in steps):
-            found = self._spots(steps)
-            if not found:
-                self._refuse(f"has no {path}", with_place)
-            for spot in found:
-                self._set_one(spot.steps, value, fork)
-        else:
-            self._set_one(steps, value, fork)
+        with self._all_or_nothing():
+            self._set(steps_of(path), value, fork)
 
     def add(self, path: str, value: object, *, fork: bool = False) -> None:
         """Add a value to a repeated field, behind those that it has.
@@ -126,6 +112,40 @@ class EditableFields(ABC):
             (now,) = self._spots(spot.steps)
             self._splice(removal_of_value(self._document.data, now.field, now.at))
         return len(found)
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Take an edit of several steps back, where one of them is refused."""
+        back, before = self._way_back(), self._document
+        try:
+            yield
+        except SurgeryError as error:
+            if self._document is not before:  # its place is in a text that there is no more
+                back()
+                error.place = self._place(self._message.span.start)
+            raise
+
+    @abstractmethod
+    def _way_back(self) -> Callable[[], None]:
+        """What makes the text again what it is now."""
+
+    def _set(self, steps: tuple[PathStep, ...], value: object, fork: bool) -> None:
+        inside = self._inside(steps, fork)
+        with_place = self._first_place(steps)
+        try:
+            values = several(steps[-1].name, value, inside)
+        except UsageError as error:
+            self._refuse(error.message, with_place, error.hint)
+        if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+            self._set_all(steps, values, fork)
+        elif any(step.which == ALL for step in steps):
+            found = self._spots(steps)
+            if not found:
+                self._refuse(f"has no {path_of(steps)}", with_place)
+            for spot in found:
+                self._set_one(spot.steps, value, fork)
+        else:
+            self._set_one(steps, value, fork)
 
     def _set_one(self, steps: tuple[PathStep, ...], value: object, fork: bool) -> None:
         found = self._spots(steps)
@@ -156,14 +176,17 @@ class EditableFields(ABC):
 
     def _set_fields(self, spot: Spot, fields: Mapping[Any, object], fork: bool) -> None:
         """Give a message these fields, and no others."""
-        path = self._shown(spot.steps)
-        self._spell(fields, spot.kind, b'"', self._at(spot), path, fork=True)  # refuses before anything is done
+        path = path_of(spot.steps)
         if not isinstance(spot.value, Message):
-            self._refuse(f"{path} is a value, and has no fields in it", self._at(spot))
+            self._refuse(f"{self._shown(spot.steps)} takes a value, not fields", self._at(spot))
         for name in dict.fromkeys(field.name for field in spot.value.fields if field.name not in fields):
             self.delete(f"{path}.{name}")
         for name, value in fields.items():
-            self.set(f"{path}.{name}", value, fork=fork)
+            if not isinstance(name, str):
+                self._refuse(
+                    f"{self._shown(spot.steps)} has fields, whose names are words, not {shown(name)}", self._at(spot)
+                )
+            self._set(steps_of(f"{path}.{name}"), value, fork)
 
     def _replace(self, spot: Spot, value: object, fork: bool) -> None:
         old, path = spot.value, self._shown(spot.steps)

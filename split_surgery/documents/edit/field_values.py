@@ -77,6 +77,8 @@ def same_content(value: Scalar, new: object, kind: str | None) -> bool:
         return math.isnan(new)
     if isinstance(old, str) and not isinstance(old, Name) and isinstance(new, Name):
         return False  # the one in quotes, the other without
+    if isinstance(old, bool) != isinstance(new, bool):
+        return False  # though Python takes True for 1
     return bool(old == (os.fspath(new) if isinstance(new, os.PathLike) else new))
 
 
