@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from split_surgery.verbs import plot as plot
     from split_surgery.verbs.demo import demo
     from split_surgery.verbs.diff import diff
+    from split_surgery.verbs.extract import extract
     from split_surgery.verbs.fold import fold
-    from split_surgery.verbs.open import open
+    from split_surgery.verbs.open import open as open
     from split_surgery.verbs.rank import rank
+    from split_surgery.verbs.rename import rename
     from split_surgery.verbs.report import report
     from split_surgery.verbs.show import show
     from split_surgery.verbs.split import apply, extension, residual, skip
@@ -33,10 +35,11 @@ __all__ = [
     "demo",
     "diff",
     "extension",
+    "extract",
     "fold",
-    "open",
     "plot",
     "rank",
+    "rename",
     "report",
     "residual",
     "show",
@@ -53,6 +56,6 @@ SPLITS = ("apply", "extension", "residual", "skip")
 def __getattr__(name: str) -> Any:
     if name == "plot":  # the one verb of several kinds: a module of functions
         return import_module("split_surgery.verbs.plot")
-    if name in __all__:
+    if name in __all__ or name == "open":  # which `import *` must not put in the place of Python's own
         return getattr(import_module(f"split_surgery.verbs.{'split' if name in SPLITS else name}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

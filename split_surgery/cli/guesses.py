@@ -18,6 +18,12 @@ WORDS = {
     ),
     **dict.fromkeys(("list", "info", "print", "cat", "ls", "summary"), "show lists what a file says and holds"),
     **dict.fromkeys(("draw", "graph", "curves"), "plot draws: plot loss, plot tpm, plot kernels, plot net"),
+    **dict.fromkeys(("relabel", "prefix", "alias", "mv"), "rename gives layers and blobs other names"),
+    **dict.fromkeys(
+        ("dump", "unpack", "decode", "get", "npy", "prototxt"),
+        "extract takes the net out of a caffemodel, or a blob as npy",
+    ),
+    "edit": "split_surgery.open edits a prototxt from Python (docs/editing.md); rename gives other names",
     "train": "Caffe trains: a split prints the command; examples/chain.sh does both",
     "version": "split-surgery --version",
     "split-surgery": "leave out the second split-surgery",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from split_surgery.documents.source import PathLike, Progress
@@ -125,6 +126,42 @@ class Destination:
     def _begun(self, directory: OutputDir, outputs: Sequence[Output], replaced: Sequence[Output]) -> bool:
         """Whether what is there is of this very run, which somebody has stopped while it filled a directory that was there before."""
         return len(replaced) < len(outputs) and list(replaced) == list(directory.missing(outputs))
+
+
+@dataclass(frozen=True)
+class FileDestination:
+    """The one file that the user named, likewise."""
+
+    output: PathLike
+    force: bool = False
+    check: bool = False
+    diff: bool = False
+
+    def finish(self, output: Output, inputs: Sequence[PathLike], progress: Progress) -> Finished:
+        """Write the file, or compare it, or leave it to be shown.
+
+        Args:
+            output: of the name that the file has in its directory. inputs: files that must not be replaced.
+
+        Raises:
+            UsageError: the file is there and holds something else, and force is not given; or an input would be replaced.
+            FileError: it cannot be written.
+        """
+        path = Path(self.output)
+        directory = OutputDir(path.parent)
+        same = output.same_as(path)
+        if self.check:
+            changes = directory.changes([output], [output.name]) if self.diff and not same else ""
+            return Finished("same") if same else Finished("differs", (output.name,), changes)
+        if self.diff:
+            return Finished("diff")
+        directory.refuse_inputs([output], inputs)
+        if same:
+            return Finished("unchanged")
+        if os.path.lexists(path) and not self.force:
+            raise UsageError(f"{path} is there already", hint="choose another name, or replace the file with --force")
+        directory.replace([output], progress)
+        return Finished("written")
 
 
 def _stale_files(directory: OutputDir, outputs: Sequence[Output], texts_only: bool = False) -> list[str]:

@@ -29,7 +29,7 @@ from split_surgery.documents.source import (
 )
 from split_surgery.documents.spans import Chunk, Span, chunk_size, pieces_of
 from split_surgery.errors import Defect, FileError, FilePlace, UsageError
-from split_surgery.workspace.names import BINARY_FILES, OWN_FILES
+from split_surgery.workspace.names import BINARY_SUFFIXES, OWN_FILES
 from split_surgery.workspace.swap import swap
 from split_surgery.workspace.workplace import held, tidy, workplace
 
@@ -163,7 +163,7 @@ class OutputDir:
         """What would become of these files of the directory, as a unified diff of texts; of others that they differ."""
         made, parts = {output.name: output for output in outputs}, []
         for name in names:
-            if name in BINARY_FILES:
+            if name.endswith(BINARY_SUFFIXES):
                 parts.append(f"{name} differs (split-surgery diff tells in what)\n")
                 continue
             old, new = self.path / name, made.get(name)

@@ -75,13 +75,13 @@ class Hdf5Output(Output):
         hdf5.write_hdf5(self.path, str(path), self.content)
 
 
-def outputs_of(inputs: Inputs, directory: str, record: Output) -> tuple[Output, ...]:
+def outputs_of(inputs: Inputs, directory: str, record: Output | None = None) -> tuple[Output, ...]:
     """The files of the output directory, the weights first.
 
     Args:
         inputs: the files as the run has edited them.
         directory: the output directory as Caffe will see it.
-        record: the file that says how they were made, which comes last.
+        record: the file that says how they were made, if there is one, which comes last.
     """
     outputs = [_weights_output(inputs)] if not isinstance(inputs.weights, NoWeights) else []
     if inputs.state is not None:
@@ -95,7 +95,7 @@ def outputs_of(inputs: Inputs, directory: str, record: Output) -> tuple[Output, 
         other = str(own) if own is not None and not same_file(own, solver.name) else None
         pointed = solver_splices(solver, directory, inputs.new_name, inputs.weights_name, other)
         outputs.append(Output(SOLVER_FILE, [apply_splices(solver.data, pointed)]))
-    return (*outputs, record)
+    return (*outputs, *([record] if record is not None else []))
 
 
 def _weights_output(inputs: Inputs) -> Output:
@@ -147,6 +147,8 @@ def diff_of(before: Inputs, after: Inputs, outputs: Sequence[Output], kept: Coll
         if output.name in texts:
             old = texts[output.name]
             parts.append(text_diff(old.data, b"".join(output.pieces()), old.name, output.name))
+    if isinstance(before.weights, NoWeights):
+        return "".join(parts)
     parts.append(f"--- {before.weights.name}\n+++ {after.weights_name}\n")
     had, has = ({record.name for record in inputs.weights.layers} for inputs in (before, after))
     for sign, layers, there in (("-", before.weights.layers, has), ("+", after.weights.layers, had)):
