@@ -33,7 +33,7 @@ def extracted_net(weights: Weights) -> NetText:
     return text
 
 
-def blob_of(weights: Weights, wanted: str) -> tuple[str, Blob]:
+def stored_blob(weights: Weights, wanted: str) -> tuple[str, Blob]:
     """The layer's name and the blob that `LAYER/INDEX` means; a layer's name may hold slashes.
 
     Raises:

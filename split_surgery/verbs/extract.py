@@ -10,7 +10,7 @@ from typing import Any
 
 from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
 from split_surgery.errors import UsageError
-from split_surgery.operations.extracted import blob_of, extracted_net, npy_output
+from split_surgery.operations.extracted import extracted_net, npy_output, stored_blob
 from split_surgery.reporting.tables import Notebook, Printed, Table
 from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.printed import operations
@@ -110,7 +110,7 @@ def extract(
                 text = net.data.decode("utf-8", "surrogateescape")
                 return ExtractReport(status="shown", source=source.name, file=None, text=text, **found)
         else:
-            layer, taken = blob_of(index, blob)
+            layer, taken = stored_blob(index, blob)
             made = npy_output(name, taken, source)
             found |= {"blob": (layer, taken.index), "shape": taken.shape, "dtype": taken.dtype}
         assert output is not None

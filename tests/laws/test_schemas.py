@@ -12,7 +12,7 @@ from tests.support.schemas import FOLDER, validator
 
 pytest.importorskip("jsonschema")
 
-NAMES = ("demo", "diff", "fold", "plot", "rank", "report", "show", "split", "verify")
+NAMES = ("demo", "diff", "extract", "fold", "plot", "rank", "rename", "report", "show", "split", "verify")
 
 NETS = "train_val.prototxt fashion_vgg.caffemodel"
 DEPLOY = "deploy.prototxt fashion_vgg.caffemodel"
@@ -45,6 +45,18 @@ RUNS = {
         f"fold {BN} --all -o f3",
         "fold a -o f4",
         f"fold ../fashion_bn/train_val.prototxt {BN.split()[1]} --all -o f5",
+    ),
+    "rename": (
+        f"rename {NETS} ip1=head -o n1",
+        f"rename {NETS} ip1=head -o n1 --check",
+        "rename train_val.prototxt ip1=head --only layers -o n2 --diff",
+    ),
+    "extract": (
+        "extract fashion_vgg.caffemodel",
+        "extract fashion_vgg.caffemodel -o found.prototxt",
+        "extract fashion_vgg.caffemodel -o found.prototxt --check",
+        "extract fashion_vgg.caffemodel --blob conv1_1/0 -o blob.npy --diff",
+        "extract fashion_vgg.caffemodel --blob conv1_1/0 -o blob.npy",
     ),
     "verify": (
         f"verify {NETS}",

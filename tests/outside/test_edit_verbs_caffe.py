@@ -18,7 +18,7 @@ from tests.support.run_caffe import in_caffe
 pytestmark = [pytest.mark.caffe, pytest.mark.corpus]
 
 CHOSEN = [ARCHITECTURES[at] for at in (0, 3, 9)]
-"""A net in a solver, one with BatchNorm, and one with blobs that several layers read."""
+"""A net of V1 layers in a solver, one with BatchNorm, and one with blobs that several layers read."""
 
 
 @pytest.fixture(scope="module")
