@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from split_surgery.verbs.convert import convert
     from split_surgery.verbs.demo import demo
     from split_surgery.verbs.diff import diff
+    from split_surgery.verbs.extract import extract
     from split_surgery.verbs.fold import fold
+    from split_surgery.verbs.open import open as open
     from split_surgery.verbs.rank import rank
+    from split_surgery.verbs.rename import rename
     from split_surgery.verbs.report import report
     from split_surgery.verbs.show import show
     from split_surgery.verbs.split import apply, extension, residual, skip
     from split_surgery.verbs.verify import verify
+    from split_surgery.verbs.weights import weights
 
 __version__ = "0.2.0"
 
@@ -33,14 +37,17 @@ __all__ = [
     "demo",
     "diff",
     "extension",
+    "extract",
     "fold",
     "plot",
     "rank",
+    "rename",
     "report",
     "residual",
     "show",
     "skip",
     "verify",
+    "weights",
 ]
 
 
@@ -51,6 +58,6 @@ SPLITS = ("apply", "extension", "residual", "skip")
 def __getattr__(name: str) -> Any:
     if name == "plot":  # the one verb of several kinds: a module of functions
         return import_module("split_surgery.verbs.plot")
-    if name in __all__:
+    if name in __all__ or name == "open":  # which `import *` must not put in the place of Python's own
         return getattr(import_module(f"split_surgery.verbs.{'split' if name in SPLITS else name}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

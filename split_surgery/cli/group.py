@@ -21,11 +21,12 @@ from split_surgery.cli.terminal import complain, say, say_lines
 from split_surgery.errors import for_shell
 from split_surgery.splitting.recipes import RECIPES
 
-Stage = Literal["split", "prove", "look", "more"]
+Stage = Literal["split", "prove", "edit", "look", "more"]
 
 HEADINGS: dict[Stage, str] = {
     "split": "Split (rank kernels, derive a net)",
     "prove": "Prove (and fold back)",
+    "edit": "Edit (rename, take out)",
     "look": "Look (at files, trainings, pictures)",
     "more": "More",
 }
@@ -46,6 +47,8 @@ VERBS = {name: Row("split_verbs", "split", recipe.summary) for name, recipe in R
     "fold": Row("proof_verbs", "prove", "Put splits back into one layer each."),
     "verify": Row("proof_verbs", "prove", "Prove a derived net from its files, and in an engine."),
     "convert": Row("convert_verb", "prove", "Half, float, double; protobuf, HDF5; V1 and new layers."),
+    "rename": Row("edit_verbs", "edit", "Layers and blobs under other names, in net and weights."),
+    "extract": Row("edit_verbs", "edit", "The prototxt inside a caffemodel, or one blob as npy."),
     "report": Row("look_verbs", "look", "Accuracy tables out of Caffe's logs."),
     "plot": Row("look_verbs", "look", "Pictures: curves, scores, kernels, block diagrams."),
     "show": Row("proof_verbs", "look", "What a file says and holds, line by line; for git, too."),

@@ -22,6 +22,12 @@ WORDS = {
         ("upgrade", "export", "cast", "quantize", "upgrade_net_proto_text", "upgrade_net_proto_binary"),
         "convert --to new upgrades V1 nets; --to half, double, h5 ... other forms of weights",
     ),
+    **dict.fromkeys(("relabel", "prefix", "alias", "mv"), "rename gives layers and blobs other names"),
+    **dict.fromkeys(
+        ("dump", "unpack", "decode", "get", "npy", "prototxt"),
+        "extract takes the net out of a caffemodel, or a blob as npy",
+    ),
+    "edit": "split_surgery.open edits a prototxt from Python (docs/editing.md); rename gives other names",
     "train": "Caffe trains: a split prints the command; examples/chain.sh does both",
     "version": "split-surgery --version",
     "split-surgery": "leave out the second split-surgery",

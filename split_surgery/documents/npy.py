@@ -1,4 +1,4 @@
-"""NumPy's own format of one array, read within what the bytes hold.
+"""NumPy's own format of one array, read within what the bytes hold, and begun.
 
 Source of the format: numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
 """
@@ -22,6 +22,13 @@ _MOST = (1 << 63) // 16
 
 _AXES = 32
 """The most that every version of numpy allows."""
+
+
+def npy_header(shape: tuple[int, ...], dtype: str) -> bytes:
+    """What stands before the numbers of an array in C order, in the bytes of an npy file."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return file.getvalue()
 
 
 def npy_array(data: bytes, place: Place) -> npt.NDArray[Any]:

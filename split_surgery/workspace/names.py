@@ -6,5 +6,5 @@ HDF5_SUFFIX = ".h5"
 WEIGHTS_FILES = (WEIGHTS_FILE, WEIGHTS_FILE + HDF5_SUFFIX)
 BINARY_FILES = (*WEIGHTS_FILES, STATE_FILE, STATE_FILE + HDF5_SUFFIX)
 OWN_FILES = (NET_FILE, *BINARY_FILES, SOLVER_FILE, PLAN_FILE, FOLD_FILE)
-BINARY_SUFFIXES = (".caffemodel", ".solverstate", HDF5_SUFFIX)
+BINARY_SUFFIXES = (".caffemodel", ".solverstate", HDF5_SUFFIX, ".npy")
 """How the names of binary files end, whoever chose them."""

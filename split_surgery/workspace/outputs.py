@@ -75,13 +75,13 @@ class Hdf5Output(Output):
         hdf5.write_hdf5(self.path, str(path), self.content)
 
 
-def outputs_of(inputs: Inputs, directory: str, record: Output) -> tuple[Output, ...]:
+def outputs_of(inputs: Inputs, directory: str, record: Output | None = None) -> tuple[Output, ...]:
     """The files of the output directory, the weights first.
 
     Args:
         inputs: the files as the run has edited them.
         directory: the output directory as Caffe will see it.
-        record: the file that says how they were made, which comes last.
+        record: the file that says how they were made, if there is one, which comes last.
     """
     outputs = [_weights_output(inputs)] if not isinstance(inputs.weights, NoWeights) else []
     if inputs.state is not None:
@@ -95,7 +95,7 @@ def outputs_of(inputs: Inputs, directory: str, record: Output) -> tuple[Output, 
         other = str(own) if own is not None and not same_file(own, solver.name) else None
         pointed = solver_splices(solver, directory, inputs.new_name, inputs.weights_name, other)
         outputs.append(Output(SOLVER_FILE, [apply_splices(solver.data, pointed)]))
-    return (*outputs, record)
+    return (*outputs, *([record] if record is not None else []))
 
 
 def _weights_output(inputs: Inputs) -> Output:
@@ -146,9 +146,9 @@ def diff_of(before: Inputs, after: Inputs, outputs: Sequence[Output], kept: Coll
     for output in outputs:
         if output.name in texts:
             old = texts[output.name]
-            new = b"".join(output.pieces())
-            for line in difflib.unified_diff(_lines(old.data), _lines(new), old.name, output.name):
-                parts.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
+            parts.append(text_diff(old.data, b"".join(output.pieces()), old.name, output.name))
+    if isinstance(before.weights, NoWeights):
+        return "".join(parts)
     parts.append(f"--- {before.weights.name}\n+++ {after.weights_name}\n")
     had, has = ({record.name for record in inputs.weights.layers} for inputs in (before, after))
     for sign, layers, there in (("-", before.weights.layers, has), ("+", after.weights.layers, had)):
@@ -157,6 +157,12 @@ def diff_of(before: Inputs, after: Inputs, outputs: Sequence[Output], kept: Coll
                 size = f"  {record.span.stop - record.span.start} bytes" if isinstance(record, LayerRecord) else ""
                 parts.append(f"{sign}{record.name}  {[blob.shape for blob in record.blobs]}{size}\n")
     return "".join(parts)
+
+
+def text_diff(old: bytes, new: bytes, old_name: str, new_name: str) -> str:
+    """A unified diff of two texts; "" where they are equal."""
+    lines = difflib.unified_diff(_lines(old), _lines(new), old_name, new_name)
+    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
 
 
 def _lines(data: bytes) -> list[str]:

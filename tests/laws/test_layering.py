@@ -15,7 +15,7 @@ TOP = {
 
 DOCUMENTS = [
     {"documents.spans", "documents.v1", "documents.other_files", "documents.npy"},
-    {"documents.source", "documents.rope", "documents.prototxt"},
+    {"documents.source", "documents.rope", "documents.prototxt", "documents.caffe_fields"},
     {"documents.weights"},
     {"documents.net"},
     {"documents.edit"},
@@ -172,8 +172,8 @@ MEANT = {
 """Public names that several modules define on purpose."""
 
 VERBS = {
-    "apply", "convert", "demo", "diff", "extension", "fold", "plot", "rank", "report", "residual", "show", "skip", "verify",
-    "loss", "tpm", "kernels", "net",
+    "apply", "convert", "demo", "diff", "extension", "extract", "fold", "open", "plot", "rank", "rename", "report", "residual", "show",
+    "skip", "verify", "weights", "loss", "tpm", "kernels", "net",
 }  # fmt: skip
 """Verbs, and the kinds of plot: each names its function of the library, its command, and what prints its report."""
 

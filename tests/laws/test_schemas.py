@@ -12,7 +12,7 @@ from tests.support.schemas import FOLDER, validator
 
 pytest.importorskip("jsonschema")
 
-NAMES = ("convert", "demo", "diff", "fold", "plot", "rank", "report", "show", "split", "verify")
+NAMES = ("convert", "demo", "diff", "extract", "fold", "plot", "rank", "rename", "report", "show", "split", "verify")
 
 NETS = "train_val.prototxt fashion_vgg.caffemodel"
 DEPLOY = "deploy.prototxt fashion_vgg.caffemodel"
@@ -52,6 +52,18 @@ RUNS = {
         "convert deploy.prototxt fashion_vgg.caffemodel -o h5 --to h5,double --diff",
         "convert deploy.prototxt -o new.prototxt --to new",
         f"convert {STATE}.solverstate -o state.solverstate.h5",
+    ),
+    "rename": (
+        f"rename {NETS} ip1=head -o n1",
+        f"rename {NETS} ip1=head -o n1 --check",
+        "rename train_val.prototxt ip1=head --only layers -o n2 --diff",
+    ),
+    "extract": (
+        "extract fashion_vgg.caffemodel",
+        "extract fashion_vgg.caffemodel -o found.prototxt",
+        "extract fashion_vgg.caffemodel -o found.prototxt --check",
+        "extract fashion_vgg.caffemodel --blob conv1_1/0 -o blob.npy --diff",
+        "extract fashion_vgg.caffemodel --blob conv1_1/0 -o blob.npy",
     ),
     "verify": (
         f"verify {NETS}",

@@ -26,6 +26,7 @@ NOT_RUN |= dict.fromkeys(_DRAWN, "docs/draw.py runs it, and tests/laws/test_docs
 
 SHOWN_TO_FAIL = {
     "forks.md": ("Files of a fork",),
+    "rename.md": ("Rename layers and blobs",),
     "troubleshooting.md": (
         "Splitting",
         "fast/slow by weight norm, NOT TPM",

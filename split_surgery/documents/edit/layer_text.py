@@ -13,7 +13,7 @@ from split_surgery.documents.spans import Span, Splice
 
 _LINE_END = re.compile(rb"[ \t]*(\r?\n)?")
 _TO_LINE_END = re.compile(rb"[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z)")
-REST_OF_LINE = re.compile(rb"[ \t]*(?:#[^\r\n]*)?(?=\r?\n|\Z)")
+_REST_OF_LINE = re.compile(rb"[ \t]*(?:#[^\r\n]*)?(?=\r?\n|\Z)")
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,13 @@ def removals(layers: Sequence[Layer]) -> list[Splice]:
 
 def _removal(layer: Layer, gone: Collection[Span]) -> Iterator[Splice]:
     data, span = layer.document.data, layer.span
-    start = len(data[: span.start].rstrip(b" \t"))
     if layer.field.is_list:
         spans = [value.span for value in layer.field.values]
         at = spans.index(span)
         if any(other not in gone for other in spans[:at]):  # its comma is the one before it, else the one after it
-            comma = _comma_between(data, spans[at - 1].stop, span.start)
+            comma = comma_between(data, spans[at - 1].stop, span.start)
         else:
-            comma = _comma_between(data, span.stop, spans[at + 1].start) if at + 1 < len(spans) else None
+            comma = comma_between(data, span.stop, spans[at + 1].start) if at + 1 < len(spans) else None
         if comma is not None and not data[comma + 1 : span.start].strip() and comma < span.start:
             yield Splice(comma, span.stop, b"")
             return
@@ -126,25 +125,28 @@ def _removal(layer: Layer, gone: Collection[Span]) -> Iterator[Splice]:
             yield Splice(comma, comma + 1, b"")
         yield Splice(span.start, span.stop, b"")  # and no line: the comma after it must not get into a comment
         return
+    yield removal_at(data, span)
+
+
+def removal_at(data: bytes, span: Span) -> Splice:
+    """What takes a layer out that stands in no list."""
+    start = len(data[: span.start].rstrip(b" \t"))
     if start == 0:  # the first line of the file
-        yield Splice(0, whole_line(data, span).stop, b"")
-        return
+        return Splice(0, whole_line(data, span).stop, b"")
     rest = _TO_LINE_END.match(data, span.stop)
     alone_before = data[start - 1 : start] == b"\n"
     if rest is None and alone_before and b"#" not in data[_line_before(data, start) - 1 :: -1].partition(b"\n")[0]:
         # What follows on its line followed the layer before, which no comment ends, until this one was put between them.
-        yield Splice(_line_before(data, start), span.stop, b"")
-        return
+        return Splice(_line_before(data, start), span.stop, b"")
     if rest is None or not alone_before:  # something else is on its line
-        yield Splice(span.start, span.stop, b"")
-        return
+        return Splice(span.start, span.stop, b"")
     start = _line_before(data, start)
     while not data[data.rfind(b"\n", 0, start) + 1 : start].strip() and b"\n" in data[:start]:
         start = _line_before(data, data.rfind(b"\n", 0, start) + 1)  # an empty line goes with it
-    yield Splice(start, span.stop, b"")
+    return Splice(start, span.stop, b"")
 
 
-def _comma_between(data: bytes, start: int, stop: int) -> int | None:
+def comma_between(data: bytes, start: int, stop: int) -> int | None:
     """Where the comma between two values of a list is, which comments may surround."""
     blank = re.sub(rb"#[^\n]*", lambda comment: b" " * len(comment[0]), data[start:stop])
     at = blank.find(b",")
@@ -196,8 +198,8 @@ def _render_new(style: Style, new: NewField, indent: bytes) -> Iterator[bytes]:
 def insertion_point(layer: Layer) -> int:
     """Where layers that follow `layer` are inserted: after it and after a comment on its last line."""
     stop = layer.span.stop
-    rest = None if layer.field.is_list else REST_OF_LINE.match(layer.document.data, stop)
-    return rest.end() if rest else stop
+    rest = None if layer.field.is_list else rest_of_line(layer.document.data, stop)
+    return stop if rest is None else rest
 
 
 def _counted(message: Message) -> Iterator[tuple[Field, int]]:
@@ -239,6 +241,12 @@ def indent_at(data: bytes, at: int) -> bytes:
     """The white space that the line of an offset begins with."""
     line = data[data.rfind(b"\n", 0, at) + 1 : at]
     return line[: len(line) - len(line.lstrip(b" \t"))]
+
+
+def rest_of_line(data: bytes, at: int) -> int | None:
+    """Where the line of `at` ends, if but blanks and a comment follow there; else None."""
+    rest = _REST_OF_LINE.match(data, at)
+    return rest.end() if rest else None
 
 
 def starts_line(data: bytes, at: int) -> bool:

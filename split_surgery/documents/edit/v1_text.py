@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from split_surgery.documents.edit.layer_text import (
-    REST_OF_LINE,
     eol_near,
     indent_at,
+    rest_of_line,
     starts_line,
     verbatim,
     whole_line,
@@ -191,10 +191,10 @@ def _transforms(layer: Layer) -> Iterator[Splice]:
         return
     home = next(layer.message.named(holder))
     made = b"transform_param { " + b" ".join(lines) + b" }"
-    rest = REST_OF_LINE.match(data, home.span.stop)
+    rest = rest_of_line(data, home.span.stop)
     if rest is not None and starts_line(data, home.span.start):
         eol = eol_near(data, home.span.start)
-        yield Splice(rest.end(), rest.end(), eol + indent_at(data, home.span.start) + made)
+        yield Splice(rest, rest, eol + indent_at(data, home.span.start) + made)
     else:
         yield Splice(home.span.stop, home.span.stop, b" " + made + b" ")
 

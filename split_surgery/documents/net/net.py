@@ -82,19 +82,7 @@ class Net:
 
     def states(self) -> list[State]:
         """States that tell the net's rules apart: both phases, the levels and stages that the rules name."""
-        rules = [rule for layer in self.layers for rule in (*layer.include, *layer.exclude)]
-        levels = {0} | {
-            lv + d for r in rules for lv in (r.min_level, r.max_level) if lv is not None for d in (-1, 0, 1)
-        }
-        stages = sorted(frozenset().union(*(rule.stages | rule.not_stages for rule in rules)))
-        # Rules that name more stages than this are told apart by the single stages, by all of them, and by those of each rule.
-        subsets: Iterable[Sequence[str]] = (
-            itertools.chain.from_iterable(itertools.combinations(stages, n) for n in range(len(stages) + 1))
-            if len(stages) <= 6
-            else [[], *([stage] for stage in stages), stages, *(sorted(rule.stages) for rule in rules)]
-        )
-        chosen = [frozenset(subset) for subset in subsets]
-        return [State(phase, level, some) for phase in ("TRAIN", "TEST") for level in sorted(levels) for some in chosen]
+        return states_of(self.layers)
 
     def wiring_faults(self, state: State) -> Iterator[tuple[Layer, str]]:
         """What stops Caffe from building the net of a state (Net::AppendBottom and AppendTop), first fault first."""
@@ -140,6 +128,21 @@ class Net:
                     second.place(),
                 )
         return found
+
+
+def states_of(layers: Sequence[Layer]) -> list[State]:
+    """States that tell the rules of layers apart: both phases, the levels and stages that the rules name."""
+    rules = [rule for layer in layers for rule in (*layer.include, *layer.exclude)]
+    levels = {0} | {lv + d for r in rules for lv in (r.min_level, r.max_level) if lv is not None for d in (-1, 0, 1)}
+    stages = sorted(frozenset().union(*(rule.stages | rule.not_stages for rule in rules)))
+    # Rules that name more stages than this are told apart by the single stages, by all of them, and by those of each rule.
+    subsets: Iterable[Sequence[str]] = (
+        itertools.chain.from_iterable(itertools.combinations(stages, n) for n in range(len(stages) + 1))
+        if len(stages) <= 6
+        else [[], *([stage] for stage in stages), stages, *(sorted(rule.stages) for rule in rules)]
+    )
+    chosen = [frozenset(subset) for subset in subsets]
+    return [State(phase, level, some) for phase in ("TRAIN", "TEST") for level in sorted(levels) for some in chosen]
 
 
 class Prototxt:

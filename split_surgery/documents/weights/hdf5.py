@@ -10,7 +10,7 @@ import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Union
 
 import numpy as np
@@ -144,6 +144,7 @@ class Hdf5Weights:
             self._by_name = {name: self._record(name, file[DATA][name]) for name in file[DATA]}
         self._gone: tuple[str, ...] = ()
         self._new: NewLayers = {}
+        self._renamed: Mapping[str, str] = {}
 
     @property
     def layers(self) -> tuple[Record, ...]:
@@ -162,6 +163,14 @@ class Hdf5Weights:
         }
         return edited
 
+    def renamed(self, names: Mapping[str, str]) -> Hdf5Weights:
+        """These weights, none of which has been replaced, with layers under other names."""
+        edited = copy.copy(self)
+        edited._renamed = names
+        records = [replace(record, name=names.get(record.name, record.name)) for record in self.layers]
+        edited._by_name = {record.name: record for record in records}
+        return edited
+
     def content(self) -> Hdf5Group:
         """The file with all its edits, diffs of what has gone left out; the rest stays."""
         made = {
@@ -173,7 +182,9 @@ class Hdf5Weights:
             for name in (DATA, DIFF):
                 if name in file:
                     kept: dict[str, Hdf5Item] = {
-                        layer: Copy(f"{name}/{layer}") for layer in file[name] if layer not in self._gone
+                        self._renamed.get(layer, layer): Copy(f"{name}/{layer}")
+                        for layer in file[name]
+                        if layer not in self._gone
                     }
                     members[name] = Hdf5Group(name, kept | (made if name == DATA else {}))
         return Hdf5Group("/", members)
