@@ -80,13 +80,17 @@ class VerbCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
+        if self.name != "help" and given and given[0] in VERBS and not os.path.exists(given[0]):
+            raise click.UsageError(f"one verb at a time: split-surgery {' '.join(map(for_shell, given))}", ctx)
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             advice = self._advice(error, given, ctx)
             if not advice:
                 raise
-            what = f"No such option '{error.option_name}'." if isinstance(error, click.NoSuchOption) else error.message
+            what = error.format_message()
+            if isinstance(error, click.NoSuchOption):
+                what = f"No such option '{error.option_name}'."
             raise click.UsageError(f"{what}\n{advice}", ctx) from None
 
     def _advice(self, error: click.UsageError, given: Sequence[str], ctx: click.Context) -> str:
@@ -97,7 +101,8 @@ class VerbCommand(click.Command):
         if isinstance(error, click.BadOptionUsage):
             return guesses.value_advice(error.option_name, ctx)
         if isinstance(error, click.MissingParameter):
-            return guesses.missing_advice(self.name)
+            name = error.param.name if error.param is not None else None
+            return guesses.missing_advice(name, self.name, self.help or "")
         if isinstance(error, click.BadParameter):
             return ""
         pattern = _unquoted(given)

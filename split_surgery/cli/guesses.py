@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Sequence
 
 import click
@@ -42,6 +43,14 @@ FLAGS = {
     **dict.fromkeys(("--gpu", "--cpu"), "nothing here is trained; Caffe's solver says where it runs"),
     **dict.fromkeys(("--out", "--out-dir", "--outdir", "--dir"), "-o DIR, or --output DIR"),
     **dict.fromkeys(("--fp16", "--half", "--float16"), "convert --to half makes weights of half precision"),
+    **dict.fromkeys(("--silent", "--quite"), "-q, or --quiet"),
+    **dict.fromkeys(("--ratio", "--fraction", "--percent", "--share"), "--fast 50% says how many kernels are fast"),
+    **dict.fromkeys(
+        ("--iteration", "--iter", "--step"), "WEIGHTS is the net of one iteration; --window A:B chooses snapshots"
+    ),
+    **dict.fromkeys(
+        ("--lr", "--base-lr", "--base_lr", "--learning-rate"), "the rate is the solver's: edit it in --solver FILE"
+    ),
     "--no-color": "--color never, or NO_COLOR=1",
 }
 """Flags that there are not."""
@@ -52,6 +61,9 @@ def verb_advice(name: str, verbs: Sequence[str], of: str = "") -> str:
     if name in WORDS and not of:
         return WORDS[name]
     if name.startswith("-"):
+        own = difflib.get_close_matches(name, ["--version", "--help", "--color"], n=1, cutoff=0.75)
+        if own:
+            return f"did you mean {own[0]}?"
         return f"flags of a verb stand behind it: split-surgery {of or 'VERB'} ... {name}"
     known = verbs if of else [*verbs, *WORDS]
     close = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6) if len(name) < 100 else []
@@ -92,20 +104,23 @@ def _with_flag(name: str, root: click.Context) -> Iterator[str]:
 def argument_advice(args: Sequence[str], verb: str | None) -> str:
     """What to do about an argument too many."""
     if verb == "verify":
-        return "a derived net given as two files: --derived NET WEIGHTS"
+        return "of a derived net that is two files: verify NET WEIGHTS --derived NET WEIGHTS, the baseline first"
+    if args and os.path.isdir(args[0]):
+        return f"give NET and WEIGHTS, or the directory {args[0]} alone"
     at = next((at for at, word in enumerate(args) if word == "--layer"), None)
     if at is not None and len(args) > at + 2 and not args[at + 2].startswith("-"):
         return f"one name each: --layer {args[at + 1]} --layer {args[at + 2]}"
     return ""
 
 
-def missing_advice(verb: str | None) -> str:
-    """What to do about an argument too few."""
-    return (
-        "two files of one kind, or a net and the directory of its split: split-surgery diff NET DIR"
-        if verb == "diff"
-        else ""
-    )
+def missing_advice(name: str | None, verb: str | None, help: str) -> str:
+    """What to do about an argument or flag that is missing. help: the verb's, which has an example."""
+    if verb == "diff":
+        return "two files of one kind, or a net and the directory of its split: split-surgery diff NET DIR"
+    if name == "output":
+        return "-o DIR says where to write"
+    example = re.search(rf"^ *(split-surgery {verb} .*\S)", help, re.MULTILINE)
+    return example[1] if example else ""
 
 
 def value_advice(name: str | None, context: click.Context) -> str:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from split_surgery import __version__
 from split_surgery.cli.colour import set_colour
 from split_surgery.cli.group import cli
 from split_surgery.cli.terminal import complain, tell
@@ -49,7 +50,7 @@ def main() -> NoReturn:
         import traceback
 
         tell(traceback.format_exc(limit=-20))
-        complain("this is a defect of split-surgery")
+        complain(f"this is a defect of split-surgery; please report it with the lines above (version {__version__})")
         sys.exit(4)
     sys.exit(0)
 

@@ -6,6 +6,7 @@ Files are read with `pread`, never mapped: a file cut while mapped kills the pro
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import stat
@@ -143,8 +144,42 @@ def reading(name: str) -> Iterator[None]:
     """Turn an OSError into one sentence about `name`."""
     try:
         yield
+    except FileNotFoundError as error:
+        raise not_there(name) from error
     except OSError as error:
         raise FileError(error.strerror or str(error), FilePlace(name)) from error
+
+
+def not_there(name: str) -> FileError:
+    """What is said of a file that is not there, with what was meant where that can be guessed."""
+    folder, base = os.path.split(name)
+    slashes = name.replace("\\", "/")
+    if name == "-":
+        hint = "standard input is read by report alone: name a file"
+    elif "://" in name:
+        hint = "nothing is downloaded: fetch it first"
+    elif slashes != name and os.path.exists(slashes):
+        hint = f"nearest: {slashes}"
+    elif folder and not os.path.isdir(folder):
+        hint = f"there is no directory {folder}"
+    else:
+        hint = _near(folder, base)
+    return FileError("No such file or directory", FilePlace(name), hint)
+
+
+def _near(folder: str, base: str) -> str:
+    """A hint with the files whose names are most like `base`, or ""."""
+    import difflib
+
+    if len(base) > 100:  # difflib's time grows with the square of the length
+        return ""
+    try:
+        with os.scandir(folder or ".") as entries:
+            names = [entry.name for entry in itertools.islice(entries, 1000) if len(entry.name) <= 100]
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(base, sorted(names), n=2, cutoff=0.75)
+    return "nearest: " + ", ".join(os.path.join(folder, one) for one in close) if close else ""
 
 
 def named(path: PathLike) -> str:

@@ -115,10 +115,19 @@ def _entry(document: YamlFile, node: yaml.MappingNode, skip: Sequence[str], refu
             raise UsageError(f"{place}: {word} is an option of the whole run: put it beside layers")
         if word not in known:
             raise UsageError(
-                f"{place}: there is no option {shown(word)}", hint=nearest(word, ["recipe", "layers", *known])
+                f"{place}: there is no option {shown(word)}", hint=_meant(word, ["recipe", "layers", *known])
             )
         read = read_option(known[word], value, f"{place}: ")
         if known[word].name in found:
             raise UsageError(f"{place}: {word} is given twice")
         found[known[word].name], places[word] = read, place
     return ConfigEntry(recipe, found, places)
+
+
+def _meant(word: str, known: list[str]) -> str:
+    """What a word that is no option may stand for."""
+    if word in ("out", "output", "outdir", "output_dir", "dir"):
+        return "the directory is named on the command line: -o DIR"
+    if word in ("split", "splits"):
+        return "each split is an entry of `layers`, with its own `layer`"
+    return nearest(word, known)

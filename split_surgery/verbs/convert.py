@@ -89,6 +89,10 @@ class ConvertReport(Printed, Notebook):
         return (Table(f"{self.output}: {self.status}", ("", ""), tuple(rows)),)
 
 
+OTHERS = (".onnx", ".pb", ".pt", ".pth", ".tflite", ".mlmodel", ".keras", ".xml", ".bin", ".param", ".engine")
+"""What files of other toolchains end in."""
+
+
 @in_library_words
 def convert(
     net: PathLike, weights: PathLike | None = None, output: PathLike | None = None, *,
@@ -110,6 +114,9 @@ def convert(
     output = need_output(output)
     if not os.fspath(output):
         raise UsageError("the output has no name (an empty shell variable?)")
+    if Path(output).suffix in OTHERS:
+        hint = "for other toolchains hand them Caffe's own files, or convert these with theirs: docs/deploy.md"
+        raise OptionError("output", "only Caffe's own forms are written", output, hint)
     with OpenFiles() as opened:
         files = _files(opened, net, weights, also)
         form = form_of(to, shapes, _container_in(output))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from split_surgery.documents.other_files import FIRST_BYTES, is_text
-from split_surgery.documents.source import PathLike, read_file, same_file, sha256
+from split_surgery.documents.source import PathLike, not_there, read_file, same_file, sha256
 from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
 from split_surgery.splitting.plan import Plan
 from split_surgery.splitting.plan_file import read_plan
@@ -52,13 +52,15 @@ def net_and_weights(
         FileError: the directory is not one of a split or a fold.
     """
     if weights is None and not os.path.exists(net):
-        raise FileError("No such file or directory", FilePlace(os.fspath(net)))
+        raise not_there(os.fspath(net))
     if not os.path.isdir(net):
         if weights is None and _is_weights(files, net):
             raise UsageError(f"{os.fspath(net)} is weights; the prototxt goes before it: NET WEIGHTS")
         return NetAndWeights(net, weights, solver, also)
     there = run_dir(net)
     if there.made_by is None:
+        if not os.listdir(net):
+            raise FileError("is a directory with nothing in it", FilePlace(there.given))
         raise FileError(f"is a directory, and not one that a split or a fold wrote (it has no {PLAN_FILE} and no {FOLD_FILE})",
                         FilePlace(there.given), "name the prototxt and the weights in it")  # fmt: skip
     plan = read_plan(there.plan) if there.plan is not None else None

@@ -200,6 +200,8 @@ def verify(
         if weights is not None and os.path.isdir(weights) and not os.path.isdir(net):
             hint = f"verify NET WEIGHTS {for_shell(os.fspath(weights))}, or verify {for_shell(os.fspath(weights))} if it is a split"
             raise UsageError(f"{os.fspath(weights)} stands where WEIGHTS belongs", hint=hint)
+        if os.path.isdir(net) and not isinstance(derived, (tuple, list)):
+            _check_order(net, weights, derived)
         given = net_and_weights(files, net, weights)
         if given.weights is None:
             raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split or a fold")
@@ -241,6 +243,22 @@ def verify(
             raise
     report = replace(report, inputs=ran_on, outputs=tuple(outputs))
     return replace(report, problems=(*report.problems, *_output_problems(report)))
+
+
+def _check_order(net: PathLike, weights: PathLike | None, derived: PathLike | None) -> None:
+    """Raises: UsageError, where the directory `net` belongs at the end: a baseline follows it, or what it was folded from."""
+    if derived is None:
+        return
+    one, other = (for_shell(os.fspath(path)) for path in (derived, net))
+    if weights is not None and os.path.isfile(derived):
+        raise UsageError(f"the derived net comes last: split-surgery verify NET WEIGHTS {other}")
+    if weights is not None or not os.path.isdir(derived) or run_dir(net).fold is None:
+        return
+    if any(Path(derived).resolve() == text.parent.resolve() for text, _ in folded_from(Path(net), [Path(derived)])):
+        raise UsageError(
+            f"{os.fspath(net)} was folded from {os.fspath(derived)}, which comes first",
+            hint=f"split-surgery verify {one} {other}",
+        )
 
 
 def _baseline_of(directory: PathLike) -> tuple[Path, Path]:

@@ -105,7 +105,7 @@ class Destination:
         if stale:
             raise UsageError(
                 f"{directory.given} holds {', '.join(stale)} of another run, which this one would not write",
-                hint="choose another directory, or remove it; a solver is written with --solver FILE",
+                hint=f"choose another directory, or remove {', '.join(stale)} from it; a solver is written with --solver FILE",
             )
         differing = directory.differing(outputs)
         replaced = [output for output in outputs if output.name in differing]

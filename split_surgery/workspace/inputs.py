@@ -17,7 +17,7 @@ from split_surgery.documents.weights.solverstate import Hdf5Solverstate, Solvers
 from split_surgery.errors import FileError, FilePlace, OptionError, UsageError
 from split_surgery.workspace.names import HDF5_SUFFIX, NET_FILE, OWN_FILES, STATE_FILE, WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
-from split_surgery.workspace.snapshots import snapshot_of
+from split_surgery.workspace.snapshots import snapshot_of, snapshots_in
 
 
 class NoWeights:
@@ -159,9 +159,12 @@ def open_inputs(
     Raises:
         SurgeryError: one of them cannot be read or used.
     """
-    for given in (net, *([weights] if weights is not None else [])):
-        if os.path.isdir(given):
-            raise FileError("is a directory; name the prototxt and the caffemodel in it", FilePlace(str(given)))
+    if os.path.isdir(net):
+        raise FileError("is a directory; name the prototxt and the caffemodel in it", FilePlace(str(net)))
+    if weights is not None and os.path.isdir(weights):
+        inside = snapshots_in(weights, kind="caffemodel")
+        hint = f"the newest in it is {inside[-1].path}" if inside else ""
+        raise FileError("is a directory, and WEIGHTS is one caffemodel", FilePlace(str(weights)), hint)
     main = files.prototxt(net)
     convolutions = tuple(layer.name for layer in main.net.convolutions())  # says what else it is than a net
     others: list[Prototxt] = []

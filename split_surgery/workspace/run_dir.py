@@ -82,6 +82,8 @@ class RunDir:
             FileError: there is none, so the directory is none of a split or a fold.
         """
         if self.net is None:
+            if os.path.isfile(self.given) and os.path.exists(Path(self.given).parent / NET_FILE):
+                hint = f"give its directory, {os.path.dirname(self.given) or '.'}; {hint}" if hint else hint
             raise FileError(
                 f"is not the directory of a split or a fold (it has no {NET_FILE})", FilePlace(self.given), hint
             )

@@ -54,8 +54,26 @@ def derived(tmp_path_factory):
         (("verify", NET), 2, ("is one file: WEIGHTS is missing",)),
         (("verify", NET, WEIGHTS, NET, WEIGHTS), 2, ("--derived NET WEIGHTS",)),
         (("verify", "d/split.yaml"), 2, ("give its directory: verify d",)),
+        (("residual",), 2, ("Missing argument 'NET'", "split-surgery residual base.prototxt base.caffemodel -o derived1/")),
+        (("residual", NET, WEIGHTS), 2, ("Missing option '-o' / '--output'", "-o DIR says where to write")),
+        (("residual", "fold", "derived1"), 2, ("one verb at a time: split-surgery fold derived1",)),
+        (("diff", NET), 2, ("Missing argument 'B'", "split-surgery diff NET DIR")),
+        (("--verison",), 2, ("did you mean --version?",)),
+        (("residual", NET, WEIGHTS, "-o", "x", "--silent"), 2, ("-q, or --quiet",)),
+        (("residual", NET, WEIGHTS, "-o", "x", "--ratio", "1"), 2, ("--fast 50% says",)),
+        (("show", "-"), 3, ("standard input is read by report alone: name a file",)),
+        (("show", "http://x/y.caffemodel"), 3, ("nothing is downloaded: fetch it first",)),
+        (("show", "no/such.prototxt"), 3, ("there is no directory no",)),
+        (("show", NET.parent / "deplyo.prototxt"), 3, (f"nearest: {NET}",)),
+        (("show", str(NET).replace("/", "\\")), 3, (f"nearest: {NET}",)),
+        (("convert", NET, WEIGHTS, "-o", "x.onnx"), 2, ("only Caffe's own forms are written",)),
+        (("residual", NET, WEIGHTS.parent, "-o", "x"), 3, ("is a directory, and WEIGHTS is one caffemodel",
+         f"the newest in it is {WEIGHTS.parent}")),
+        (("residual", NET, WEIGHTS, "-o", "x", "--snapshots", "snaps/*"), 2, ("there is no directory snaps",)),
+        (("residual", NET, WEIGHTS, "-o", NET), 3, ("is a file, and the output is a directory",)),
+        (("report", NET), 3, ("give what `caffe train` printed",)),
     ],
-    ids=range(27),
+    ids=range(44),
 )  # fmt: skip
 def test_what_to_do(command, tmp_path, arguments, code, messages):
     done = command(*arguments, cwd=tmp_path)
@@ -208,3 +226,38 @@ def test_a_directory_that_was_trained_is_said_to_be_judged_as_it_was_written(com
     done = command("verify", *base, example / "derived1")
     assert "judged as it was written; grow_iter_1000.caffemodel is there too: --trained judges that" in done.stderr
     assert "judged" not in command("verify", *base, example / "derived1", "--trained").stderr
+
+
+def test_the_order_of_two_directories(command, derived, tmp_path):
+    shutil.copytree(derived, tmp_path / "d")
+    assert command("fold", "d", "-o", "f", cwd=tmp_path).returncode == 0
+    done = command("verify", "f", "d", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        ["split-surgery: f was folded from d, which comes first", "  split-surgery verify d f"],
+    )
+    done = command("verify", "d", NET, WEIGHTS, cwd=tmp_path)
+    assert (done.returncode, "the derived net comes last: split-surgery verify NET WEIGHTS d" in done.stderr) == (
+        2,
+        True,
+    )
+    done = command("verify", NET, WEIGHTS, "d/net.caffemodel", cwd=tmp_path)
+    assert (done.returncode, "give its directory, d; or name two files" in done.stderr) == (3, True)
+
+
+def test_bytes_of_nobody(command, tmp_path):
+    (tmp_path / "junk.caffemodel").write_bytes(b"\x9c\x01\x00\xff" * 9)
+    done = command("residual", NET, "junk.caffemodel", "-o", "x", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        3,
+        "split-surgery: junk.caffemodel: is none of Caffe's files: it begins with other bytes",
+    )
+
+
+def test_words_of_a_config(command, tmp_path):
+    (tmp_path / "c.yaml").write_text("outdir: x\n")
+    assert "-o DIR" in command("apply", "c.yaml", NET, WEIGHTS, "-o", "x", cwd=tmp_path).stderr
+    (tmp_path / "c.yaml").write_text("splits: []\n")
+    assert (
+        "each split is an entry of `layers`" in command("apply", "c.yaml", NET, WEIGHTS, "-o", "x", cwd=tmp_path).stderr
+    )

@@ -230,6 +230,8 @@ def _net_message(document: Document) -> Message:
         )
     if inner:
         raise UsageError(f"{document.name} is a solver with test nets only", hint="give the net that is trained")
+    if not document.data.strip():
+        raise FileError("is empty", FilePlace(document.name))
     raise FileError("holds no layers: is it a net?", FilePlace(document.name))
 
 

@@ -79,18 +79,25 @@ def _explicit(pattern: str) -> list[Snapshot]:
     paths = sorted(glob.glob(pattern))
     if not paths:
         several = all(glob.glob(part) for part in pattern.split(","))  # of one part it is known already
+        folder = os.path.dirname(pattern)
         hint = "it takes one glob, no list; --window A:B chooses among its files" if several else ""
+        if not several and folder and not glob.has_magic(folder) and not os.path.isdir(folder):
+            hint = f"there is no directory {folder}"
         raise UsageError(f"--snapshots {pattern} matches no file", hint=hint)
     found = []
     for path in paths:
         snapshot = snapshot_of(path)
         if Path(path).is_dir():
-            inside = for_shell(f"{path.rstrip('/')}/*.caffemodel")
+            inside = for_shell(f"{path.rstrip('/')}/*_iter_*.caffemodel")
             raise UsageError(f"--snapshots: {path} is a directory; name the files in it: {inside}")
         if snapshot is None:
             numbers = re.findall(r"\d+", Path(path).stem)
             if not numbers:
-                raise UsageError(f"--snapshots: {path} has no iteration in its name, so its place in time is unknown")
+                beside = for_shell(os.path.join(os.path.dirname(path), "*_iter_*.caffemodel"))
+                raise UsageError(
+                    f"--snapshots: {path} has no iteration in its name, so its place in time is unknown",
+                    hint=f"leave it out: {beside}",
+                )
             snapshot = Snapshot(Path(path), "", int(numbers[-1]), "caffemodel")
         if snapshot.kind != "caffemodel":
             raise UsageError(f"--snapshots: {path} is a {snapshot.kind}, not a caffemodel")

@@ -170,10 +170,8 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> Iterator[str]:
     if report.deploy is not None:
         yield f"deploy: {report.directory}/{report.deploy[0]} with {report.directory}/{report.deploy[1]}"
         yield from (f"  some toolchains stop at it: {hint}" for hint in report.hints)
-    else:
-        yield (
-            f"{report.directory}/net.prototxt has data or loss layers: fold the deploy net alike, --also deploy.prototxt"
-        )
+    elif report.regions:
+        yield f"to deploy, fold the deploy net alike: --also deploy.prototxt ({report.directory}/net.prototxt has data or loss layers)"
 
 
 def _left_line(left: LeftRegion, verbose: bool) -> str:
