@@ -80,7 +80,7 @@ class VerbCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
-        if self.name != "help" and given and given[0] in VERBS and not os.path.exists(given[0]):
+        if given and given[0] in VERBS and self._reads_net() and not os.path.exists(given[0]):
             raise click.UsageError(f"one verb at a time: split-surgery {' '.join(map(for_shell, given))}", ctx)
         try:
             return super().parse_args(ctx, args)
@@ -92,6 +92,9 @@ class VerbCommand(click.Command):
             if isinstance(error, click.NoSuchOption):
                 what = f"No such option '{error.option_name}'."
             raise click.UsageError(f"{what}\n{advice}", ctx) from None
+
+    def _reads_net(self) -> bool:
+        return any(one.name == "net" for one in self.params)
 
     def _advice(self, error: click.UsageError, given: Sequence[str], ctx: click.Context) -> str:
         from split_surgery.cli import guesses

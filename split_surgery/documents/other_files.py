@@ -33,6 +33,7 @@ _STARTS = [
     (rb"(?:#[^\n]*\n|\s)*format: \d+\s", "a plan (split.yaml or fold.yaml), not a net",
      "give the net.prototxt beside it, or the directory; split-surgery apply makes a directory again by its split.yaml"),
     (rb"(?:.*?\n)?(?:Log file created at: |[IWEF]\d{4} \d\d:\d\d:\d\d)", "a log of Caffe", "split-surgery report FILE reads it"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8", "a picture", "give the net or its weights"),
     (rb"%PDF-", "a PDF", "give the file that it is about"),
     (rb"\xff\xfe|\xfe\xff", "text in UTF-16", "save it as UTF-8"),
 ]  # fmt: skip

@@ -85,5 +85,5 @@ def test_a_printed_command_on_windows(tmp_path, monkeypatch):
     wanted = 'caffe train --solver SOLVER --weights "my nets/net.caffemodel" > "my nets/train.log" 2>&1'
     assert report.next_command == wanted
     (tmp_path / "c d").mkdir()
-    with pytest.raises(UsageError, match=re.escape(f'"{tmp_path}/c d/*.caffemodel"')):
+    with pytest.raises(UsageError, match=re.escape(f'"{tmp_path}/c d/*_iter_*.caffemodel"')):
         residual(net, weights, tmp_path / "out", snapshots=f"{tmp_path}/c d")

@@ -63,13 +63,15 @@ def test_a_face_is_detected_where_it_was(tmp_path):
 
 @pytest.mark.corpus
 def test_the_folded_detector_finds_the_same(tmp_path):
-    """res10 with every linear region folded: BatchNorm and Scale go into five convolutions, and the face stays where it was."""
+    """res10 with every linear region folded: BatchNorm and Scale go into five convolutions, others into their Scale, and the
+    face stays where it was."""
     net, weights, _ = NETS["res10_ssd_face"]
     report = fold(net, weights, tmp_path / "out", all=True)
-    assert report.layers == (112, 102)
-    assert report.parameters == (2_662_666, 2_660_901)
+    assert report.layers == (112, 97)
+    assert report.parameters == (2_662_666, 2_659_546)
     assert [region.layer for region in report.regions] == [
-        "conv1_h", "layer_64_1_conv1_h", "layer_128_1_conv1_h", "layer_256_1_conv1", "layer_512_1_conv1_h",
+        "data_scale", "conv1_h", "layer_64_1_conv1_h", "layer_128_1_scale1_h", "layer_128_1_conv1_h", "layer_256_1_scale1",
+        "layer_256_1_conv1", "layer_512_1_scale1", "layer_512_1_conv1_h", "last_scale_h",
     ]  # fmt: skip
     found, raw = [], []
     for files in ((net, weights), (tmp_path / "out" / "net.prototxt", tmp_path / "out" / "net.caffemodel")):

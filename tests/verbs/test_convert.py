@@ -116,7 +116,7 @@ def test_a_directory_stands_for_its_files(tmp_path):
         (("base.prototxt", "-o", "x", "--to", "v1"), 3, 'V1 has no layers of the type "Input"'),
         (("base.caffemodel", "base.prototxt", "-o", "x", "--to", "half"), 3, "was the caffemodel given in its place?"),
         (("nowhere.caffemodel", "-o", "x", "--to", "half"), 3, "No such file or directory"),
-        (("empty", "-o", "x", "--to", "half"), 3, "holds no layers"),
+        (("empty", "-o", "x", "--to", "half"), 3, "is empty"),
         (("base.prototxt", "-o", "x", "--to", "half"), 2, "WEIGHTS is missing: a prototxt alone"),
         (("v0.prototxt", "-o", "x", "--to", "new"), 3, "Caffe's upgrade_net_proto_text"),
         (("v0.caffemodel", "-o", "x", "--to", "new"), 3, "Caffe's upgrade_net_proto_binary"),

@@ -170,7 +170,7 @@ def test_odd_names_stay_on_their_line(tmp_path, capsys):
     ("data", "message"),
     [
         (b"", "is empty"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "is neither text, nor a caffemodel, nor a solver state"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "is a picture"),
         (b"\x08\x01\x10\x03\x18\x04\x20\x04\x2a\x04\0\0\0\0", "is neither text"),  # a mean image
         (TINY.encode("utf-16"), "is text in UTF-16"),
         (tiny_weights()[:-9], "is the file truncated"),

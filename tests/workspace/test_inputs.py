@@ -17,7 +17,7 @@ def test_missing_and_odd_inputs(tmp_path):
         ((net, tmp_path / "missing"), "missing: No such file or directory"),
         ((tmp_path, weights), "is a directory, and not one that a split or a fold wrote"),
         ((net, tmp_path), "is a directory"),
-        ((tmp_path / "empty", weights), "empty: holds no layers"),
+        ((tmp_path / "empty", weights), "empty: is empty"),
         ((net, tmp_path / "empty"), "empty: is empty"),
         ((weights, weights), "is binary, not a prototxt"),
         ((net, net), "is plain text, not weights"),
