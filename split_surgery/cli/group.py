@@ -107,7 +107,7 @@ class VerbCommand(click.Command):
             name = error.param.name if error.param is not None else None
             return guesses.missing_advice(name, self.name, self.help or "")
         if isinstance(error, click.BadParameter):
-            return ""
+            return guesses.number_advice(error, given)
         pattern = _unquoted(given)
         if pattern:
             return f"--snapshots takes one pattern; quote it, so that the shell leaves it alone: {for_shell(pattern)}"

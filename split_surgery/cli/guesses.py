@@ -123,8 +123,18 @@ def missing_advice(name: str | None, verb: str | None, help: str) -> str:
     return example[1] if example else ""
 
 
+def number_advice(error: click.BadParameter, given: Sequence[str]) -> str:
+    """What to do about a percentage where a number is meant."""
+    percent = next((word for word in given if re.fullmatch(r"[\d.]+%", word)), "")
+    if percent and percent in error.format_message():
+        return f"{percent} is {float(percent[:-1]) / 100:g}"
+    return ""
+
+
 def value_advice(name: str | None, context: click.Context) -> str:
     """What may follow a flag that lacks its value."""
+    if name == "--derived":
+        return "--derived NET WEIGHTS is for two files; a directory is an argument: verify NET WEIGHTS DIR"
     for parameter in context.command.get_params(context):
         if name in parameter.opts and isinstance(parameter.type, click.Choice):
             return "one of " + ", ".join(map(str, parameter.type.choices))

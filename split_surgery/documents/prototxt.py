@@ -174,7 +174,7 @@ class _Parser:
 
     def parse(self) -> Message:
         if b"\0" in self.data[:4096]:
-            self.fail("is binary, not a prototxt: was the caffemodel given in its place?", self.data.index(b"\0"))
+            self.fail("is binary, not a prototxt (a prototxt comes first, then its caffemodel)", self.data.index(b"\0"))
         self.advance()
         fields = self.fields(b"", 0, 0)
         size = len(self.data)

@@ -67,7 +67,7 @@ class Settings:
     window: str | None = declared(
         None,
         "text",
-        "FIRST:LAST in quotes",
+        "A:B in quotes",
         "which layer and kernels",
         "Only those of iterations A to B, included.",
         metavar="A:B",

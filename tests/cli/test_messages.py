@@ -126,7 +126,7 @@ N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt
         (f"residual {N} snapshots/fashion_vgg_iter_1000.solverstate", 3,
          ("is a solver state, not weights", "WEIGHTS is fashion_vgg_iter_1000.caffemodel, which it names; ",
           "the state goes behind --solverstate")),
-        ("show train.log", 3, ("train.log: is a log of Caffe\n  split-surgery report FILE reads it",)),
+        ("show train.log", 3, ("train.log: is a log of Caffe\n  give a net's own files here; split-surgery report reads logs",)),
         (f"residual {N} train.log", 3, ("train.log: is a log of Caffe",)),
         (f"rank {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
         (f"fold {W}", 2, (f"{W} is weights; the prototxt goes before it",)),

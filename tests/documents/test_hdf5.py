@@ -146,7 +146,7 @@ def test_the_solver_is_pointed_at_the_hdf5_file(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda file: file.create_group("other"), 'holds no group "data"'),
+        (lambda file: file.create_group("other"), 'it has no group "data"'),
         (lambda file: file.create_dataset("data/conv1_1", data=[1.0]), "a dataset where a layer's group is expected"),
         (lambda file: file.create_dataset("data/conv1_1/0", data=[b"text"]), "is not a blob"),
         (lambda file: file.create_dataset("data/conv1_1/w", data=[1.0]), "is not a blob"),

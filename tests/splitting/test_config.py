@@ -38,7 +38,7 @@ def test_flags_override_the_config_and_the_config_the_defaults(tmp_path, command
         ("seed: true", "seed must be a whole number, not True"),
         ("noise: [1]", "noise must be a number, not [1]"),
         ("fast: 0.5", "fast must be half, a number or a percentage, not 0.5"),
-        ("window: 10:20", "window must be FIRST:LAST in quotes"),
+        ("window: 10:20", "window must be A:B in quotes"),
         ("seed: 1\nseed: 2", "c.yaml:2:1: seed is given twice"),
         ("recipe: extension", "c.yaml:1:1: this config is for the extension split, not for residual"),
         ("order: best", "order=best: must be one of tpm, random, reverse"),

@@ -114,7 +114,11 @@ def test_a_directory_stands_for_its_files(tmp_path):
         (("base.caffemodel", "-o", "x.prototxt", "--to", "half"), 2, "is the name of a prototxt, and more is made"),
         (("base.prototxt", "-o", "x.caffemodel", "--to", "new"), 2, "and there are no weights"),
         (("base.prototxt", "-o", "x", "--to", "v1"), 3, 'V1 has no layers of the type "Input"'),
-        (("base.caffemodel", "base.prototxt", "-o", "x", "--to", "half"), 3, "was the caffemodel given in its place?"),
+        (
+            ("base.caffemodel", "base.prototxt", "-o", "x", "--to", "half"),
+            3,
+            "a prototxt comes first, then its caffemodel",
+        ),
         (("nowhere.caffemodel", "-o", "x", "--to", "half"), 3, "No such file or directory"),
         (("empty", "-o", "x", "--to", "half"), 3, "is empty"),
         (("base.prototxt", "-o", "x", "--to", "half"), 2, "WEIGHTS is missing: a prototxt alone"),

@@ -140,7 +140,7 @@ class Hdf5Weights:
         self.name = path
         with opened_whole(path) as file:
             if DATA not in file or not hasattr(file[DATA], "keys"):
-                raise FileError('holds no group "data": is it a caffemodel?', FilePlace(path))
+                raise FileError('is HDF5, and holds no weights of Caffe: it has no group "data"', FilePlace(path))
             self._by_name = {name: self._record(name, file[DATA][name]) for name in file[DATA]}
         self._gone: tuple[str, ...] = ()
         self._new: NewLayers = {}

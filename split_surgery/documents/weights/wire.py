@@ -85,7 +85,7 @@ def walk(reader: Reader, start: int, stop: int, inside: str = "") -> Iterator[Wi
             after = value
         if after > stop:
             raise fail(
-                f"field {number} runs {after - stop} bytes past the end of what holds it: is the file truncated?", at
+                f"is the file truncated? field {number} runs {after - stop} bytes past the end of what holds it", at
             )
         if wire_type == GROUP:
             if len(groups) == MAX_GROUPS:

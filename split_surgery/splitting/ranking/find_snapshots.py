@@ -145,7 +145,7 @@ def windowed(found: list[Snapshot], window: str | None) -> list[Snapshot]:
         return found
     match = re.fullmatch(r"(\d{1,18}):(\d{1,18})", window)
     if match is None or int(match[1]) >= int(match[2]):
-        raise OptionError("window", "must be FIRST:LAST, two iterations, the first the smaller", window)
+        raise OptionError("window", "must be A:B, two iterations, the first the smaller", window)
     first, last = int(match[1]), int(match[2])
     there = [snapshot.iteration for snapshot in found]
     for end in (first, last):
