@@ -62,7 +62,7 @@ def _ungroup(inputs: Inputs, name: str) -> tuple[Inputs, Ungrouped]:
     blobs = convolution_blobs(inputs.net, inputs.weights, layer, geometry)
     edits = _edits(layer, geometry, layer.v1)
     for net in inputs.nets:
-        _check_free(net, [edit.name for edit in edits], layer)
+        _check_free(net, [name for edit in edits for name in (edit.name, *edit.tops) if name not in layer.tops], layer)
     texts = [_edited_text(text, name, geometry) for text in inputs.texts]
     change = _record_change(record, layer, geometry, blobs)
     edited = inputs.edited(texts, applied(inputs.weights, [change]))
