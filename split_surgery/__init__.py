@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from split_surgery.verbs.fold import fold
     from split_surgery.verbs.rank import rank
     from split_surgery.verbs.report import report
+    from split_surgery.verbs.reshape import reshape
     from split_surgery.verbs.show import show
     from split_surgery.verbs.split import apply, extension, residual, skip
     from split_surgery.verbs.verify import verify
@@ -37,6 +38,7 @@ __all__ = [
     "plot",
     "rank",
     "report",
+    "reshape",
     "residual",
     "show",
     "skip",

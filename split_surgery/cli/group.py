@@ -46,6 +46,7 @@ VERBS = {name: Row("split_verbs", "split", recipe.summary) for name, recipe in R
     "fold": Row("proof_verbs", "prove", "Put splits back into one layer each."),
     "verify": Row("proof_verbs", "prove", "Prove a derived net from its files, and in an engine."),
     "convert": Row("convert_verb", "prove", "Half, float, double; protobuf, HDF5; V1 and new layers."),
+    "reshape": Row("reshape_verb", "prove", "InnerProducts as convolutions, and back; groups as layers."),
     "report": Row("look_verbs", "look", "Accuracy tables out of Caffe's logs."),
     "plot": Row("look_verbs", "look", "Pictures: curves, scores, kernels, block diagrams."),
     "show": Row("proof_verbs", "look", "What a file says and holds, line by line; for git, too."),

@@ -22,6 +22,11 @@ WORDS = {
         ("upgrade", "export", "cast", "quantize", "upgrade_net_proto_text", "upgrade_net_proto_binary"),
         "convert --to new upgrades V1 nets; --to half, double, h5 ... other forms of weights",
     ),
+    **dict.fromkeys(
+        ("convolutionalize", "convolutionize", "fcn", "net_surgery", "surgery"),
+        "reshape --to-convolution makes convolutions of InnerProducts",
+    ),
+    "ungroup": "reshape --ungroup makes a layer of each group of a convolution",
     "train": "Caffe trains: a split prints the command; examples/chain.sh does both",
     "version": "split-surgery --version",
     "split-surgery": "leave out the second split-surgery",

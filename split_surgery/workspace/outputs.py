@@ -75,13 +75,13 @@ class Hdf5Output(Output):
         hdf5.write_hdf5(self.path, str(path), self.content)
 
 
-def outputs_of(inputs: Inputs, directory: str, record: Output) -> tuple[Output, ...]:
+def outputs_of(inputs: Inputs, directory: str, record: Output | None = None) -> tuple[Output, ...]:
     """The files of the output directory, the weights first.
 
     Args:
         inputs: the files as the run has edited them.
         directory: the output directory as Caffe will see it.
-        record: the file that says how they were made, which comes last.
+        record: the file that says how they were made, which comes last, if there is one.
     """
     outputs = [_weights_output(inputs)] if not isinstance(inputs.weights, NoWeights) else []
     if inputs.state is not None:
@@ -95,7 +95,7 @@ def outputs_of(inputs: Inputs, directory: str, record: Output) -> tuple[Output, 
         other = str(own) if own is not None and not same_file(own, solver.name) else None
         pointed = solver_splices(solver, directory, inputs.new_name, inputs.weights_name, other)
         outputs.append(Output(SOLVER_FILE, [apply_splices(solver.data, pointed)]))
-    return (*outputs, record)
+    return (*outputs, *([record] if record is not None else []))
 
 
 def _weights_output(inputs: Inputs) -> Output:

@@ -172,7 +172,7 @@ MEANT = {
 """Public names that several modules define on purpose."""
 
 VERBS = {
-    "apply", "convert", "demo", "diff", "extension", "fold", "plot", "rank", "report", "residual", "show", "skip", "verify",
+    "apply", "convert", "demo", "diff", "extension", "fold", "plot", "rank", "report", "reshape", "residual", "show", "skip", "verify",
     "loss", "tpm", "kernels", "net",
 }  # fmt: skip
 """Verbs, and the kinds of plot: each names its function of the library, its command, and what prints its report."""

@@ -8,11 +8,12 @@ import shutil
 import pytest
 
 from tests.support.paths import EXAMPLE, ROOT
+from tests.support.reshaped import grouped_net
 from tests.support.schemas import FOLDER, validator
 
 pytest.importorskip("jsonschema")
 
-NAMES = ("convert", "demo", "diff", "fold", "plot", "rank", "report", "show", "split", "verify")
+NAMES = ("convert", "demo", "diff", "fold", "plot", "rank", "report", "reshape", "show", "split", "verify")
 
 NETS = "train_val.prototxt fashion_vgg.caffemodel"
 DEPLOY = "deploy.prototxt fashion_vgg.caffemodel"
@@ -52,6 +53,12 @@ RUNS = {
         "convert deploy.prototxt fashion_vgg.caffemodel -o h5 --to h5,double --diff",
         "convert deploy.prototxt -o new.prototxt --to new",
         f"convert {STATE}.solverstate -o state.solverstate.h5",
+    ),
+    "reshape": (
+        f"reshape {DEPLOY} --to-convolution ip1 -o full",
+        f"reshape {DEPLOY} --to-convolution ip1 -o full --check",
+        f"reshape {DEPLOY} --to-convolution ip1 -o shown --diff",
+        "reshape ../grouped.prototxt ../grouped.caffemodel --ungroup conv -o parts",
     ),
     "verify": (
         f"verify {NETS}",
@@ -95,6 +102,7 @@ def example(tmp_path_factory):
     for name in ("fashion_vgg", "fashion_bn", "small_ssd"):
         shutil.copytree(EXAMPLE.parent / name, folder / name, ignore=shutil.ignore_patterns("data"))
     shutil.copytree(ROOT / "configs", folder / "configs")
+    grouped_net(folder)
     return folder / "fashion_vgg"
 
 
