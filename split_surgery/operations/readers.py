@@ -15,7 +15,9 @@ BY_ELEMENT = frozenset(
 )
 """Layer types that compute the same of each number, or of each channel, however many axes of size 1 follow."""
 
-LOSSES = frozenset("ContrastiveLoss EuclideanLoss HingeLoss MultinomialLogisticLoss SigmoidCrossEntropyLoss".split())
+COUNTING_LOSSES = frozenset(
+    "ContrastiveLoss EuclideanLoss HingeLoss MultinomialLogisticLoss SigmoidCrossEntropyLoss".split()
+)
 """Losses that count numbers, and not axes."""
 
 ON_AXIS = {
@@ -79,7 +81,7 @@ def _check(layer: Layer, old: Sequence[Shape | None], new: Sequence[Shape | None
             f"would read blobs of {' and '.join(map(str, sorted(axes)))} axes, which it cannot join",
             hint="reshape the layers that make the others, too",
         )
-    if layer.type in BY_ELEMENT or layer.type in LOSSES or layer.type == "Eltwise":
+    if layer.type in BY_ELEMENT or layer.type in COUNTING_LOSSES or layer.type == "Eltwise":
         return
     if layer.type in SAME_TOP and same_tops:
         return
