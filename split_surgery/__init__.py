@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from split_surgery.verbs.rank import rank
     from split_surgery.verbs.rename import rename
     from split_surgery.verbs.report import report
+    from split_surgery.verbs.reshape import reshape
     from split_surgery.verbs.show import show
     from split_surgery.verbs.split import apply, extension, residual, skip
     from split_surgery.verbs.verify import verify
@@ -43,6 +44,7 @@ __all__ = [
     "rank",
     "rename",
     "report",
+    "reshape",
     "residual",
     "show",
     "skip",

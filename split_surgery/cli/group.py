@@ -26,7 +26,7 @@ Stage = Literal["split", "prove", "edit", "look", "more"]
 HEADINGS: dict[Stage, str] = {
     "split": "Split (rank kernels, derive a net)",
     "prove": "Prove (and fold back)",
-    "edit": "Edit (rename, take out)",
+    "edit": "Edit (names, forms, shapes)",
     "look": "Look (at files, trainings, pictures)",
     "more": "More",
 }
@@ -46,9 +46,10 @@ VERBS = {name: Row("split_verbs", "split", recipe.summary) for name, recipe in R
     "rank": Row("split_verbs", "split", "Convolutions, or the kernels of one, by TPM."),
     "fold": Row("proof_verbs", "prove", "Put splits back into one layer each."),
     "verify": Row("proof_verbs", "prove", "Prove a derived net from its files, and in an engine."),
-    "convert": Row("convert_verb", "prove", "Half, float, double; protobuf, HDF5; V1 and new layers."),
+    "convert": Row("convert_verb", "edit", "Half, float, double; protobuf, HDF5; V1 and new layers."),
     "rename": Row("edit_verbs", "edit", "Layers and blobs under other names, in net and weights."),
     "extract": Row("edit_verbs", "edit", "The prototxt inside a caffemodel, or one blob as npy."),
+    "reshape": Row("reshape_verb", "edit", "InnerProducts as convolutions, and back; groups as layers."),
     "report": Row("look_verbs", "look", "Accuracy tables out of Caffe's logs."),
     "plot": Row("look_verbs", "look", "Pictures: curves, scores, kernels, block diagrams."),
     "show": Row("proof_verbs", "look", "What a file says and holds, line by line; for git, too."),

@@ -29,6 +29,11 @@ WORDS = {
         "extract takes the net out of a caffemodel, or a blob as npy",
     ),
     "edit": "split_surgery.open edits a prototxt from Python (docs/editing.md); rename gives other names",
+    **dict.fromkeys(
+        ("convolutionalize", "convolutionize", "fcn", "net_surgery", "surgery"),
+        "reshape --to-convolution makes convolutions of InnerProducts",
+    ),
+    "ungroup": "reshape --ungroup makes a layer of each group of a convolution",
     "train": "Caffe trains: a split prints the command; examples/chain.sh does both",
     "version": "split-surgery --version",
     "split-surgery": "leave out the second split-surgery",

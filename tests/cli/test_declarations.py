@@ -155,7 +155,7 @@ def test_a_script_for_every_shell(command, shell):
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        ("split-surgery re", {"rename", "report", "residual"}),
+        ("split-surgery re", {"rename", "report", "reshape", "residual"}),
         ("split-surgery residual --meas", {"--measure"}),
         ("split-surgery rank --measure ", {"coherence", "ratio", "update", "norm", "tpm"}),
         (f"split-surgery residual {EXAMPLE}/train_val.prototxt --layer conv2", {"conv2_1", "conv2_2"}),

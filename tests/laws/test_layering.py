@@ -172,8 +172,8 @@ MEANT = {
 """Public names that several modules define on purpose."""
 
 VERBS = {
-    "apply", "convert", "demo", "diff", "extension", "extract", "fold", "open", "plot", "rank", "rename", "report", "residual", "show",
-    "skip", "verify", "weights", "loss", "tpm", "kernels", "net",
+    "apply", "convert", "demo", "diff", "extension", "extract", "fold", "open", "plot", "rank", "rename", "report", "reshape",
+    "residual", "show", "skip", "verify", "weights", "loss", "tpm", "kernels", "net",
 }  # fmt: skip
 """Verbs, and the kinds of plot: each names its function of the library, its command, and what prints its report."""
 

@@ -8,11 +8,26 @@ import shutil
 import pytest
 
 from tests.support.paths import EXAMPLE, ROOT
+from tests.support.reshaped import grouped_net
 from tests.support.schemas import FOLDER, validator
 
 pytest.importorskip("jsonschema")
 
-NAMES = ("convert", "demo", "diff", "extract", "fold", "plot", "rank", "rename", "report", "show", "split", "verify")
+NAMES = (
+    "convert",
+    "demo",
+    "diff",
+    "extract",
+    "fold",
+    "plot",
+    "rank",
+    "rename",
+    "report",
+    "reshape",
+    "show",
+    "split",
+    "verify",
+)
 
 NETS = "train_val.prototxt fashion_vgg.caffemodel"
 DEPLOY = "deploy.prototxt fashion_vgg.caffemodel"
@@ -65,6 +80,12 @@ RUNS = {
         "extract fashion_vgg.caffemodel --blob conv1_1/0 -o blob.npy --diff",
         "extract fashion_vgg.caffemodel --blob conv1_1/0 -o blob.npy",
     ),
+    "reshape": (
+        f"reshape {DEPLOY} --to-convolution ip1 -o full",
+        f"reshape {DEPLOY} --to-convolution ip1 -o full --check",
+        f"reshape {DEPLOY} --to-convolution ip1 -o shown --diff",
+        "reshape ../grouped.prototxt ../grouped.caffemodel --ungroup conv -o parts",
+    ),
     "verify": (
         f"verify {NETS}",
         f"verify {NETS} derived1 --trained",
@@ -107,6 +128,7 @@ def example(tmp_path_factory):
     for name in ("fashion_vgg", "fashion_bn", "small_ssd"):
         shutil.copytree(EXAMPLE.parent / name, folder / name, ignore=shutil.ignore_patterns("data"))
     shutil.copytree(ROOT / "configs", folder / "configs")
+    grouped_net(folder)
     return folder / "fashion_vgg"
 
 

@@ -17,10 +17,10 @@ BlobProto: num=1 int32, channels=2 int32, height=3 int32, width=4 int32, data=5 
 ParamSpec: name=1 string, lr_mult=3 float, decay_mult=4 float
 NetStateRule: phase=1 Phase, min_level=2 int32, max_level=3 int32, stage=4 many string, not_stage=5 many string
 ConvolutionParameter: num_output=1 uint32, bias_term=2 bool, pad=3 many uint32, kernel_size=4 many uint32, group=5 uint32,
-  stride=6 many uint32, dilation=18 many uint32
+  stride=6 many uint32, kernel_h=11 uint32, kernel_w=12 uint32, axis=16 int32, dilation=18 many uint32
 ConcatParameter: axis=2 int32
 EltwiseParameter: operation=1 EltwiseOp
-InnerProductParameter: num_output=1 uint32, bias_term=2 bool
+InnerProductParameter: num_output=1 uint32, bias_term=2 bool, axis=5 int32
 LayerParameter: name=1 string, type=2 string, bottom=3 many string, top=4 many string, loss_weight=5 many float,
   param=6 many ParamSpec, blobs=7 many BlobProto, include=8 many NetStateRule, phase=10 Phase,
   concat_param=104 ConcatParameter,

@@ -78,7 +78,7 @@ class LayerEdit:
         unsuffix: taken from their end, where a fold undoes that.
         keep_propagate_down: only layers reading the old layer's bottom have the same bottoms as it.
         keep_loss_weight: only the layer making the old top has its loss.
-        join: for a layer without weights, what makes it one.
+        more_tops: behind the top, where it has several. join: for a layer without weights, what makes it one.
         fresh: for a convolution made anew, what stands for the old one's parameters and `convolution_param`.
         v1: whether the old layer, and so the new one, is a V1 `layers`.
     """
@@ -94,9 +94,14 @@ class LayerEdit:
     unsuffix: str = ""
     keep_propagate_down: bool = False
     keep_loss_weight: bool = False
+    more_tops: tuple[str, ...] = ()
     join: Join | None = None
     fresh: Rewrite | None = None
     v1: bool = False
+
+    @property
+    def tops(self) -> tuple[str, ...]:
+        return (self.top, *self.more_tops)
 
     def rewrite(self, path: tuple[str, ...], nth: int, texts: Sequence[str]) -> Rewrite | None:
         """What becomes of the `nth` field of that path in the old layer; None keeps it as it is.
@@ -136,7 +141,7 @@ class LayerEdit:
         if key == "bottom":
             return tuple(NewField(key, bottom) for bottom in self.bottoms) if nth == 0 else ()
         if key == "top":
-            return (NewField(key, self.top),)
+            return tuple(NewField(key, top) for top in self.tops) if nth == 0 else ()
         if key == "blobs":
             return ()
         if key == "loss_weight":

@@ -71,7 +71,8 @@ def encode_record(
     head: list[NewField] = [NewField("name", edit.name)]
     typed = edit.join is not None or old.type != ""  # a record may leave it out
     head += [NewField("type", kind)] if typed else []
-    head += [NewField("bottom", bottom) for bottom in edit.bottoms] + [NewField("top", edit.top)]
+    head += [NewField("bottom", bottom) for bottom in edit.bottoms]
+    head += [NewField("top", top) for top in edit.tops]
     out: list[Fragment] = [
         encode_field(field, (), edit.v1) for field in sorted(head, key=lambda field: numbers[field.name])
     ]

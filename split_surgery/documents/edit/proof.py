@@ -129,7 +129,7 @@ def prove_text(new: Sequence[Layer], edits: Sequence[LayerEdit], layer: Layer) -
     """
     try:
         before = parse_text(layer)
-        "".join(name for edit in edits for name in (edit.name, *edit.bottoms, edit.top)).encode()
+        "".join(name for edit in edits for name in (edit.name, *edit.bottoms, *edit.tops)).encode()
     except (text_format.ParseError, UnicodeEncodeError):
         return  # it cannot read the original either: a fork's enum value, or a name that is not UTF-8
     del before.blobs[:]
@@ -167,7 +167,7 @@ def only_layer(net: Any) -> Any:
 def _compare(found: Any, old: Any, edit: LayerEdit, what: str) -> None:
     wanted = expected(old, edit)
     names = [_text(found.name), *map(_text, found.bottom), *map(_text, found.top)]
-    if names != [_text(name) for name in (edit.name, *edit.bottoms, edit.top)]:
+    if names != [_text(name) for name in (edit.name, *edit.bottoms, *edit.tops)]:
         raise Defect(f'the {what} of "{edit.name}" has the names {names}')
     for message in (found, wanted):
         for key in ("name", "bottom", "top"):

@@ -53,8 +53,12 @@ MESSAGES: dict[str, list[tuple[str, int, str, str]]] = {
         ("bias_filler", 8, "one", "FillerParameter"), ("group", 5, "one", _UINT32), ("stride", 6, "many", _UINT32),
         ("pad_h", 9, "one", _UINT32), ("pad_w", 10, "one", _UINT32), ("kernel_h", 11, "one", _UINT32), ("kernel_w", 12, "one", _UINT32),
         ("stride_h", 13, "one", _UINT32), ("stride_w", 14, "one", _UINT32), ("dilation", 18, "many", _UINT32),
+        ("axis", 16, "one", _INT32),
     ],
-    "InnerProductParameter": [("num_output", 1, "one", _UINT32), ("bias_term", 2, "one", _BOOL)],
+    "InnerProductParameter": [
+        ("num_output", 1, "one", _UINT32), ("bias_term", 2, "one", _BOOL), ("weight_filler", 3, "one", "FillerParameter"),
+        ("bias_filler", 4, "one", "FillerParameter"), ("axis", 5, "one", _INT32), ("transpose", 6, "one", _BOOL),
+    ],
     "ScaleParameter": [
         ("axis", 1, "one", _INT32), ("num_axes", 2, "one", _INT32), ("filler", 3, "one", "FillerParameter"),
         ("bias_term", 4, "one", _BOOL), ("bias_filler", 5, "one", "FillerParameter"),

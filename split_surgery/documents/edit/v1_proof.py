@@ -44,7 +44,7 @@ def prove_record(was: LayerRecord, now: LayerRecord, blobs: list[Blob]) -> None:
     Raises:
         Defect: it does not, or they are not.
     """
-    _compare(_without_blobs(was), _without_blobs(now), f'record of "{was.name}"')
+    _compare(record_without_blobs(was), record_without_blobs(now), f'record of "{was.name}"')
     if len(now.blobs) != len(blobs):
         raise Defect(f'the record of "{was.name}" has {len(now.blobs)} blobs instead of {len(blobs)}')
     for blob, meant in zip(now.blobs, blobs):
@@ -69,7 +69,7 @@ def prove_blob(blob: BlobRef, meant: Blob, what: str) -> None:
         compare_blob(message, meant, what)
 
 
-def _without_blobs(record: LayerRecord) -> Any:
+def record_without_blobs(record: LayerRecord) -> Any:
     """Protobuf's message of a record, read without its blobs."""
     number = (LAYER_V1 if record.v1 else LAYER)["blobs"]
     spans = [

@@ -8,7 +8,7 @@ import numpy as np
 
 from split_surgery.documents.spans import Fragment, Made, Span
 from split_surgery.documents.weights import wire
-from split_surgery.documents.weights.blobs import Blob
+from split_surgery.documents.weights.blobs import Blob, padded
 from split_surgery.documents.weights.caffemodel import (
     BLOB_DATA,
     BLOB_DOUBLE,
@@ -55,6 +55,22 @@ def encode_form(blob: Cast, number: int) -> tuple[Fragment, ...]:
         fields.append((BLOB_RAW_TYPE, (tagged(BLOB_RAW_TYPE, RAW_TYPES.index(blob.dtype)),)))
     fields.append((number, wrapped(number, (_numbers(blob),))))
     return in_order(fields)
+
+
+def with_shape(old: BlobRef, shape: tuple[int, ...]) -> tuple[Fragment, ...]:
+    """A BlobProto of another shape, said as the old one was, with every other byte where it stood."""
+    if old.legacy:
+        said = [tagged(field, size) for field, size in zip(BLOB_LEGACY, padded(shape))]
+    else:
+        said = [tagged(BLOB_SHAPE, tagged(SHAPE_DIM, b"".join(map(wire.varint, shape))))]
+    out: list[Fragment] = []
+    for item in wire.walk(old.reader, old.span.start, old.span.stop, old.inside):
+        if item.number in (BLOB_SHAPE, *BLOB_LEGACY):
+            out += said
+            said = []
+        else:
+            out.append(Span(item.start, item.stop))
+    return tuple(out)
 
 
 def in_order(fields: list[Numbered]) -> tuple[Fragment, ...]:

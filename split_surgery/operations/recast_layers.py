@@ -1,0 +1,225 @@
+"""InnerProducts as the convolutions that compute the same, and back: which can be, by which kernel, and what becomes of the files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from split_surgery.documents.edit.proof import prove_extent
+from split_surgery.documents.edit.recast import HOLDERS, KEPT, Recast, recast_record, recast_splices
+from split_surgery.documents.edit.recast_proof import prove_recast_record, prove_recast_text
+from split_surgery.documents.net.build_faults import given_twice
+from split_surgery.documents.net.flow import flows
+from split_surgery.documents.net.layer import Geometry, Layer
+from split_surgery.documents.net.net import Net, Prototxt
+from split_surgery.documents.net.parameters import own_record, shared_with
+from split_surgery.documents.net.shape_rules import Param, Shape, known
+from split_surgery.documents.net.shapes import Given, infer
+from split_surgery.documents.net.splittable import check_linear
+from split_surgery.documents.spans import Splice, merged
+from split_surgery.documents.weights.blob_forms import with_shape
+from split_surgery.documents.weights.blobs import Blob, Record, Weights, fits, padded
+from split_surgery.documents.weights.caffemodel import BlobRef, Caffemodel, LayerRecord
+from split_surgery.documents.weights.casts import Cast
+from split_surgery.documents.weights.hdf5 import Hdf5Weights
+from split_surgery.errors import Defect, FileError, FilePlace, nearest
+from split_surgery.operations.named_layers import named_layers
+from split_surgery.workspace.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class Recasted:
+    """A layer that is of another type now. was, now: its types. bottom: the shape of one image that it reads. weight: its blob's shapes
+    before and after."""
+
+    layer: str
+    was: str
+    now: str
+    bottom: tuple[int, ...]
+    weight: tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def recast_layers(inputs: Inputs, names: Sequence[str], to: str, given: Given) -> tuple[Inputs, list[Recasted]]:
+    """The files with these layers as another type.
+
+    Each layer is looked at in the net in which those before it are recast already (those after it, where InnerProducts are made: a
+    convolution wants four axes, and an InnerProduct gives two).
+
+    Args:
+        to: "Convolution" or "InnerProduct". given: shapes of blobs that no prototxt says.
+
+    Raises:
+        UsageError: there is no such layer.
+        Unsupported, FileError: it cannot be recast, or its weights are not those of the prototxt.
+        Defect: what would be written is not what was meant.
+    """
+    was = "InnerProduct" if to == "Convolution" else "Convolution"
+    layers = named_layers(inputs, names, was)
+    order = list(layers) if to == "Convolution" else list(reversed(layers))
+    done: list[Recasted] = []
+    for name in order:
+        twins = [layer for net in inputs.nets for layer in net.named(name)]
+        for layer in twins:
+            _check_kind(layer, was)
+        bottom = _bottom(inputs, twins, given)
+        for layer in twins:
+            (_check_inner_product if was == "InnerProduct" else _check_convolution)(layer, bottom)
+            _check_shared(inputs.nets, layer, set(layers))
+        recast = Recast(to, (bottom[1], bottom[2]) if to == "Convolution" else None)
+        inputs, one = _recast(inputs, twins[0], recast, bottom)
+        done.append(one)
+    return inputs, sorted(done, key=lambda one: list(layers).index(one.layer))
+
+
+def _bottom(inputs: Inputs, twins: Sequence[Layer], given: Given) -> tuple[int, int, int]:
+    """The channels, height and width of what a layer reads, as one of the files tells them.
+
+    Raises:
+        Unsupported: it reads something else than images, or of several sizes; or no file tells.
+    """
+    shapes: dict[tuple[int, ...], Layer] = {}
+    other: Shape | None = None
+    for net in inputs.nets:
+        for flow in flows(net):
+            for shaped in infer(net, flow.state, inputs.weights, given):
+                if shaped.layer.name == twins[0].name and shaped.bottoms and shaped.bottoms[0] is not None:
+                    other = shaped.bottoms[0]
+                    sizes = known(other[1:])
+                    if sizes is not None and len(sizes) == 3:
+                        shapes.setdefault(sizes, shaped.layer)
+    layer = twins[0]
+    if len(shapes) > 1:
+        said = " and ".join(f"{'x'.join(map(str, shape))} at {one.place()}" for shape, one in shapes.items())
+        layer.refuse(f"reads images of several sizes: {said}")
+    if not shapes and other is not None and len(other) != 4:
+        layer.refuse(
+            f"reads a blob of {len(other)} axes, and a convolution reads four",
+            hint=f'name the InnerProduct that makes "{layer.bottoms[0]}" too; a Flatten before it can be taken out',
+        )
+    if not shapes:
+        layer.refuse(
+            f'the size of "{layer.bottoms[0]}", which it reads, does not follow from the files',
+            hint="give the deploy prototxt, as NET or with --also, or --input-shape data:1,3,224,224",
+        )
+    (found,) = shapes
+    return found[0], found[1], found[2]
+
+
+def _check_kind(layer: Layer, was: str) -> None:
+    """Raises: Unsupported, where a layer is none that can be of another type."""
+    if layer.type != was:
+        layer.refuse(f"has type {layer.type}, and only a layer of type {was} is made the other")
+    if len(layer.bottoms) != 1 or len(layer.tops) != 1 or layer.bottoms == layer.tops:
+        layer.refuse("must have one bottom and another top")
+    twice = given_twice(layer.message.fields)
+    if twice is not None:
+        layer.refuse(f"gives {twice[0]} more than once, which Caffe refuses", twice[1])
+
+
+def _check_inner_product(layer: Layer, bottom: tuple[int, int, int]) -> None:
+    param = Param(layer, HOLDERS["InnerProduct"])
+    for message in param.messages:
+        for field in message.fields:
+            if field.name not in (*KEPT, "transpose"):
+                layer.refuse(f"{field.name} is not a field of Caffe's InnerProduct", field)
+    if not param.integer("num_output", 0):
+        layer.fail("num_output is missing")
+    if param.flag("transpose", default=False):
+        layer.refuse("stores its weights transposed, so that their order is not that of a convolution")
+    if param.integer("axis", 1) != 1:
+        layer.refuse(f"multiplies from axis {param.integer('axis', 1)} on, and a convolution from axis 1")
+
+
+def _check_convolution(layer: Layer, bottom: tuple[int, int, int]) -> None:
+    check_linear(layer, frozenset())
+    geometry = layer.geometry()
+    if geometry.group != 1:
+        layer.refuse(f"has {geometry.group} groups, and an InnerProduct has none")
+    if geometry.pad != (0, 0) or _extent(geometry) != bottom[1:]:
+        kernel, image = ("x".join(map(str, pair)) for pair in (_extent(geometry), bottom[1:]))
+        padded = f", padded by {geometry.pad[0]}x{geometry.pad[1]}" if any(geometry.pad) else ""
+        layer.refuse(
+            f"has a kernel of {kernel} on images of {image}{padded}: only one that covers them is an InnerProduct"
+        )
+    if any(size > 1 and step > 1 for size, step in zip(geometry.kernel, geometry.dilation)):
+        layer.refuse("has a dilated kernel, which leaves pixels out")
+
+
+def _extent(geometry: Geometry) -> tuple[int, int]:
+    high, wide = (step * (size - 1) + 1 for size, step in zip(geometry.kernel, geometry.dilation))
+    return high, wide
+
+
+def _check_shared(nets: Sequence[Net], layer: Layer, names: set[str]) -> None:
+    """Raises: Unsupported, where a layer that stays as it is has the same weights, whose shape changes."""
+    for net in nets:
+        for twin in net.named(layer.name):
+            for other, _ in shared_with(net, twin, 0):
+                if other.name not in names:
+                    layer.refuse(
+                        f'shares its weights with "{other.name}", which would have them in another shape',
+                        hint=f"name both: {layer.name},{other.name}",
+                    )
+
+
+def _recast(inputs: Inputs, layer: Layer, recast: Recast, bottom: tuple[int, int, int]) -> tuple[Inputs, Recasted]:
+    """The files with one layer recast, proven."""
+    record = own_record(inputs.weights, layer)
+    if record is None:
+        message = f'has no layer "{layer.name}" (which {layer.place()} defines)'
+        raise FileError(
+            message, FilePlace(inputs.weights.name), nearest(layer.name, [one.name for one in inputs.weights.layers])
+        )
+    outputs = Param(layer, HOLDERS[layer.type]).integer("num_output", 0)
+    flat, deep = (outputs, bottom[0] * bottom[1] * bottom[2]), (outputs, *bottom)
+    old, new = (flat, deep) if recast.kernel is not None else (deep, flat)
+    blobs = [_reshaped(record, blob, outputs, old, new) for blob in record.blobs]
+    texts = [_edited_text(text, layer.name, recast) for text in inputs.texts]
+    weights = _edited_weights(inputs.weights, record, layer.type, recast, blobs)
+    return inputs.edited(texts, weights), Recasted(layer.name, layer.type, recast.type, bottom, (old, new))
+
+
+def _reshaped(record: Record, blob: Blob, outputs: int, old: tuple[int, ...], new: tuple[int, ...]) -> Cast:
+    """A blob of the layer as it will be: the weight in another shape, the bias as it was.
+
+    Raises:
+        FileError: it is not what the prototxt asks for, or there is one too many.
+    """
+    if blob.fault:
+        raise FileError(f"blob {blob.index} {blob.fault}", blob.place(), layer=record.name)
+    wanted = {0: old, 1: (outputs,)}.get(blob.index)
+    if wanted is None or not fits(blob, wanted):
+        asked = "has no such blob" if wanted is None else f"asks for {wanted}"
+        message = f"blob {blob.index} has the shape {blob.shape}, and the prototxt {asked}"
+        raise FileError(message, blob.place(), layer=record.name)
+    shape = blob.shape if blob.index else tuple(padded(new)) if blob.legacy else new
+    return Cast(blob, blob.dtype, shape, blob.legacy)
+
+
+def _edited_text(text: Prototxt, name: str, recast: Recast) -> Prototxt:
+    """A prototxt with the layer recast in all its nets, proven."""
+    layers = [layer for net in text.nets for layer in net.named(name)]
+    splices = [splice for layer in layers for splice in recast_splices(layer, recast)]
+    prove_extent(splices, [layer.span for layer in layers], text.document.name)
+    edited = text.edited(splices)
+    for was, now in zip(text.nets, edited.nets):
+        if len(was.layers) != len(now.layers):
+            raise Defect(f"the new prototxt has {len(now.layers)} layers instead of {len(was.layers)}")
+        for old, new in zip(was.layers, now.layers):
+            if old.name == name:
+                prove_recast_text(old, new, recast)
+    return edited
+
+
+def _edited_weights(weights: Weights, record: Record, was: str, recast: Recast, blobs: Sequence[Cast]) -> Weights:
+    """The weights with the layer's record recast, proven."""
+    if isinstance(weights, Hdf5Weights):
+        return weights.replaced([record.name], {record.name: {blob.index: blob.load() for blob in blobs}})
+    assert isinstance(weights, Caffemodel)
+    assert isinstance(record, LayerRecord)
+    shaped = [with_shape(blob.blob, blob.shape) for blob in blobs if isinstance(blob.blob, BlobRef)]
+    splices = [Splice(*record.span, merged(recast_record(record, was, recast, shaped)))]
+    edited = Caffemodel(weights.rope.spliced(splices))
+    (new,) = edited.named(record.name)
+    prove_recast_record(record, new, was, recast, blobs)
+    return edited

@@ -1,0 +1,134 @@
+"""What `reshape` makes, in real Caffe: it loads, computes the same, and its convolutions take larger images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from split_surgery import reshape
+from split_surgery.documents.net.net import Net
+from split_surgery.documents.prototxt import Document
+from tests.support.architectures import ARCHITECTURES, shrunk
+from tests.support.paths import CORPUS, EXAMPLE, SHARED
+from tests.support.reshaped import fc_net, grouped_net
+from tests.support.run_caffe import in_caffe
+
+pytestmark = pytest.mark.caffe
+
+
+def hold_against_caffe(caffe, folder, cases):
+    """Outputs of each net and of the one with all its InnerProducts as convolutions; gives how many layers that were."""
+    tasks, pairs, done = [], [], 0
+    for at, (net, model, shape) in enumerate(cases):
+        text = Net(Document(net.read_bytes(), net.name))
+        names = tuple(layer.name for layer in text.layers if layer.type == "InnerProduct")
+        outputs = [layer.tops[0] for layer in text.layers if layer.name == names[-1]]
+        report = reshape(net, model, folder / f"full{at}", to_convolution=names)
+        done += len(report.layers)
+        inputs = folder / f"inputs{at}.npz"
+        np.savez(inputs, data=np.random.RandomState(at).standard_normal(shape).astype(np.float32))
+        for name, files in (
+            ("was", (net, model)),
+            ("now", [folder / f"full{at}" / one for one in ("net.prototxt", "net.caffemodel")]),
+        ):
+            out = folder / f"{name}{at}.npz"
+            tasks.append({"net": files[0], "weights": files[1], "inputs": inputs, "blobs": outputs, "out": out})
+        pairs.append((folder / f"was{at}.npz", folder / f"now{at}.npz"))
+    in_caffe(caffe, tasks)
+    for was, now in pairs:
+        old, new = np.load(was)["blob_0"], np.load(now)["blob_0"]
+        assert new.shape == (*old.shape, 1, 1)
+        np.testing.assert_allclose(new.reshape(old.shape), old, rtol=1e-4, atol=1e-4 * np.abs(old).max())
+        assert np.abs(old).max() > 0
+    return done
+
+
+def test_the_example_and_v1(tmp_path, caffe):
+    cases = [(EXAMPLE / "deploy.prototxt", EXAMPLE / "fashion_vgg.caffemodel", (1, 1, 28, 28))]
+    for at, options in enumerate(
+        ({"v1": True, "legacy": True}, {"legacy": True, "layout": "one line"}, {"layout": "comment"})
+    ):
+        folder = tmp_path / f"net{at}"
+        folder.mkdir()
+        cases.append((*fc_net(shape=(2, 3, 4), **options).write(folder), (1, 2, 3, 4)))
+    assert hold_against_caffe(caffe, tmp_path, cases) == 7
+
+
+def test_larger_images(tmp_path, caffe):
+    """A map of what the net says of each window: the same as the old net says of that window alone."""
+    net = fc_net(shape=(2, 3, 3))
+    old, model = net.write(tmp_path)
+    reshape(old, model, tmp_path / "full", to_convolution="fc6,fc7")
+    large, windows = tmp_path / "large.prototxt", tmp_path / "windows.prototxt"
+    sizes = "input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 3"
+    text = (tmp_path / "full" / "net.prototxt").read_text()
+    large.write_text(text.replace(sizes, "input_dim: 1 input_dim: 2 input_dim: 5 input_dim: 6"))
+    windows.write_text(net.text.decode().replace("input_dim: 1", "input_dim: 12", 1))
+    image = np.random.RandomState(1).standard_normal((1, 2, 5, 6)).astype(np.float32)
+    parts = [image[0, :, y : y + 3, x : x + 3] for y in range(3) for x in range(4)]
+    np.savez(tmp_path / "image.npz", data=image)
+    np.savez(tmp_path / "parts.npz", data=np.stack(parts))
+    made = tmp_path / "full" / "net.caffemodel"
+    rows = (large, made, "image", "map"), (windows, model, "parts", "each")
+    in_caffe(
+        caffe,
+        [
+            {"net": a, "weights": b, "inputs": tmp_path / f"{c}.npz", "blobs": ["prob"], "out": tmp_path / f"{d}.npz"}
+            for a, b, c, d in rows
+        ],
+    )
+    found, each = (np.load(tmp_path / f"{name}.npz")["blob_0"] for name in ("map", "each"))
+    assert found.shape == (1, 4, 3, 4)
+    np.testing.assert_allclose(found[0].reshape(4, 12).T, each, rtol=1e-4, atol=1e-6)
+    assert np.ptp(each[:, 0]) > 0.01
+
+
+def test_groups_as_layers(tmp_path, caffe):
+    """Bit for bit: Caffe multiplies each group by itself."""
+    tasks, inputs = [], tmp_path / "inputs.npz"
+    np.savez(inputs, data=np.random.RandomState(1).standard_normal((2, 4, 6, 6)).astype(np.float32))
+    for at, options in enumerate(({}, {"v1": True, "legacy": True})):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        net, model, _ = grouped_net(folder, **options)
+        net.write_text(net.read_text().replace("input_dim: 1", "input_dim: 2"))
+        reshape(net, model, folder / "parts", ungroup="conv")
+        made = [folder / "parts" / f"net.{end}" for end in ("prototxt", "caffemodel")]
+        for name, files in (("was", (net, model)), ("now", made)):
+            out = folder / f"{name}.npz"
+            tasks.append({"net": files[0], "weights": files[1], "inputs": inputs, "blobs": ["conv"], "out": out})
+    in_caffe(caffe, tasks)
+    for at in range(2):
+        old, new = (np.load(tmp_path / str(at) / f"{name}.npz")["blob_0"] for name in ("was", "now"))
+        assert old.shape == (2, 8, 6, 6)
+        assert new.tobytes() == old.tobytes()
+        assert np.abs(old).max() > 0
+
+
+@pytest.mark.corpus
+def test_real_architectures(tmp_path, caffe):
+    cases, tasks = [], []
+    for at, name in enumerate(ARCHITECTURES[:12]):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        source = CORPUS / f"{name}.prototxt"
+        run = shrunk(Net(Document(source.read_bytes(), source.name)))
+        net, model = folder / "net.prototxt", folder / "net.caffemodel"
+        net.write_bytes(run.text)
+        text = Net(Document(run.text, "net.prototxt"))
+        if not any(layer.type == "InnerProduct" for layer in text.layers) or list(run.inputs) != ["data"]:
+            continue
+        tasks.append({"net": net, "save": model})
+        cases.append((net, model, run.inputs["data"]))
+    in_caffe(caffe, tasks)
+    assert len(cases) >= 3
+    assert hold_against_caffe(caffe, tmp_path, cases) >= 5
+
+
+@pytest.mark.corpus
+def test_real_trained_nets(tmp_path, caffe):
+    models = SHARED / "models"
+    cases = [
+        (models / "lenet" / "mnist_deploy.prototxt", models / "lenet" / "lenet_iter_10000.caffemodel", (1, 1, 28, 28)),
+    ]
+    assert hold_against_caffe(caffe, tmp_path, cases) == 2
