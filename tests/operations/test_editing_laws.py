@@ -20,7 +20,7 @@ def test_set_back_made_and_deleted_added_and_removed_are_the_same_bytes(path):
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize("files", corpus_shares())
+@pytest.mark.parametrize("files", corpus_shares(every=4))
 def test_real_files(files):
     for path in files:
         try:

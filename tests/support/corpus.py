@@ -16,14 +16,18 @@ def corpus_files() -> list[Path]:
     return sorted(path for path in CORPUS.glob("*/**/*") if path.is_file())
 
 
-def corpus_shares() -> list[Any]:
-    """The files as parameters of a test: for each folder a fixed tenth for every run, and the rest marked `whole_corpus`."""
+def corpus_shares(every: int = 1) -> list[Any]:
+    """The files as parameters of a test: for each folder a fixed tenth for every run, and the rest marked `whole_corpus`.
+
+    Args:
+        every: of the rest only one in so many, for laws that take long on each file.
+    """
     tenth, rest = defaultdict(list), defaultdict(list)
     for number, path in enumerate(corpus_files()):
         (rest if number % 10 else tenth)[path.relative_to(CORPUS).parts[0]].append(path)
     shares = [pytest.param(paths, id=f"{folder}-tenth") for folder, paths in sorted(tenth.items())]
     shares += [
-        pytest.param(paths, id=f"{folder}-rest", marks=pytest.mark.whole_corpus)
+        pytest.param(paths[::every], id=f"{folder}-rest", marks=pytest.mark.whole_corpus)
         for folder, paths in sorted(
             rest.items(), key=lambda item: -len(item[1])
         )  # the longest first: workers end together
