@@ -60,7 +60,7 @@ experiment: $(STAMP) caffe  ## the notes' experiment with its controls in real C
 	  snakemake -s examples/experiment/Snakefile --configfile $(CONFIG) --cores 2 --rerun-incomplete --quiet $(FLAGS)
 
 evidence: $(STAMP)  ## the page on the experiment, from its tables in docs/evidence
-	$(BIN)/python examples/experiment/scripts/evidence.py docs/evidence docs/evidence.md docs/pictures/evidence.png
+	$(BIN)/python examples/experiment/scripts/evidence.py docs/evidence docs/evidence.md docs/evidence/curves.png
 
 caffe:  ## real Caffe 1.0 in a private root (Linux x86-64), Debian's or a wheel: SPLIT_SURGERY_CAFFE_BY=debian|pip
 	scripts/get-caffe

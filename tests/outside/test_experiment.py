@@ -132,7 +132,7 @@ def test_every_number_of_the_page_is_that_of_the_tables():
     """The page, made again from docs/evidence, is the one that is there."""
     evidence = loaded(SCRIPTS / "evidence.py")
     grid = evidence.Grid(ROOT / "docs" / "evidence")
-    assert evidence.page(grid, "pictures/evidence.png") == (ROOT / "docs" / "evidence.md").read_text()
+    assert evidence.page(grid, "evidence/curves.png") == (ROOT / "docs" / "evidence.md").read_text()
     assert (len(grid.seeds), len(grid.arms), grid.steps, grid.images) == (6, 4, [1, 2, 3], 10_000)
 
 
