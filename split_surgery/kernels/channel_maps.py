@@ -66,10 +66,13 @@ class ChannelRange(NamedTuple):
 def scaled(scale: Wide | None, shift: Wide | None, inner: LinearMap) -> LinearMap:
     """scale * y + shift by channel, float64 (n,) or one number, of a map's output y; None leaves it as it is."""
     weight, bias, reach, roundings = inner.weight, inner.bias, inner.reach, inner.roundings
+    # Of one number an array is made, since NumPy 1 takes a single one times float32 for float32.
     if scale is not None:
-        weight, bias = weight * np.broadcast_to(scale, len(weight))[:, None, None, None], bias * scale
+        scale = np.broadcast_to(scale, len(weight))
+        weight, bias = weight * scale[:, None, None, None], bias * scale
         reach, roundings = reach * largest_of(scale), roundings + 1
     if shift is not None:
+        shift = np.broadcast_to(shift, len(weight))
         bias, reach, roundings = bias + shift, reach + largest_of(shift), roundings + 1
     return replace(
         inner,

@@ -274,7 +274,7 @@ def test_an_engine_that_knows_no_fork_says_so(tmp_path, name):
     fold(*base, tmp_path / "out", all=True)
     with pytest.raises(SurgeryError) as caught:
         verify(*base, tmp_path / "out", engine="opencv")
-    assert "it does not know a layer of the net: verify without" in str(caught.value)
+    assert "does not know a layer of the net: verify without" in str(caught.value)
 
 
 def test_a_training_net_is_folded_as_it_is_tested(tmp_path):
