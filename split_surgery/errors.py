@@ -208,15 +208,24 @@ def logged(path: str) -> str:
 
 def nearest(name: str, names: list[str]) -> str:
     """A hint listing the closest of `names`, or all of them where they are few."""
-    import difflib
-
-    if len(name) > 200:  # difflib's time grows with the square of the length
-        return ""
-    names = [own for own in names if len(own) <= 200]
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    close = closest(name, names, 3, 0.5)
     if close:
         return "nearest: " + ", ".join(close)
-    return f"known: {first_of(names, 12)}" if names else ""
+    names = [own for own in names if len(own) <= _LONGEST]
+    return f"known: {first_of(names, 12)}" if names and len(name) <= _LONGEST else ""
+
+
+_LONGEST = 200
+"""Characters of a name that is compared with others: difflib's time grows with the square of the length."""
+
+
+def closest(name: str, names: Sequence[str], most: int, cutoff: float) -> list[str]:
+    """The names that are most like one. cutoff: how like they must be, from 0 to 1."""
+    import difflib
+
+    if len(name) > _LONGEST:
+        return []
+    return difflib.get_close_matches(name, [own for own in names if len(own) <= _LONGEST], n=most, cutoff=cutoff)
 
 
 def first_of(names: Sequence[str], most: int) -> str:

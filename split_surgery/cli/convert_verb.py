@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import split_surgery
-from split_surgery.cli.flags import FILE, INPUTS, Flag, Later, cli_argument, cli_flag
+from split_surgery.cli.flags import Flag, Later, cli_argument, cli_flag
 from split_surgery.cli.group import VerbCommand, cli, finish, given_flags, with_progress
-from split_surgery.cli.options import output, talk, writing
+from split_surgery.cli.options import also, output, talk, writing
 from split_surgery.cli.progress import Bar
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def _form_flags() -> list[Flag]:
 @cli.command(cls=VerbCommand)
 @cli_argument("net")
 @cli_argument("weights", required=False)
-@cli_flag(
-    "--also", multiple=True, type=FILE, metavar="FILE", topic=INPUTS, help="Convert this prototxt alike. Repeatable."
-)
+@also("Convert this prototxt alike.")
 @output("A directory; or the one file that is made: x.caffemodel, x.caffemodel.h5, x.prototxt.", "OUT")
 @Later(_form_flags)
 @cli_flag("--allow-overflow", is_flag=True, help="Let numbers that are too large for the precision become infinite.")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import split_surgery
-from split_surgery.cli.flags import FILE, INPUTS, Later, cli_argument, cli_flag
+from split_surgery.cli.flags import FILE, Later, cli_argument, cli_flag
 from split_surgery.cli.group import VerbCommand, cli, finish, given_flags, with_progress
-from split_surgery.cli.options import output, talk, writing
+from split_surgery.cli.options import also, as_path, output, solver, talk, writing
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import UsageError
 
@@ -24,18 +24,10 @@ if TYPE_CHECKING:
 @Later(lambda: [click.Argument(["names"], nargs=-1, type=FILE, metavar="[WEIGHTS] [OLD=NEW]...")])
 @cli_flag("--strip-prefix", metavar="PREFIX", help="Take PREFIX from all names that begin with it.")
 @cli_flag("--only", type=click.Choice(["layers", "blobs"]), help="Rename layers only, or blobs only. [default: both]")
-@cli_flag(
-    "--also", multiple=True, type=FILE, metavar="FILE", topic=INPUTS, help="Edit this prototxt alike. Repeatable."
-)
-@cli_flag(
-    "--solver",
-    type=FILE,
-    metavar="FILE",
-    topic=INPUTS,
-    help="The solver that trains NET: written too, pointed into DIR.",
-)
+@also("Edit this prototxt alike.")
+@solver
 @output("Where the renamed net goes.")
-@cli_flag("--as", "as_path", metavar="PATH", help="DIR's name on the machine that runs it, for solver.prototxt.")
+@as_path
 @writing
 @talk
 def rename(net: str, names: tuple[str, ...], output: str, **flags: Any) -> None:

@@ -97,6 +97,22 @@ def output(what: str, metavar: str = "DIR", required: bool = True) -> Later:
     )  # fmt: skip
 
 
+def also(what: str) -> Later:
+    """The flag that names further prototxts."""
+    return cli_flag("--also", multiple=True, type=FILE, metavar="FILE", topic=INPUTS, help=f"{what} Repeatable.")
+
+
+solver = cli_flag(
+    "--solver",
+    type=FILE,
+    metavar="FILE",
+    topic=INPUTS,
+    help="The solver that trains NET: written too, pointed into DIR.",
+)
+as_path = cli_flag(
+    "--as", "as_path", metavar="PATH", help="DIR's name on the machine that runs it, for solver.prototxt."
+)
+
 writing = options(
     cli_flag("--diff", "--dry-run", "diff", is_flag=True, help="Show what would change; write nothing."),
     cli_flag("--check", is_flag=True, help="Exit 1 if DIR would change; write nothing."),

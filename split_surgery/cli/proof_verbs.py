@@ -10,7 +10,7 @@ import click
 import split_surgery
 from split_surgery.cli.flags import FILE, INPUTS, cli_argument, cli_flag
 from split_surgery.cli.group import VerbCommand, cli, finish, given_flags, show_report, with_progress
-from split_surgery.cli.options import input_shape, output, shape_of, split_flags, talk, writing
+from split_surgery.cli.options import also, as_path, input_shape, output, shape_of, solver, split_flags, talk, writing
 from split_surgery.cli.progress import Bar
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.verification.engines import ENGINES
@@ -30,26 +30,13 @@ trust_field = split_flags(None, ("trust_field",))
 @cli_argument("weights", required=False)
 @cli_flag("--all", is_flag=True, help="Fold every other linear region too: BatchNorm, Scale, sums, 1x1 chains.")
 @cli_flag("--layer", multiple=True, metavar="NAME", help="Fold only what becomes this layer. Repeatable.")
-@cli_flag(
-    "--also",
-    multiple=True,
-    type=FILE,
-    metavar="FILE",
-    topic=INPUTS,
-    help="Edit this deploy or test prototxt alike. Repeatable.",
-)
-@cli_flag(
-    "--solver",
-    type=FILE,
-    metavar="FILE",
-    topic=INPUTS,
-    help="The solver that trains NET: written too, pointed into DIR.",
-)
+@also("Edit this deploy or test prototxt alike.")
+@solver
 @output("Where the folded net goes.")
 @cli_flag("--phase", type=click.Choice(["test"]), help="The net is for testing only: BatchNorm uses its statistics.")
 @cli_flag("--allow-larger", is_flag=True, help="Fold also what has more parameters or multiply-adds then.")
 @trust_field
-@cli_flag("--as", "as_path", metavar="PATH", help="DIR's name on the machine that runs it, for solver.prototxt.")
+@as_path
 @writing
 @talk
 def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:

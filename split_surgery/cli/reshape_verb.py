@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import split_surgery
-from split_surgery.cli.flags import FILE, INPUTS, cli_argument, cli_flag
+from split_surgery.cli.flags import cli_argument, cli_flag
 from split_surgery.cli.group import VerbCommand, cli, finish, given_flags, with_progress
-from split_surgery.cli.options import input_shape, output, shape_of, talk, writing
+from split_surgery.cli.options import also, as_path, input_shape, output, shape_of, solver, talk, writing
 from split_surgery.cli.progress import Bar
 
 if TYPE_CHECKING:
@@ -27,24 +27,11 @@ if TYPE_CHECKING:
 @cli_flag(
     "--ungroup", multiple=True, metavar="NAMES", help="Make a Slice, convolutions and a Concat of grouped convolutions."
 )
-@cli_flag(
-    "--also",
-    multiple=True,
-    type=FILE,
-    metavar="FILE",
-    topic=INPUTS,
-    help="Edit this deploy or test prototxt alike. Repeatable.",
-)
-@cli_flag(
-    "--solver",
-    type=FILE,
-    metavar="FILE",
-    topic=INPUTS,
-    help="The solver that trains NET: written too, pointed into DIR.",
-)
+@also("Edit this deploy or test prototxt alike.")
+@solver
 @input_shape
 @output("Where the reshaped net goes.")
-@cli_flag("--as", "as_path", metavar="PATH", help="DIR's name on the machine that runs it, for solver.prototxt.")
+@as_path
 @writing
 @talk
 def reshape(net: str, weights: str | None, output: str, **flags: Any) -> None:

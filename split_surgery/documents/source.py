@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Union
 
 from split_surgery.documents.spans import Span
-from split_surgery.errors import FileError, FilePlace
+from split_surgery.errors import FileError, FilePlace, closest
 
 PathLike = Union[str, "os.PathLike[str]"]
 Progress = Callable[[str, int, int], None]
@@ -169,16 +169,12 @@ def not_there(name: str) -> FileError:
 
 def _near(folder: str, base: str) -> str:
     """A hint with the files whose names are most like `base`, or ""."""
-    import difflib
-
-    if len(base) > 100:  # difflib's time grows with the square of the length
-        return ""
     try:
         with os.scandir(folder or ".") as entries:
-            names = [entry.name for entry in itertools.islice(entries, 1000) if len(entry.name) <= 100]
+            names = sorted(entry.name for entry in itertools.islice(entries, 1000))
     except OSError:
         return ""
-    close = difflib.get_close_matches(base, sorted(names), n=2, cutoff=0.75)
+    close = closest(base, names, 2, 0.75)
     return "nearest: " + ", ".join(os.path.join(folder, one) for one in close) if close else ""
 
 

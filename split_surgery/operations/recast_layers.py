@@ -12,7 +12,7 @@ from split_surgery.documents.net.build_faults import given_twice
 from split_surgery.documents.net.flow import flows
 from split_surgery.documents.net.layer import Geometry, Layer
 from split_surgery.documents.net.net import Net, Prototxt
-from split_surgery.documents.net.parameters import own_record, shared_with
+from split_surgery.documents.net.parameters import needed_record, shared_with
 from split_surgery.documents.net.shape_rules import Param, Shape, known
 from split_surgery.documents.net.shapes import Given, infer
 from split_surgery.documents.net.splittable import check_linear
@@ -22,7 +22,7 @@ from split_surgery.documents.weights.blobs import Blob, Record, Weights, fits, p
 from split_surgery.documents.weights.caffemodel import BlobRef, Caffemodel, LayerRecord
 from split_surgery.documents.weights.casts import Cast
 from split_surgery.documents.weights.hdf5 import Hdf5Weights
-from split_surgery.errors import Defect, FileError, FilePlace, nearest
+from split_surgery.errors import Defect, FileError
 from split_surgery.operations.named_layers import named_layers
 from split_surgery.workspace.inputs import Inputs
 
@@ -164,12 +164,7 @@ def _check_shared(nets: Sequence[Net], layer: Layer, names: set[str]) -> None:
 
 def _recast(inputs: Inputs, layer: Layer, recast: Recast, bottom: tuple[int, int, int]) -> tuple[Inputs, Recasted]:
     """The files with one layer recast, proven."""
-    record = own_record(inputs.weights, layer)
-    if record is None:
-        message = f'has no layer "{layer.name}" (which {layer.place()} defines)'
-        raise FileError(
-            message, FilePlace(inputs.weights.name), nearest(layer.name, [one.name for one in inputs.weights.layers])
-        )
+    record = needed_record(inputs.weights, layer)
     outputs = Param(layer, HOLDERS[layer.type]).integer("num_output", 0)
     flat, deep = (outputs, bottom[0] * bottom[1] * bottom[2]), (outputs, *bottom)
     old, new = (flat, deep) if recast.kernel is not None else (deep, flat)

@@ -13,13 +13,13 @@ from split_surgery.documents.edit.proof import old_record, prove_extent, prove_r
 from split_surgery.documents.net.build_faults import given_twice
 from split_surgery.documents.net.layer import Geometry, Layer
 from split_surgery.documents.net.net import Net, Prototxt
-from split_surgery.documents.net.parameters import convolution_blobs, own_record
+from split_surgery.documents.net.parameters import convolution_blobs, needed_record
 from split_surgery.documents.net.splittable import check_linear
 from split_surgery.documents.spans import Splice
 from split_surgery.documents.v1 import OLD_NUMBERS, OLD_TYPES
 from split_surgery.documents.weights.blobs import Blob, ChosenKernels, Record, in_parts, pieces
 from split_surgery.documents.weights.caffemodel import LayerRecord
-from split_surgery.errors import Defect, FileError, FilePlace, UsageError
+from split_surgery.errors import Defect, UsageError
 from split_surgery.operations.named_layers import named_layers
 from split_surgery.workspace.inputs import Inputs
 from split_surgery.workspace.outputs import RecordChange, applied
@@ -56,9 +56,7 @@ def _ungroup(inputs: Inputs, name: str) -> tuple[Inputs, Ungrouped]:
         layer = next(layer for layer, one in zip(twins, geometries) if one != geometries[0])
         layer.refuse(f"is another convolution than at {twins[0].place()}")
     layer, geometry = twins[0], geometries[0]
-    record = own_record(inputs.weights, layer)
-    if record is None:
-        raise FileError(f'has no layer "{name}" (which {layer.place()} defines)', FilePlace(inputs.weights.name))
+    record = needed_record(inputs.weights, layer)
     blobs = convolution_blobs(inputs.net, inputs.weights, layer, geometry)
     edits = _edits(layer, geometry, layer.v1)
     for net in inputs.nets:

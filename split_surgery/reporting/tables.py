@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Protocol
+from typing import Any, Protocol
 
 from split_surgery.errors import harmless
 
@@ -123,6 +123,22 @@ class Printed:
 
     def __str__(self) -> str:
         return "\n".join(map(harmless, self.lines()))
+
+
+class MadeReport(Printed, Notebook):
+    """A report with the status that `Destination.finish` gave, and a diff where one was asked for."""
+
+    status: str
+    differing: tuple[str, ...]
+    diff: str
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.status == "differs" else 0
+
+    def diff_entry(self) -> dict[str, Any]:
+        """The diff as the last entry of `to_dict`; none where none was asked for."""
+        return {"diff": self.diff} if self.diff or self.status == "diff" else {}
 
 
 def in_columns(rows: Iterable[Sequence[str]], indent: str = "  ") -> str:

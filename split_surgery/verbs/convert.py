@@ -21,7 +21,7 @@ from split_surgery.errors import Defect, OptionError, UsageError
 from split_surgery.operations.convert_file import ConvertedFile, MadeFile, convert_file
 from split_surgery.operations.convert_weights import Losses
 from split_surgery.operations.forms import Form, form_of
-from split_surgery.reporting.tables import Notebook, Printed, Table, counted
+from split_surgery.reporting.tables import MadeReport, Table, counted
 from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.net_and_weights import net_and_weights, refuse_own_directory
 from split_surgery.verbs.printed import conversions
@@ -35,7 +35,7 @@ TEXT_SUFFIXES = (".prototxt", ".pbtxt")
 
 
 @dataclass(frozen=True)
-class ConvertReport(Printed, Notebook):
+class ConvertReport(MadeReport):
     """What `convert` did, or would do.
 
     Attributes:
@@ -63,10 +63,6 @@ class ConvertReport(Printed, Notebook):
     warnings: tuple[str, ...] = ()
     diff: str = ""
 
-    @property
-    def exit_code(self) -> int:
-        return 1 if self.status == "differs" else 0
-
     def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
         return conversions.convert(self, quiet)
 
@@ -76,9 +72,8 @@ class ConvertReport(Printed, Notebook):
             for key in ("containers", "bytes"):
                 tree["weights"][key] = dict(zip(("before", "after"), getattr(self.weights, key)))
         tree["rounding"] = tree["rounding"] | {"worst": tree.pop("worst")}
-        if not self.diff and self.status != "diff":
-            del tree["diff"]
-        return tree
+        del tree["diff"]
+        return tree | self.diff_entry()
 
     def tables(self) -> tuple[Table, ...]:
         rows = [("to", self.to)] + ([("layers of the text", counted(self.text_layers))] if self.layers else [])

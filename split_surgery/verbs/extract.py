@@ -11,7 +11,7 @@ from typing import Any
 from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
 from split_surgery.errors import UsageError
 from split_surgery.operations.extracted import extracted_net, npy_output, stored_blob
-from split_surgery.reporting.tables import Notebook, Printed, Table
+from split_surgery.reporting.tables import MadeReport, Table
 from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.printed import operations
 from split_surgery.workspace.destination import FileDestination, Status
@@ -21,7 +21,7 @@ from split_surgery.workspace.outputs import text_diff
 
 
 @dataclass(frozen=True)
-class ExtractReport(Printed, Notebook):
+class ExtractReport(MadeReport):
     """What was taken out of a weights file.
 
     Attributes:
@@ -45,10 +45,6 @@ class ExtractReport(Printed, Notebook):
     warnings: tuple[str, ...] = ()
     diff: str = ""
 
-    @property
-    def exit_code(self) -> int:
-        return 1 if self.status == "differs" else 0
-
     def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
         return operations.extract(self, quiet, verbose)
 
@@ -66,7 +62,7 @@ class ExtractReport(Printed, Notebook):
             "text": self.text,
             "differing": list(self.differing),
             "warnings": list(self.warnings),
-        } | ({"diff": self.diff} if self.diff or self.status == "diff" else {})
+        } | self.diff_entry()
 
     def tables(self) -> tuple[Table, ...]:
         what = (

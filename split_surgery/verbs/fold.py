@@ -19,7 +19,7 @@ from split_surgery.folding.collapse import Collapsed
 from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
 from split_surgery.folding.search import LeftRegion, Search
 from split_surgery.folding.understood import Trust
-from split_surgery.reporting.tables import Notebook, Printed, Table, counted
+from split_surgery.reporting.tables import MadeReport, Table, counted
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.net_and_weights import net_and_weights, refuse_own_directory
@@ -63,7 +63,7 @@ class FoldedRegion:
 
 
 @dataclass(frozen=True)
-class FoldReport(Printed, Notebook):
+class FoldReport(MadeReport):
     """What `fold` did, or would do.
 
     Attributes:
@@ -90,10 +90,6 @@ class FoldReport(Printed, Notebook):
     warnings: tuple[str, ...] = ()
     diff: str = ""
 
-    @property
-    def exit_code(self) -> int:
-        return 1 if self.status == "differs" else 0
-
     def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
         return runs.fold(self, quiet, verbose)
 
@@ -111,7 +107,7 @@ class FoldReport(Printed, Notebook):
             "hints": list(self.hints),
             "differing": list(self.differing),
             "warnings": list(self.warnings),
-        } | ({"diff": self.diff} if self.diff or self.status == "diff" else {})
+        } | self.diff_entry()
 
     def tables(self) -> tuple[Table, ...]:
         rows = tuple(

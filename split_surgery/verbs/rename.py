@@ -10,7 +10,7 @@ from typing import Any
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import OptionError, UsageError
 from split_surgery.operations.rename_files import Renames, renamed_files, renames_of
-from split_surgery.reporting.tables import Notebook, Printed, Table
+from split_surgery.reporting.tables import MadeReport, Table
 from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.net_and_weights import net_and_weights, refuse_own_directory
 from split_surgery.verbs.printed import operations
@@ -24,7 +24,7 @@ ONLY = ("layers", "blobs")
 
 
 @dataclass(frozen=True)
-class RenameReport(Printed, Notebook):
+class RenameReport(MadeReport):
     """What `rename` did, or would do.
 
     Attributes:
@@ -43,10 +43,6 @@ class RenameReport(Printed, Notebook):
     warnings: tuple[str, ...] = ()
     diff: str = ""
 
-    @property
-    def exit_code(self) -> int:
-        return 1 if self.status == "differs" else 0
-
     def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
         return operations.rename(self, quiet, verbose)
 
@@ -60,7 +56,7 @@ class RenameReport(Printed, Notebook):
             "files": list(self.files),
             "differing": list(self.differing),
             "warnings": list(self.warnings),
-        } | ({"diff": self.diff} if self.diff or self.status == "diff" else {})
+        } | self.diff_entry()
 
     def tables(self) -> tuple[Table, ...]:
         rows = [("layer", old, new) for old, new in self.layers.items()]

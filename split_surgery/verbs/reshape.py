@@ -14,7 +14,7 @@ from split_surgery.errors import UsageError
 from split_surgery.operations.readers import check_readers
 from split_surgery.operations.recast_layers import Recasted, recast_layers
 from split_surgery.operations.ungroup_layers import Ungrouped, ungroup_layers
-from split_surgery.reporting.tables import Notebook, Printed, Table
+from split_surgery.reporting.tables import MadeReport, Table
 from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.net_and_weights import net_and_weights, refuse_own_directory
 from split_surgery.verbs.printed import reshapes
@@ -28,7 +28,7 @@ Names = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class ReshapeReport(Printed, Notebook):
+class ReshapeReport(MadeReport):
     """What `reshape` did, or would do.
 
     Attributes:
@@ -49,10 +49,6 @@ class ReshapeReport(Printed, Notebook):
     warnings: tuple[str, ...] = ()
     diff: str = ""
 
-    @property
-    def exit_code(self) -> int:
-        return 1 if self.status == "differs" else 0
-
     def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
         return reshapes.reshape(self, quiet)
 
@@ -60,9 +56,8 @@ class ReshapeReport(Printed, Notebook):
         tree = dataclasses.asdict(self)
         for row, layer in zip(tree["layers"], self.layers):
             row["weight"] = dict(zip(("before", "after"), layer.weight))
-        if not self.diff and self.status != "diff":
-            del tree["diff"]
-        return tree
+        del tree["diff"]
+        return tree | self.diff_entry()
 
     def tables(self) -> tuple[Table, ...]:
         rows = tuple((one.layer, one.was, one.now, *map(str, one.weight)) for one in self.layers)

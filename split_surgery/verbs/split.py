@@ -13,7 +13,7 @@ from typing import Any
 from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
 from split_surgery.errors import FileError, FilePlace, OptionError, UsageError, as_arguments, for_shell, logged
 from split_surgery.reporting.plan_tables import ShownPlan, listed
-from split_surgery.reporting.tables import Notebook, Printed, Table
+from split_surgery.reporting.tables import MadeReport, Table
 from split_surgery.splitting.config import ConfigEntry, read_config
 from split_surgery.splitting.options import RUN_WORDS, Settings, declaration_of
 from split_surgery.splitting.plan import LayerPlan, Plan
@@ -36,7 +36,7 @@ from split_surgery.workspace.yaml_file import YAML_LIMIT
 
 
 @dataclass(frozen=True)
-class SplitReport(Printed, Notebook):
+class SplitReport(MadeReport):
     """What a splitting verb did, or would do.
 
     Attributes:
@@ -63,10 +63,6 @@ class SplitReport(Printed, Notebook):
         """The plan of the first layer: the only one, but for `apply` and a repeated `--layer`."""
         return self.plan.layers[0]
 
-    @property
-    def exit_code(self) -> int:
-        return 1 if self.status == "differs" else 0
-
     def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
         return runs.split(self, quiet, verbose)
 
@@ -82,7 +78,7 @@ class SplitReport(Printed, Notebook):
             "differing": list(self.differing),
             "warnings": list(self.warnings),
             "next_command": self.next_command,
-        } | ({"diff": self.diff} if self.diff or self.status == "diff" else {})
+        } | self.diff_entry()
 
     def tables(self) -> tuple[Table, ...]:
         found = []

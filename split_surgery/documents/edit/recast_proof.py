@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf import text_format
-
-from split_surgery.documents.edit.proof import parse_text
 from split_surgery.documents.edit.recast import HOLDERS, KEPT, Recast
-from split_surgery.documents.edit.v1_proof import prove_blob, record_without_blobs
+from split_surgery.documents.edit.v1_proof import parse_both, prove_blobs, record_without_blobs
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.v1 import OLD_NUMBERS
 from split_surgery.documents.weights.blobs import Blob
@@ -25,15 +22,9 @@ def prove_recast_text(was: Layer, now: Layer, recast: Recast) -> None:
     """
     if (now.name, now.type, now.bottoms, now.tops) != (was.name, recast.type, was.bottoms, was.tops):
         raise Defect(f'layer "{was.name}" reads as "{now.name}" of type {now.type} in the new prototxt')
-    try:
-        before = parse_text(was)
-    except (text_format.ParseError, UnicodeEncodeError):
-        return  # a fork's enum value, or bytes that are no text
-    try:
-        after = parse_text(now)
-    except text_format.ParseError as error:
-        raise Defect(f'the new text of "{was.name}" does not parse: {error}') from error
-    _compare(before, after, was.type, recast, f'text of "{was.name}"')
+    both = parse_both(was, now)
+    if both is not None:
+        _compare(*both, was.type, recast, f'text of "{was.name}"')
 
 
 def prove_recast_record(
@@ -46,10 +37,7 @@ def prove_recast_record(
     """
     before, after = record_without_blobs(was), record_without_blobs(now)
     _compare(before, after, was_type, recast, f'record of "{was.name}"')
-    if len(now.blobs) != len(blobs):
-        raise Defect(f'the record of "{was.name}" has {len(now.blobs)} blobs instead of {len(blobs)}')
-    for blob, meant in zip(now.blobs, blobs):
-        prove_blob(blob, meant, f'blob {blob.index} in the record of "{was.name}"')
+    prove_blobs(now, blobs)
 
 
 def _compare(before: Any, after: Any, was_type: str, recast: Recast, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf import text_format
@@ -27,15 +28,25 @@ def prove_layer(was: Layer, now: Layer) -> None:
     Raises:
         Defect: it does not.
     """
+    both = parse_both(was, now)
+    if both is not None:
+        _compare(*both, f'text of "{was.name}"')
+
+
+def parse_both(was: Layer, now: Layer) -> tuple[Any, Any] | None:
+    """Protobuf's messages of a layer's text before and after; None where protobuf cannot read the old one.
+
+    Raises:
+        Defect: it cannot read the new one.
+    """
     try:
         before = parse_text(was)
     except (text_format.ParseError, UnicodeEncodeError):
-        return  # a fork's enum value, or bytes that are no text
+        return None  # a fork's enum value, or bytes that are no text
     try:
-        after = parse_text(now)
+        return before, parse_text(now)
     except text_format.ParseError as error:
         raise Defect(f'the new text of "{was.name}" does not parse: {error}') from error
-    _compare(before, after, f'text of "{was.name}"')
 
 
 def prove_record(was: LayerRecord, now: LayerRecord, blobs: list[Blob]) -> None:
@@ -45,10 +56,19 @@ def prove_record(was: LayerRecord, now: LayerRecord, blobs: list[Blob]) -> None:
         Defect: it does not, or they are not.
     """
     _compare(record_without_blobs(was), record_without_blobs(now), f'record of "{was.name}"')
-    if len(now.blobs) != len(blobs):
-        raise Defect(f'the record of "{was.name}" has {len(now.blobs)} blobs instead of {len(blobs)}')
-    for blob, meant in zip(now.blobs, blobs):
-        prove_blob(blob, meant, f'blob {blob.index} in the record of "{was.name}"')
+    prove_blobs(now, blobs)
+
+
+def prove_blobs(record: LayerRecord, blobs: Sequence[Blob]) -> None:
+    """That a record has the blobs that were meant.
+
+    Raises:
+        Defect: it has not.
+    """
+    if len(record.blobs) != len(blobs):
+        raise Defect(f'the record of "{record.name}" has {len(record.blobs)} blobs instead of {len(blobs)}')
+    for blob, meant in zip(record.blobs, blobs):
+        prove_blob(blob, meant, f'blob {blob.index} in the record of "{record.name}"')
 
 
 def prove_blob(blob: BlobRef, meant: Blob, what: str) -> None:

@@ -9,7 +9,7 @@ from split_surgery.documents.net.layer_types import WITHOUT_BLOBS
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.weights.blobs import Blob, Record, Weights
-from split_surgery.errors import FileError, FilePlace, OtherHistory, first_of
+from split_surgery.errors import FileError, FilePlace, OtherHistory, first_of, nearest
 
 
 def sharing(net: Net, name: str) -> list[str]:
@@ -111,6 +111,19 @@ def own_record(weights: Weights, layer: Layer) -> Record | None:
     if len(records) > 1:
         raise FileError(f'has {len(records)} layers "{layer.name}"', FilePlace(weights.name))
     return last_record(weights, layer)
+
+
+def needed_record(weights: Weights, layer: Layer) -> Record:
+    """The one record of a layer.
+
+    Raises:
+        FileError: there is none, there are several, or it is of another type.
+    """
+    record = own_record(weights, layer)
+    if record is None:
+        message = f'has no layer "{layer.name}" (which {layer.place()} defines)'
+        raise FileError(message, FilePlace(weights.name), nearest(layer.name, [one.name for one in weights.layers]))
+    return record
 
 
 def convolution_blobs(net: Net, weights: Weights, layer: Layer, geometry: Geometry) -> tuple[Blob, ...]:

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from split_surgery.verbs.printed.runs import STATES, number_of
-from split_surgery.verbs.printed.tones import diff_lines
+from split_surgery.verbs.printed.runs import LOOKED_ONLY, done_line, looked_only, number_of
 
 if TYPE_CHECKING:
     from split_surgery.verbs.convert import ConvertReport
 
 
 def convert(report: ConvertReport, quiet: bool) -> Iterator[str]:
-    if report.status == "diff":
-        yield from diff_lines(report.diff)
+    if report.status in LOOKED_ONLY:
+        yield from looked_only(report, report.output)
         return
-    done = f"{report.output}: {STATES[report.status]}{', '.join(report.differing)}"
-    if report.status in ("same", "differs"):
-        yield done
-        yield from diff_lines(report.diff)
-        return
+    done = done_line(report, report.output)
     what = list(_what(report))
     if quiet:
         yield "; ".join([done, *what])

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from split_surgery.reporting.tables import in_columns
-from split_surgery.verbs.printed.runs import STATES, number_of
-from split_surgery.verbs.printed.tones import diff_lines
+from split_surgery.verbs.printed.runs import LOOKED_ONLY, done_line, looked_only, number_of
 
 if TYPE_CHECKING:
     from split_surgery.verbs.extract import ExtractReport
@@ -18,14 +17,10 @@ _SHOWN = 24
 
 
 def rename(report: RenameReport, quiet: bool, verbose: bool) -> Iterator[str]:
-    if report.status == "diff":
-        yield from diff_lines(report.diff)
+    if report.status in LOOKED_ONLY:
+        yield from looked_only(report, report.directory)
         return
-    done = f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}"
-    if report.status in ("same", "differs"):
-        yield done
-        yield from diff_lines(report.diff)
-        return
+    done = done_line(report, report.directory)
     what = f"renamed: {number_of(len(report.layers), 'layer')}, {number_of(len(report.blobs), 'blob')}"
     if quiet:
         yield f"{done}; {what}"
@@ -54,14 +49,10 @@ def extract(report: ExtractReport, quiet: bool, verbose: bool) -> Iterator[str]:
     if report.status == "shown":
         yield from report.text.splitlines()
         return
-    if report.status == "diff":
-        yield from diff_lines(report.diff)
+    if report.status in LOOKED_ONLY:
+        yield from looked_only(report, report.file)
         return
-    done = f"{report.file}: {STATES[report.status]}{', '.join(report.differing)}"
-    if report.status in ("same", "differs"):
-        yield done
-        yield from diff_lines(report.diff)
-        return
+    done = done_line(report, report.file)
     if report.blob is None:
         what = f"the net of {number_of(report.layers, 'layer')} in {report.source}"
     else:

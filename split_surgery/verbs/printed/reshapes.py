@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from split_surgery.errors import first_of
-from split_surgery.verbs.printed.runs import STATES, number_of
+from split_surgery.verbs.printed.runs import done_line, number_of
 from split_surgery.verbs.printed.tones import diff_lines
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def reshape(report: ReshapeReport, quiet: bool) -> Iterator[str]:
         yield from diff_lines(report.diff)
         return
     count = number_of(len(report.layers) + len(report.ungrouped), "layer")
-    yield f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}; {count} reshaped"
+    yield f"{done_line(report, report.directory)}; {count} reshaped"
     if quiet:
         return
     for one in report.layers:

@@ -12,6 +12,7 @@ from split_surgery.verbs.printed.tones import diff_lines, toned
 
 if TYPE_CHECKING:
     from split_surgery.folding.search import LeftRegion
+    from split_surgery.reporting.tables import MadeReport
     from split_surgery.splitting.split_layer import LayerSplit
     from split_surgery.verbs.demo import DemoReport
     from split_surgery.verbs.fold import FoldedRegion, FoldReport
@@ -32,12 +33,27 @@ STATES = {
 }
 """What a status means; the files that differ follow it."""
 
+LOOKED_ONLY = ("diff", "same", "differs")
+"""The status of a run that wrote nothing, since it was to show or to compare."""
+
+
+def done_line(report: MadeReport, place: str | None) -> str:
+    """Where the files are and what was done there; of those that differ the names."""
+    return f"{place}: {STATES[report.status]}{', '.join(report.differing)}"
+
+
+def looked_only(report: MadeReport, place: str | None) -> Iterator[str]:
+    """A run that only looked: what differs, and the diff."""
+    if report.status != "diff":
+        yield done_line(report, place)
+    yield from diff_lines(report.diff)
+
 
 def split(report: SplitReport, quiet: bool, verbose: bool, advise: bool = True) -> Iterator[str]:
     if report.status == "diff":
         yield from diff_lines(report.diff)
         return
-    done = f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}"
+    done = done_line(report, report.directory)
     if quiet or report.status in ("same", "differs"):
         yield "; ".join([done, *map(_split_line, report.splits)]) if report.status in ("written", "unchanged") else done
         yield from diff_lines(report.diff)
@@ -134,14 +150,10 @@ def rank_net(report: NetRankReport, quiet: bool, verbose: bool) -> Iterator[str]
 
 
 def fold(report: FoldReport, quiet: bool, verbose: bool) -> Iterator[str]:
-    if report.status == "diff":
-        yield from diff_lines(report.diff)
+    if report.status in LOOKED_ONLY:
+        yield from looked_only(report, report.directory)
         return
-    done = f"{report.directory}: {STATES[report.status]}{', '.join(report.differing)}"
-    if report.status in ("same", "differs"):
-        yield done
-        yield from diff_lines(report.diff)
-        return
+    done = done_line(report, report.directory)
     splits = sum(region.split + region.nested for region in report.regions)
     others = sum(not region.split for region in report.regions)
     what = number_of(splits, "split") + (f", {number_of(others, 'other region')}" if others else "")

@@ -46,10 +46,15 @@ def run_child(
             return [found[f"blob_{index}"] for index in range(len(asked))]
 
 
+UNKNOWN_LAYER = (
+    "perhaps it does not know a layer of the net: verify without --engine holds the files themselves against each other"
+)
+
+
 def hint_on(words: str) -> str:
     """What to do about an engine's complaint, where it is about shapes, or about a layer of some fork."""
-    if re.search(r"Can't create layer|Unknown layer type|has no field named|UnknownField|was killed by SIGSEGV", words):
-        return "perhaps it does not know a layer of the net: verify without --engine holds the files themselves against each other"
+    if re.search(r"Can't create layer|Unknown layer type|has no field named|UnknownField", words):
+        return UNKNOWN_LAYER
     about_shapes = re.search(r"shape|size|dim|Cannot copy|blob", words, re.IGNORECASE)
     return "if it is about a shape: check --input-shape" if about_shapes else ""
 

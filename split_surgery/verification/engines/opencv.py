@@ -13,7 +13,7 @@ import numpy as np
 from split_surgery.documents.source import has_magic
 from split_surgery.documents.weights.hdf5 import MAGIC as HDF5_MAGIC
 from split_surgery.errors import FileError, FilePlace, Missing
-from split_surgery.verification.engines.child import ended, hint_on, run_child
+from split_surgery.verification.engines.child import UNKNOWN_LAYER, ended, hint_on, run_child
 from split_surgery.verification.engines.prepare import Arrays, Runnable
 
 HINT = 'pip install "opencv-python-headless<5"'
@@ -43,4 +43,7 @@ def run(
     if found.returncode == NO_IMPORTER:
         raise Missing(words, hint=HINT)
     what = "cannot run it" if found.returncode == REFUSED else f"did not survive it: {ended(found.returncode)}"
-    raise FileError(f"OpenCV {what}: {words}", FilePlace(os.fspath(weights)), hint_on(words))
+    hint = hint_on(words) or (
+        UNKNOWN_LAYER if found.returncode < 0 else ""
+    )  # killed, as by a layer that it does not know
+    raise FileError(f"OpenCV {what}: {words}", FilePlace(os.fspath(weights)), hint)
