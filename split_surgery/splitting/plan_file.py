@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar, Union
@@ -94,6 +95,12 @@ class _Reader:
             raise self.fail(f"{key} holds something else than texts", tree, key)
         return found
 
+    def digest(self, tree: Mapping[str, Any], key: str) -> str:
+        found = self.get(tree, key, str)
+        if not re.fullmatch("[0-9a-f]{64}", found):
+            raise self.fail(f"{key} is {shown(found)}, which is no SHA-256", tree, key)
+        return found
+
     def channels(self, tree: Mapping[str, Any], key: str) -> tuple[int, ...]:
         found = self.get(tree, key, list)
         if not all(isinstance(item, int) and not isinstance(item, bool) for item in found) or found != sorted(
@@ -104,7 +111,7 @@ class _Reader:
 
     def input_file(self, tree: Mapping[str, Any], key: str) -> InputFile:
         found = self.mapping(tree.get(key), key)
-        digest = self.get(found, "sha256", str) if "sha256" in found else None
+        digest = self.digest(found, "sha256") if "sha256" in found else None
         name = self.get(found, "file", str)
         # It is looked for beside the plan, and must lead nowhere else.
         if os.path.basename(name) != name or "/" in name or "\0" in name or name in ("", ".", ".."):
@@ -159,7 +166,5 @@ class _Reader:
 
     def member(self, tree: Mapping[str, Any], options: Options) -> Member:
         layer = self.get(tree, "layer", str)
-        digest = tree.get("record_sha256")
-        if not isinstance(digest, (str, type(None))):
-            raise self.fail("record_sha256 is no text", tree, "record_sha256")
+        digest = self.digest(tree, "record_sha256") if tree.get("record_sha256") is not None else None
         return Member(layer, options.new_names(layer), digest)
