@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from split_surgery.documents.edit.layer_edit import LayerEdit
-from split_surgery.documents.edit.layer_record import encode_record
 from split_surgery.documents.edit.layer_text import removals, splice_layer
-from split_surgery.documents.edit.proof import old_record, prove_extent, prove_records, prove_text
+from split_surgery.documents.edit.proof import prove_extent, prove_text
 from split_surgery.documents.net.flow import Flow, NetFlows, Value
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.spans import Span, Splice
-from split_surgery.documents.weights.blobs import Held, Record, Weights
+from split_surgery.documents.weights.blobs import Record, Weights
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.errors import Defect
 from split_surgery.folding.collapse import Collapsed, edit_of
-from split_surgery.workspace.outputs import RecordChange
+from split_surgery.workspace.outputs import RecordChange, changed_record
 
 Edits = Mapping[Layer, LayerEdit]
 """The anchors of a prototxt, and what becomes of them."""
@@ -155,16 +153,7 @@ def record_changes(
 
 def _anchor_change(collapsed: Collapsed, edit: LayerEdit, record: Record) -> RecordChange:
     arrays = (collapsed.weight,) if collapsed.bias is None else (collapsed.weight, collapsed.bias)
-    blobs = tuple(Held(array, index, "") for index, array in enumerate(arrays))
-    added = (1,) if edit.drops and "bias_term" in edit.drops else ()
-    if not isinstance(record, LayerRecord):
-        return RecordChange(record, [edit], [blobs], [], added)
-    edit = replace(edit, v1=record.v1)
-    before = old_record(record)
-    splices = [Splice(*record.span, encode_record(record.reader, record, edit, blobs))]
-    prove_extent(splices, [record.span], "weights")
-    prove_records(splices, record.reader, before, [edit], [blobs])
-    return RecordChange(record, [edit], [blobs], splices)
+    return changed_record(record, edit, arrays, (1,) if "bias_term" in edit.drops else ())
 
 
 def _removed(record: Record) -> RecordChange:

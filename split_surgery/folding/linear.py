@@ -10,7 +10,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of, convolution_blobs
 from split_surgery.documents.net.shape_rules import Unknown, known, tops_of
 from split_surgery.documents.weights.blobs import Array, Weights
-from split_surgery.folding.understood import as_float, blobs_of, flag, integer, values, vector
+from split_surgery.folding.understood import blobs_of, flag, integer, values, vector
 from split_surgery.kernels.channel_maps import ChannelRange
 from split_surgery.kernels.dense import grouped, ungrouped
 from split_surgery.kernels.linear_maps import LinearMap, Slide, of_layer
@@ -127,7 +127,7 @@ def coefficients(layer: Layer) -> list[float]:
     Raises:
         FileError: they are not as many as the bottoms.
     """
-    found = [as_float(layer, value) for value in values(layer, "coeff")]
+    found = [layer.real(value) for value in values(layer, "coeff")]
     if found and len(found) != len(layer.bottoms):
         layer.fail(f"has {len(found)} coefficients for {len(layer.bottoms)} bottoms")
     return found or [1.0] * len(layer.bottoms)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.layer_types import SLIDING
 from split_surgery.documents.net.net import Net
@@ -122,14 +120,7 @@ def integer(layer: Layer, name: str, default: int) -> int | None:
 
 def real(layer: Layer, name: str, default: float) -> float:
     found = values(layer, name)
-    return as_float(layer, found[-1]) if found else default
-
-
-def as_float(layer: Layer, value: Scalar) -> float:
-    found = value.real()
-    if found is None:
-        layer.fail("this is not a number", value)
-    return float(np.float32(found))  # as Caffe reads it, whatever the blobs are
+    return layer.real(found[-1]) if found else default
 
 
 def blobs_of(net: Net, weights: Weights, layer: Layer, count: int) -> list[Array]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import io
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from split_surgery.documents.edit.layer_edit import LayerEdit
+from split_surgery.documents.edit.layer_record import encode_record
+from split_surgery.documents.edit.proof import old_record, prove_extent, prove_records
 from split_surgery.documents.source import PathLike, Progress, has_magic, no_progress, same_file
 from split_surgery.documents.spans import Splice, apply_splices, splice_chunks
 from split_surgery.documents.weights import hdf5
-from split_surgery.documents.weights.blobs import Blob, Record, Weights
+from split_surgery.documents.weights.blobs import Array, Blob, Held, Record, Weights
 from split_surgery.documents.weights.caffemodel import Caffemodel, LayerRecord
 from split_surgery.documents.weights.hdf5 import Hdf5Weights
 from split_surgery.documents.weights.solverstate import BinarySolverstate, Hdf5Solverstate
@@ -46,6 +48,28 @@ class RecordChange:
             edit.name: {index: blobs[index] for index in own if index < len(blobs)}
             for edit, blobs in zip(self.edits, self.blobs)
         }
+
+
+def changed_record(
+    record: Record, edit: LayerEdit, arrays: Sequence[Array], added: tuple[int, ...] = ()
+) -> RecordChange:
+    """A record with other numbers, proven by another route.
+
+    Args:
+        edit: the layer that it is now. arrays: in the dtype they are stored in. added: see RecordChange.
+
+    Raises:
+        Defect: what would be written is not what was meant.
+    """
+    blobs = tuple(Held(array, index, "") for index, array in enumerate(arrays))
+    if not isinstance(record, LayerRecord):
+        return RecordChange(record, [edit], [blobs], [], added)
+    edit = replace(edit, v1=record.v1)
+    before = old_record(record)
+    splices = [Splice(*record.span, encode_record(record.reader, record, edit, blobs))]
+    prove_extent(splices, [record.span], "weights")
+    prove_records(splices, record.reader, before, [edit], [blobs])
+    return RecordChange(record, [edit], [blobs], splices, added)
 
 
 def applied(weights: Weights, changes: Sequence[RecordChange]) -> Weights:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
@@ -72,6 +74,21 @@ class Layer:
     def fail(self, message: str, at: Field | Message | Scalar | None = None) -> NoReturn:
         """Raises: FileError, about this layer, at a place in it."""
         raise FileError(message, self.document.place(at or self.span), layer=self.name)
+
+    def real(self, value: Scalar) -> float:
+        """A number of this layer as Caffe reads it, which keeps 32 bits of it.
+
+        Raises:
+            FileError: it is none.
+        """
+        found = value.real()
+        if found is None:
+            self.fail("this is not a number", value)
+        try:
+            (read,) = struct.unpack("<f", struct.pack("<f", found))
+        except OverflowError:
+            return math.copysign(math.inf, found)
+        return float(read)
 
     def leave(self, reason: str) -> NoReturn:
         """Raises: NotFoldable, for this layer."""
