@@ -34,6 +34,10 @@ WORDS = {
         "reshape --to-convolution makes convolutions of InnerProducts",
     ),
     "ungroup": "reshape --ungroup makes a layer of each group of a convolution",
+    **dict.fromkeys(
+        ("gray", "grey", "grayscale", "rgb", "bgr", "bgr2rgb", "rgb2bgr"),
+        "reshape --channels gray|color|swapped makes a net take other images",
+    ),
     "train": "Caffe trains: a split prints the command; examples/chain.sh does both",
     "version": "split-surgery --version",
     "split-surgery": "leave out the second split-surgery",

@@ -36,7 +36,8 @@ MAY_IMPORT = {
         "errors", "documents", "kernels", "workspace", "splitting", "folding", "operations", "verification", "reporting",
     },
     "cli": {
-        "errors", "splitting.options", "splitting.declared", "splitting.recipes", "operations.forms", "verification.engines",
+        "errors", "splitting.options", "splitting.declared", "splitting.recipes", "operations.forms", "operations.image_kinds",
+        "verification.engines",
         "reporting.tables",
     },
 }  # fmt: skip

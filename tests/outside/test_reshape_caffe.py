@@ -8,6 +8,8 @@ import pytest
 from split_surgery import reshape
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.prototxt import Document
+from split_surgery.kernels.image_changes import Color, Gray, Swapped, Unshifted
+from split_surgery.operations.image_layers import images_of
 from tests.support.architectures import ARCHITECTURES, shrunk
 from tests.support.paths import CORPUS, EXAMPLE, SHARED
 from tests.support.reshaped import fc_net, grouped_net
@@ -132,3 +134,81 @@ def test_real_trained_nets(tmp_path, caffe):
         (models / "lenet" / "mnist_deploy.prototxt", models / "lenet" / "lenet_iter_10000.caffemodel", (1, 1, 28, 28)),
     ]
     assert hold_against_caffe(caffe, tmp_path, cases) == 2
+
+
+def changed(kind, folder, net, model):
+    """The net for images of another kind, and the change that says which old image a new one stands for."""
+    words = {"raw": {"raw_pixels": True, "mean": (104, 117, 123), "scale": 0.05}}.get(kind, {"channels": kind})
+    report = reshape(net, model, folder, **words)
+    change = {"gray": Gray(), "color": Color(), "swapped": Swapped(), "raw": Unshifted((104, 117, 123), 0.05)}[kind]
+    assert report.images[0].channels == (change.before, change.after)
+    return report.images[0], change
+
+
+def hold_images_against_caffe(caffe, folder, cases):
+    """Each net on old images, and the changed one on the new images that they stand for.
+
+    Args:
+        cases: the files, shape of an image and kind of change.
+
+    Returns:
+        What was changed, in order.
+    """
+    tasks, found = [], []
+    for at, (net, model, (_, *size), kind) in enumerate(cases):
+        images, change = changed(kind, folder / f"now{at}", net, model)
+        found.append(images)
+        text = Net(Document(net.read_bytes(), net.name))
+        (top,) = text.named(images.layers[0])[0].tops
+        new = np.random.RandomState(at).uniform(0, 255, (change.after, *size)).astype(np.float32)
+        made = [folder / f"now{at}" / one for one in ("net.prototxt", "net.caffemodel")]
+        for name, files, image in (("was", (net, model), change.old_image(new)), ("is", made, new)):
+            inputs, out = folder / f"{name}_in{at}.npz", folder / f"{name}{at}.npz"
+            np.savez(inputs, **{images.blob: image[None].astype(np.float32)})
+            tasks.append(
+                {
+                    "net": files[0],
+                    "weights": files[1],
+                    "inputs": inputs,
+                    "blobs": [top, text.layers[-1].tops[0]],
+                    "out": out,
+                }
+            )
+    in_caffe(caffe, tasks)
+    for at, case in enumerate(cases):
+        for blob in ("blob_0", "blob_1"):
+            old, new = (np.load(folder / f"{name}{at}.npz")[blob] for name in ("was", "is"))
+            np.testing.assert_allclose(new, old, rtol=1e-3, atol=2e-4 * np.abs(old).max(), err_msg=f"{case} {blob}")
+            assert np.abs(old).max() > 0
+    return found
+
+
+def test_other_images_of_the_example(tmp_path, caffe):
+    cases = [(EXAMPLE / "deploy.prototxt", EXAMPLE / "fashion_vgg.caffemodel", (1, 28, 28), "color")]
+    hold_images_against_caffe(caffe, tmp_path, cases)
+
+
+@pytest.mark.corpus
+def test_other_images_of_real_architectures(tmp_path, caffe):
+    """Kinds in turn; where a pad stands before the first convolution a layer takes the mean, else the convolution does."""
+    cases, tasks = [], []
+    for at, name in enumerate(ARCHITECTURES):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        source = CORPUS / f"{name}.prototxt"
+        run = shrunk(Net(Document(source.read_bytes(), source.name)))
+        net, model = folder / "net.prototxt", folder / "net.caffemodel"
+        images = images_of(Net(Document(run.text, "net.prototxt"))) if list(run.inputs) == ["data"] else None
+        if images is None or images.blob != "data" or run.inputs["data"][1] != 3:
+            continue
+        net.write_bytes(run.text)
+        tasks.append({"net": net, "save": model})
+        cases.append((net, model, run.inputs["data"][1:], ("raw", "gray", "raw", "swapped")[len(cases) % 4]))
+        if len(cases) == 16:
+            break
+    in_caffe(caffe, tasks)
+    assert len(cases) >= 12
+    found = hold_images_against_caffe(caffe, tmp_path, cases)
+    raw = [one.added for one in found if one.change == "raw"]
+    assert len(raw) == 8
+    assert 0 < len(list(filter(None, raw))) < 8

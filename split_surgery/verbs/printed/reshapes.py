@@ -10,6 +10,7 @@ from split_surgery.verbs.printed.runs import done_line, number_of
 from split_surgery.verbs.printed.tones import diff_lines
 
 if TYPE_CHECKING:
+    from split_surgery.operations.change_images import ChangedImages
     from split_surgery.verbs.reshape import ReshapeReport
 
 
@@ -17,7 +18,8 @@ def reshape(report: ReshapeReport, quiet: bool) -> Iterator[str]:
     if report.status == "diff":
         yield from diff_lines(report.diff)
         return
-    count = number_of(len(report.layers) + len(report.ungrouped), "layer")
+    reading = {name for one in report.images for name in one.layers}
+    count = number_of(len(report.layers) + len(report.ungrouped) + len(reading), "layer")
     yield f"{done_line(report, report.directory)}; {count} reshaped"
     if quiet:
         return
@@ -26,6 +28,29 @@ def reshape(report: ReshapeReport, quiet: bool) -> Iterator[str]:
         yield f"{one.layer}: {one.was} -> {one.now}, weight {before} -> {after}"
     for group in report.ungrouped:
         yield f"{group.layer}: {group.groups} groups -> {first_of(group.layers, 6)}"
+    for images in report.images:
+        yield from _images(images)
     yield from (f"note: {text}" for text in report.notes)
     if report.status == "differs":
         yield from diff_lines(report.diff)
+
+
+def _images(images: ChangedImages) -> Iterator[str]:
+    layers = first_of(images.layers, 6)
+    if images.change == "raw":
+        where = (
+            f'the new layer "{images.added}", before the pad of {layers}'
+            if images.added
+            else f"the numbers of {layers}"
+        )
+        yield f'"{images.blob}": pixels as they are; {images.folded} taken into {where}'
+    else:
+        was, now = (number_of(count, "channel") for count in images.channels)
+        words = {
+            "gray": f"gray images of {now}, and not {was}: kernels of {layers} summed",
+            "color": f"colour images of {now}, and not {was}: kernels of {layers} divided among them",
+            "swapped": f"channels in the other order: kernels of {layers} swapped",
+        }
+        yield f'"{images.blob}": {words[images.change]}'
+    if images.rounding:
+        yield f"  rounded by at most {images.rounding:.2g}"
