@@ -20,7 +20,7 @@ demo: $(STAMP)  ## both splits of a small real net, proven
 	$(BIN)/split-surgery demo
 
 test: $(STAMP)  ## the whole test suite; what needs real Caffe runs where `make caffe` was run
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(STAMP)  ## ruff and mypy --strict
 	$(BIN)/ruff check .

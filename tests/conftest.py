@@ -79,6 +79,21 @@ def page(tmp_path_factory):
     return path
 
 
+def _unpainted(picture, suffix: str) -> bytes:
+    """What stands for a picture's file: as a report knows its own, and another for each."""
+    return b"\x89PNG Software\0split-surgery" + f"{suffix} {picture.name}: {picture.about}".encode("utf-8", "replace")
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Drawings are made and not painted, which takes most of a page's time: for tests of what is put down, and where."""
+    pytest.importorskip("matplotlib")
+    from split_surgery.reporting.pictures import style
+
+    monkeypatch.setattr(style.Picture, "saved", _unpainted)
+    monkeypatch.setattr(style.Picture, "inline", lambda one: f'<svg class="{one.name}"></svg>')
+
+
 @pytest.fixture(scope="session")
 def programs():
     """A directory for the PATH with a `split-surgery` that starts at once."""

@@ -217,7 +217,9 @@ def wide_page(tmp_path_factory):
 
 
 @pytest.mark.chromium
-@pytest.mark.parametrize("width", [360, 800, 1400])
+@pytest.mark.parametrize(
+    "width", [360, *(pytest.param(width, marks=pytest.mark.whole_corpus) for width in (800, 1400))]
+)
 def test_no_word_of_a_table_is_broken_and_the_page_never_scrolls_sideways(width, browser, page, wide_page):
     for path in (page, wide_page):
         tab = browser.new_page(viewport={"width": width, "height": 900})
@@ -261,6 +263,7 @@ def test_a_point_of_a_curve_says_its_value(opened):
 
 
 @pytest.mark.chromium
+@pytest.mark.whole_corpus  # it needs a demo of its own
 def test_the_demos_page_in_a_browser(browser, tmp_path):
     found = demo(tmp_path / "demo")
     tab = browser.new_page()

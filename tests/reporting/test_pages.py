@@ -112,7 +112,7 @@ def test_markdown_with_pictures_beside_it(notes, tmp_path, command):
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
 
 
-def test_pictures_that_a_page_no_longer_shows_are_removed(notes, tmp_path):
+def test_pictures_that_a_page_no_longer_shows_are_removed(notes, tmp_path, undrawn):
     shutil.copytree(notes[0], tmp_path, dirs_exist_ok=True)
     first = sorted((tmp_path / "notes_files").iterdir())
     (tmp_path / "notes_files" / "mine.png").write_bytes(b"mine")
@@ -128,7 +128,7 @@ def test_pictures_that_a_page_no_longer_shows_are_removed(notes, tmp_path):
         report(EXAMPLE / "train.log", tmp_path / "other.md")
 
 
-def test_somebodys_own_pictures_are_not_replaced(tmp_path):
+def test_somebodys_own_pictures_are_not_replaced(tmp_path, undrawn):
     log = one_log(tmp_path)
     (tmp_path / "notes_files").mkdir()
     (tmp_path / "notes_files" / "curves.png").write_bytes(b"mine")
@@ -151,7 +151,7 @@ def test_a_log_is_not_replaced_by_its_page(suffix, tmp_path):
     assert list(tmp_path.iterdir()) == [log]
 
 
-def test_a_directory_may_be_called_anything(tmp_path):
+def test_a_directory_may_be_called_anything(tmp_path, undrawn):
     names = ["<img src=x onerror=alert(1)>", "a|b`c`\\", "x\n\n<b>y", "\udcff", "$\\frac$", "a b#(1)"]
     for name in names:
         folder = tmp_path / name
@@ -178,7 +178,7 @@ def test_a_directory_may_be_called_anything(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["notes.md", "page.html"])
-def test_somebodys_own_file_is_not_replaced(name, tmp_path):
+def test_somebodys_own_file_is_not_replaced(name, tmp_path, undrawn):
     (tmp_path / name).write_text("mine")
     with pytest.raises(UsageError, match="no report made it"):
         report(EXAMPLE, tmp_path / name)
@@ -186,7 +186,7 @@ def test_somebodys_own_file_is_not_replaced(name, tmp_path):
     assert report(EXAMPLE / "derived1", tmp_path / name, force=True).status == "written"
 
 
-def test_a_page_on_a_split_whose_baseline_is_elsewhere(tmp_path):
+def test_a_page_on_a_split_whose_baseline_is_elsewhere(tmp_path, undrawn):
     shutil.copytree(EXAMPLE / "derived1", tmp_path / "only" / "derived1")
     for log in tmp_path.rglob("*.log"):
         log.unlink()
@@ -207,7 +207,7 @@ def test_a_page_on_a_split_whose_baseline_is_elsewhere(tmp_path):
     )
 
 
-def test_a_chain_of_splits_and_several_layers(tmp_path):
+def test_a_chain_of_splits_and_several_layers(tmp_path, undrawn):
     """derived2 of derived1: what it was made from is found in derived1."""
     net, weights = EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel"
     residual(net, weights, tmp_path / "derived1", layer=("conv1_1", "conv2_1"))
@@ -221,7 +221,7 @@ def test_a_chain_of_splits_and_several_layers(tmp_path):
     assert " ".join(read.texts).count("passed") == 4  # each split, and in the list of them
 
 
-def test_of_two_parents_with_one_prototxt_the_page_takes_the_right_one(tmp_path):
+def test_of_two_parents_with_one_prototxt_the_page_takes_the_right_one(tmp_path, undrawn):
     net, weights = EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel"
     for at in range(2):
         residual(net, weights, tmp_path / f"p{at}", seed=at)
@@ -235,7 +235,7 @@ def test_of_two_parents_with_one_prototxt_the_page_takes_the_right_one(tmp_path)
     assert "The directory that it was made from" in (tmp_path / "page.html").read_text()
 
 
-def test_several_recipes_and_what_was_split_again(tmp_path):
+def test_several_recipes_and_what_was_split_again(tmp_path, undrawn):
     config = tmp_path / "several.yaml"
     config.write_text(
         "layers:\n- {layer: conv1_1, recipe: residual}\n- {layer: conv1_2, recipe: extension}\n"
@@ -302,7 +302,7 @@ def test_what_is_long_is_folded_away_and_what_is_short_is_not(page, notes):
     assert marked.count("\n\n</details>\n") == 2
 
 
-def test_of_many_splits_each_is_folded_away(tmp_path):
+def test_of_many_splits_each_is_folded_away(tmp_path, undrawn):
     for at in range(4):
         shutil.copytree(EXAMPLE / "derived1", tmp_path / f"derived{at}", ignore=shutil.ignore_patterns("*.log"))
     report(tmp_path, tmp_path / "page.html")

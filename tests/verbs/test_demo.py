@@ -76,7 +76,7 @@ NO_MATPLOTLIB = "no report was written: drawing needs matplotlib, which is not i
     ("missing", "remarks"),
     [
         pytest.param(["cv2"], [NO_OPENCV], marks=pytest.mark.whole_corpus),
-        (["matplotlib"], [NO_MATPLOTLIB]),
+        pytest.param(["matplotlib"], [NO_MATPLOTLIB], marks=pytest.mark.whole_corpus),
         (["cv2", "matplotlib"], [NO_OPENCV, NO_MATPLOTLIB]),
     ],
 )

@@ -50,28 +50,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def drawn_once(monkeypatch):
-    """Drawings are saved once: what is tried here is how files are put down, some sixty times."""
-    pytest.importorskip("matplotlib")
-    from split_surgery.reporting.pictures import style
-
-    for name in ("saved", "inline"):
-        monkeypatch.setattr(style.Picture, name, _remembered(getattr(style.Picture, name)))
-
-
-def _remembered(draw):
-    known = {}
-
-    def drawn(picture, *suffix):
-        key = picture.name, picture.about, suffix
-        if key not in known:
-            known[key] = draw(picture, *suffix)
-        return known[key]
-
-    return drawn
-
-
 def killed_everywhere(
     words: tuple[object, ...], folder: Path, scratch: Path, mixed: bool = False, step: int = 3
 ) -> int:
@@ -109,7 +87,7 @@ def killed_everywhere(
 @pytest.mark.parametrize("verb", VERBS)
 def test_killed_at_any_event(folder, tmp_path_factory, request, verb):
     if verb in ("html", "md", "plot"):
-        request.getfixturevalue("drawn_once")
+        request.getfixturevalue("undrawn")
     scratch = tmp_path_factory.mktemp("killed")
     shutil.copytree(folder, scratch / "warm" / "work")
     assert run_here(*VERBS[verb], cwd=scratch / "warm" / "work").returncode == 0  # whose drawings the forks inherit
@@ -147,8 +125,9 @@ def test_forced_and_killed(folder, tmp_path_factory, verb):
     assert sum(before[name] != after[name] for name in before) >= 2
 
 
-def test_the_demo_killed(tmp_path, tmp_path_factory, drawn_once, monkeypatch):
-    """Its outputs are several directories. Each kill is followed by a whole demo, so a usual run takes few of the events."""
+@pytest.mark.whole_corpus  # a whole demo follows each kill
+def test_the_demo_killed(tmp_path, tmp_path_factory, undrawn, monkeypatch):
+    """Its outputs are several directories."""
     pytest.importorskip("cv2")
     from split_surgery.verbs import demo
 
