@@ -1,4 +1,4 @@
-"""The arguments NET and WEIGHTS, which a directory of a split or a fold may stand for."""
+"""The arguments NET and WEIGHTS, which the directory of a split, a fold or an edit may stand for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from split_surgery.documents.source import PathLike, not_there, read_file, same_
 from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
 from split_surgery.splitting.plan import Plan
 from split_surgery.splitting.plan_file import read_plan
-from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE
+from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE, WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import RunDir, run_dir
 
@@ -49,7 +49,7 @@ def net_and_weights(
 
     Raises:
         UsageError: the directory holds snapshots of several runs.
-        FileError: the directory is not one of a split or a fold.
+        FileError: the directory is not one that a verb wrote.
     """
     if weights is None and not os.path.exists(net):
         raise not_there(os.fspath(net))
@@ -58,11 +58,11 @@ def net_and_weights(
             raise UsageError(f"{os.fspath(net)} is weights; the prototxt goes before it: NET WEIGHTS")
         return NetAndWeights(net, weights, solver, also)
     there = run_dir(net)
-    if there.made_by is None:
+    if not there.stands_for_a_net:
         if not os.listdir(net):
             raise FileError("is a directory with nothing in it", FilePlace(there.given))
-        raise FileError(f"is a directory, and not one that a split or a fold wrote (it has no {PLAN_FILE} and no {FOLD_FILE})",
-                        FilePlace(there.given), "name the prototxt and the weights in it")  # fmt: skip
+        raise FileError(f"is a directory, and not one that a split, a fold or an edit wrote (it has no {PLAN_FILE}, no {FOLD_FILE}, and "
+                        f"not both {NET_FILE} and {WEIGHTS_FILE})", FilePlace(there.given), "name the prototxt and the weights in it")  # fmt: skip
     plan = read_plan(there.plan) if there.plan is not None else None
     inside = there.solver is not None and files.prototxt(there.solver).holds_net
     remarks: list[str] = []
@@ -75,9 +75,15 @@ def net_and_weights(
         weights,
         solver if solver is not None or inside else there.solver,
         (*also, *_others(there, plan, {Path(own).name for own in also})),
-        (*(plan.lineage if plan is not None else ()), sha256(read_file(there.made_by))),
+        _lineage(there, plan),
         tuple(remarks),
     )
+
+
+def _lineage(there: RunDir, plan: Plan | None) -> tuple[str, ...]:
+    """What a directory comes from; nothing where it was edited, which leaves no record."""
+    own = (sha256(read_file(there.made_by)),) if there.made_by is not None else ()
+    return (*(plan.lineage if plan is not None else ()), *own)
 
 
 def _is_weights(files: OpenFiles, path: PathLike) -> bool:
@@ -98,12 +104,12 @@ def refuse_own_directory(net: PathLike, output: PathLike, what: str) -> None:
         what: is done to it, "split" or "folded".
     """
     folder = net if os.path.isdir(net) else Path(net).parent
-    if run_dir(folder).made_by is not None and same_file(folder, output):
+    if run_dir(folder).stands_for_a_net and same_file(folder, output):
         raise UsageError(f"-o {os.fspath(output)} is the directory that is {what}: choose another")
 
 
 def _others(there: RunDir, plan: Plan | None, given: Collection[str]) -> list[Path]:
-    """The other prototxts that were written into a directory: as the plan says, after a fold all that are there.
+    """The other prototxts that were written into a directory: as the plan says, after a fold or an edit all that are there.
 
     Args:
         given: names of those that are taken from elsewhere.

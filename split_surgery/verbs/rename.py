@@ -74,7 +74,7 @@ def rename(
     """Give layers and blobs other names, in the prototxts and the weights together, in the directory `output`.
 
     Args:
-        net: a prototxt, or the directory of a split or a fold; then `weights` may be None: its newest snapshot.
+        net: a prototxt, or the directory of a split, a fold or an edit; then `weights` may be None: its newest snapshot.
         weights: None for a prototxt alone, as before fine-tuning: Caffe then starts the renamed layers at random.
         names: new names by old ones; a name stands for the layers and the blobs that have it.
         strip_prefix: take this from the beginning of all names that have it.

@@ -94,7 +94,7 @@ def reshape(
     """Give layers another shape in which they compute the same, in the directory `output`.
 
     Args:
-        net: a prototxt, or the directory of a split or a fold. weights: may then be None.
+        net: a prototxt, or the directory of a split, a fold or an edit. weights: may then be None.
         to_convolution: InnerProducts that become convolutions; names, or a text of several with commas between them.
         to_inner_product: convolutions that cover their whole bottom, and become InnerProducts.
         ungroup: grouped convolutions that become a Slice, a convolution for each group, and a Concat.

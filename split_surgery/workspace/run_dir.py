@@ -47,6 +47,11 @@ class RunDir:
         """The file that says how the directory was made."""
         return self.plan or self.fold
 
+    @property
+    def stands_for_a_net(self) -> bool:
+        """Whether the directory can be given in the place of NET: a verb wrote a net into it, by splitting, folding or editing."""
+        return self.made_by is not None or (self.net is not None and self.written is not None)
+
     def start(self, hdf5: bool) -> Path | None:
         """What was written in one of the two formats."""
         path = Path(self.given) / WEIGHTS_FILES[hdf5]

@@ -15,7 +15,7 @@ def test_missing_and_odd_inputs(tmp_path):
     for given, message in (
         ((tmp_path / "missing", weights), "missing: No such file or directory"),
         ((net, tmp_path / "missing"), "missing: No such file or directory"),
-        ((tmp_path, weights), "is a directory, and not one that a split or a fold wrote"),
+        ((tmp_path, weights), "is a directory, and not one that a split, a fold or an edit wrote"),
         ((net, tmp_path), "is a directory"),
         ((tmp_path / "empty", weights), "empty: is empty"),
         ((net, tmp_path / "empty"), "empty: is empty"),

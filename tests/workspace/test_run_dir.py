@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from split_surgery import apply, extension, fold, rank, residual, verify
+from split_surgery import apply, extension, fold, rank, rename, reshape, residual, verify
 from split_surgery.documents.source import sha256
 from split_surgery.errors import FileError, UsageError
 from tests.support.nets import CONV, DATA, TINY, conv_arrays, net_of, random_weights, write_tiny
@@ -65,7 +65,7 @@ def test_a_directory_stands_for_its_net_and_newest_snapshot(tmp_path):
 
 def test_directories_that_do_not_stand_for_a_net(tmp_path):
     net, weights = write_tiny(tmp_path)
-    with pytest.raises(FileError, match="not one that a split or a fold wrote"):
+    with pytest.raises(FileError, match="not one that a split, a fold or an edit wrote"):
         residual(tmp_path, None, tmp_path / "out")
     with pytest.raises(UsageError, match="WEIGHTS is missing"):
         residual(net, None, tmp_path / "out")
@@ -75,6 +75,20 @@ def test_directories_that_do_not_stand_for_a_net(tmp_path):
         moved_file.write_bytes((tmp_path / "one" / "net.caffemodel").read_bytes())
     with pytest.raises(UsageError, match="snapshots of several runs"):
         residual(tmp_path / "one", None, tmp_path / "out", layer="conv1_1_split1")
+
+
+def test_what_was_edited_stands_for_its_net(tmp_path):
+    net, weights = write_tiny(tmp_path)
+    (tmp_path / "deploy.prototxt").write_text(TINY)
+    rename(net, weights, {"conv1_1": "first"}, tmp_path / "one", also=(tmp_path / "deploy.prototxt",))
+    reshape(tmp_path / "one", None, tmp_path / "two", channels="gray")
+    assert "dim: 1 dim: 1 dim: 8" in (tmp_path / "two" / "deploy.prototxt").read_text()
+    extension(tmp_path / "two", None, tmp_path / "three", layer="first")
+    plan = yaml.safe_load((tmp_path / "three" / "split.yaml").read_text())
+    assert [file["file"] for file in plan["also"]] == ["deploy.prototxt"]
+    assert "lineage" not in plan
+    with pytest.raises(UsageError, match="is the directory that is reshaped"):
+        reshape(tmp_path / "two", None, tmp_path / "two", channels="color", force=True)
 
 
 def test_a_net_inside_a_solver_stands_in_its_directory(tmp_path):
