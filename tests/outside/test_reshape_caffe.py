@@ -19,14 +19,15 @@ pytestmark = pytest.mark.caffe
 
 
 def hold_against_caffe(caffe, folder, cases):
-    """Outputs of each net and of the one with all its InnerProducts as convolutions; gives how many layers that were."""
+    """Outputs of each net, and of the one without InnerProducts and groups; gives how many layers those were."""
     tasks, pairs, done = [], [], 0
     for at, (net, model, shape) in enumerate(cases):
         text = Net(Document(net.read_bytes(), net.name))
         names = tuple(layer.name for layer in text.layers if layer.type == "InnerProduct")
-        outputs = [layer.tops[0] for layer in text.layers if layer.name == names[-1]]
-        report = reshape(net, model, folder / f"full{at}", to_convolution=names)
-        done += len(report.layers)
+        grouped = tuple(layer.name for layer in text.convolutions() if layer.geometry().group > 1)
+        outputs = [layer.tops[0] for layer in text.layers if layer.name in (*names, *grouped)][-1:]
+        report = reshape(net, model, folder / f"full{at}", to_convolution=names, ungroup=grouped)
+        done += len(report.layers) + len(report.ungrouped)
         inputs = folder / f"inputs{at}.npz"
         np.savez(inputs, data=np.random.RandomState(at).standard_normal(shape).astype(np.float32))
         for name, files in (
@@ -39,7 +40,7 @@ def hold_against_caffe(caffe, folder, cases):
     in_caffe(caffe, tasks)
     for was, now in pairs:
         old, new = np.load(was)["blob_0"], np.load(now)["blob_0"]
-        assert new.shape == (*old.shape, 1, 1)
+        assert new.shape == (*old.shape, 1, 1)[:4]
         np.testing.assert_allclose(new.reshape(old.shape), old, rtol=1e-4, atol=1e-4 * np.abs(old).max())
         assert np.abs(old).max() > 0
     return done
@@ -108,9 +109,13 @@ def test_groups_as_layers(tmp_path, caffe):
 
 
 @pytest.mark.corpus
-def test_real_architectures(tmp_path, caffe):
+@pytest.mark.parametrize(
+    ("first", "last", "nets", "layers"),
+    [(0, 9, 7, 13), pytest.param(9, len(ARCHITECTURES), 15, 60, marks=pytest.mark.whole_corpus)],
+)
+def test_real_architectures(first, last, nets, layers, tmp_path, caffe):
     cases, tasks = [], []
-    for at, name in enumerate(ARCHITECTURES[:12]):
+    for at, name in enumerate(ARCHITECTURES[first:last]):
         folder = tmp_path / str(at)
         folder.mkdir()
         source = CORPUS / f"{name}.prototxt"
@@ -118,13 +123,14 @@ def test_real_architectures(tmp_path, caffe):
         net, model = folder / "net.prototxt", folder / "net.caffemodel"
         net.write_bytes(run.text)
         text = Net(Document(run.text, "net.prototxt"))
-        if not any(layer.type == "InnerProduct" for layer in text.layers) or list(run.inputs) != ["data"]:
+        grouped = any(layer.geometry().group > 1 for layer in text.convolutions())
+        if not grouped and not any(layer.type == "InnerProduct" for layer in text.layers):
             continue
         tasks.append({"net": net, "save": model})
         cases.append((net, model, run.inputs["data"]))
     in_caffe(caffe, tasks)
-    assert len(cases) >= 3
-    assert hold_against_caffe(caffe, tmp_path, cases) >= 5
+    assert len(cases) >= nets
+    assert hold_against_caffe(caffe, tmp_path, cases) >= layers
 
 
 @pytest.mark.corpus
