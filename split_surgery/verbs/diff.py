@@ -11,8 +11,9 @@ from typing import Any, TypeVar, Union
 import numpy as np
 
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.net.meaning import Fields, layer_meaning, names_text, net_meaning
+from split_surgery.documents.net.meaning import Fields, names_text
 from split_surgery.documents.net.net import Net, Prototxt
+from split_surgery.documents.net.one_form import in_one_form
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Blob, Record, Weights
 from split_surgery.documents.weights.records import (
@@ -290,17 +291,17 @@ def _matched(old: Sequence[_Item], new: Sequence[_Item]) -> list[tuple[LayerKey,
 
 
 def _compare_nets(title: str, old: Net, new: Net) -> DiffPart:
-    rows = _matched(old.layers, new.layers)
-    places = {layer: at for at, layer in enumerate(old.layers)}
+    was_said, now_said = in_one_form(old, new)
+    rows = _matched(was_said.layers, now_said.layers)
+    places = {layer: at for at, layer in enumerate(was_said.layers)}
     kept = _rising([places[was] for _, was, now in rows if was is not None and now is not None])
     found = []
     for (name, twin), was, now in rows:
-        fields = _fields(layer_meaning(was), layer_meaning(now))
+        fields = _fields(was_said.meaning(was), now_said.meaning(now))
         moved = was is not None and now is not None and places[was] not in kept
         if fields or moved:
             found.append(LayerDiff(name, twin, _type(was, now), _change(was, now), moved, fields))
-    own = (net_meaning(net) for net in (old, new))
-    return DiffPart(title, _fields(*own), tuple(found))
+    return DiffPart(title, _fields(was_said.fields, now_said.fields), tuple(found))
 
 
 def _type(was: Layer | Record | None, now: Layer | Record | None) -> str:

@@ -61,8 +61,9 @@ def net_and_weights(
     if not there.stands_for_a_net:
         if not os.listdir(net):
             raise FileError("is a directory with nothing in it", FilePlace(there.given))
-        raise FileError(f"is a directory, and not one that a split, a fold or an edit wrote (it has no {PLAN_FILE}, no {FOLD_FILE}, and "
-                        f"not both {NET_FILE} and {WEIGHTS_FILE})", FilePlace(there.given), "name the prototxt and the weights in it")  # fmt: skip
+        lacks = f"it has no {PLAN_FILE}, no {FOLD_FILE}, and not both {NET_FILE} and {WEIGHTS_FILE}"
+        raise FileError(f"is a directory, and not one that a split, a fold or an edit wrote ({lacks})",
+                        FilePlace(there.given), "name the prototxt and the weights in it")  # fmt: skip
     plan = read_plan(there.plan) if there.plan is not None else None
     inside = there.solver is not None and files.prototxt(there.solver).holds_net
     remarks: list[str] = []

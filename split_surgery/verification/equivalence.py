@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from split_surgery.documents.net.flow import Flow
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.net.meaning import layer_meaning, net_meaning
 from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.one_form import Said, in_one_form
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.weights.blobs import Record, Weights, same_shape
 from split_surgery.documents.weights.records import left_out, meant, same_record
@@ -173,10 +174,16 @@ class _Held:
     weights: Weights
     trusted: frozenset[str]
 
+    @cached_property
+    def said(self) -> tuple[Said, Said]:
+        """Both nets in one form."""
+        return in_one_form(self.base, self.derived)
+
     def unchanged(self, old: Layer, new: Layer) -> bool:
         """Whether a layer has the text and the numbers that its namesake in the baseline has."""
         records = (self.base_weights.named(old.name)[-1:], self.weights.named(new.name)[-1:])
-        if layer_meaning(old) != layer_meaning(new) or len(records[0]) != len(records[1]):
+        was, now = self.said
+        if was.meaning(old) != now.meaning(new) or len(records[0]) != len(records[1]):
             return False
         return all(same_record(self.base_weights, self.weights, *pair) for pair in zip(*records) if _readable(*pair))
 
@@ -279,24 +286,25 @@ def _readable(*records: Record) -> bool:
 
 
 def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str]) -> Iterator[Changed]:
-    if net_meaning(base) != net_meaning(derived):
+    was, now = in_one_form(base, derived)
+    if was.fields != now.fields:
         yield Changed(base.document.name, "fields of the net itself")
-    for name in dict.fromkeys(layer.name for layer in base.layers):
-        if name not in gone and [*map(layer_meaning, base.named(name))] != [*map(layer_meaning, derived.named(name))]:
-            yield Changed(name, "text" if derived.named(name) else "missing")
-    for name in dict.fromkeys(layer.name for layer in derived.layers):
-        if name not in members and not base.named(name):
+    for name in dict.fromkeys(layer.name for layer in was.layers):
+        if name not in gone and [*map(was.meaning, was.named(name))] != [*map(now.meaning, now.named(name))]:
+            yield Changed(name, "text" if now.named(name) else "missing")
+    for name in dict.fromkeys(layer.name for layer in now.layers):
+        if name not in members and not was.named(name):
             yield Changed(name, "added")
     # In the order of the baseline, the layer that makes the old top standing for the layer that has gone.
     tops = {top for name in gone for layer in base.named(name) for top in layer.tops}
-    order = [layer.name if layer.name not in gone else layer.tops for layer in base.layers]
-    now = [
+    order = [layer.name if layer.name not in gone else layer.tops for layer in was.layers]
+    found = [
         layer.tops if layer.name in members else layer.name
-        for layer in derived.layers
+        for layer in now.layers
         if layer.name not in members or set(layer.tops) & tops
     ]
-    if sorted(map(str, now)) == sorted(map(str, order)) and now != order:
-        first = next(layer for layer, a, b in zip(base.layers, now, order) if a != b)
+    if sorted(map(str, found)) == sorted(map(str, order)) and found != order:
+        first = next(layer for layer, a, b in zip(was.layers, found, order) if a != b)
         yield Changed(first.name, "order of the layers")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from split_surgery import convert
+from split_surgery import convert, diff
 from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import SurgeryError, Unsupported
@@ -49,6 +49,9 @@ def check_text(caffe, folder: Path, data: bytes, to: str) -> str:
     if to == "v1":
         before, after = UPGRADED.sub("", before), UPGRADED.sub("", after)
     assert after == before
+    if to == "new":  # `diff` and `verify` take the three for one net
+        assert diff(was, now).equal
+        assert diff(was, was.with_suffix(".upgraded")).equal
     return "equal"
 
 
