@@ -14,6 +14,7 @@ from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Prototxt
 from split_surgery.documents.net.parameters import convolution_blobs, needed_record, shared_with
 from split_surgery.documents.net.splittable import check_linear
+from split_surgery.documents.weights.blobs import finite
 from split_surgery.errors import Defect, OptionError, Unsupported, UsageError
 from split_surgery.kernels.image_changes import Array, Color, Gray, ImageChange, Swapped, Unshifted, largest_difference
 from split_surgery.operations.image_kinds import ImageKind
@@ -198,8 +199,8 @@ def _with_kernels(inputs: Inputs, name: str, change: ImageChange) -> tuple[Input
     layer, geometry = twins[0], twins[0].geometry()
     record = needed_record(inputs.weights, layer)
     blobs = convolution_blobs(inputs.net, inputs.weights, layer, geometry)
-    weight = blobs[0].load().astype(np.float64)
-    bias = blobs[1].load().astype(np.float64).reshape(-1) if len(blobs) > 1 else np.zeros(geometry.num_output)
+    weight, *biases = (finite(blob, name).astype(np.float64) for blob in blobs)
+    bias = biases[0].reshape(-1) if biases else np.zeros(geometry.num_output)
     exact = change.kernels(weight, bias)
     stored = [_rounded(layer, array, blobs[0].dtype) for array in exact]
     for seed in range(PROBES):
@@ -219,7 +220,7 @@ def _rounded(layer: Layer, array: Array, dtype: str) -> Array:
     with np.errstate(over="ignore"):
         found = np.ascontiguousarray(array.astype(dtype))
     if not np.isfinite(found).all():
-        layer.fail(f"would have numbers that {dtype} cannot hold")
+        layer.fail(f"would have numbers that {np.dtype(dtype).name} cannot hold")
     return found
 
 

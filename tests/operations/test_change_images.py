@@ -254,6 +254,15 @@ def test_what_is_refused(old, new, channels, error, message, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_numbers_that_give_no_others(value, tmp_path):
+    arrays = conv_arrays()
+    arrays[0][1, :, 1, 1] = value
+    net, model = write_tiny(tmp_path, model=tiny_weights(arrays))
+    with pytest.raises(FileError, match="holds NaN or infinity|float32 cannot hold"):
+        reshape(net, model, tmp_path / "gray", channels="gray")
+
+
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
