@@ -16,9 +16,9 @@ def prove_renamed(old: LayerRecord, new: LayerRecord, names: NewNames) -> None:
     """A record against the one that it was.
 
     Raises:
+        FileError: the old one is damaged.
         Defect: it has other names than were meant, or anything else in it has changed.
     """
-    was, now = record_without_blobs(old), record_without_blobs(new)
     wanted = (names.layer(old.name), *map(names.blob, old.stored_bottoms), *map(names.blob, old.tops))
     if (new.name, *new.stored_bottoms, *new.tops) != wanted:
         raise Defect(f'the record of "{old.name}" has the names {(new.name, *new.stored_bottoms, *new.tops)}')
@@ -26,6 +26,7 @@ def prove_renamed(old: LayerRecord, new: LayerRecord, names: NewNames) -> None:
         if not same_bytes(old, new):
             raise Defect(f'the record of "{old.name}" is not renamed, and has changed')
         return
+    was, now = record_without_blobs(old, made=False), record_without_blobs(new, made=True)
     for message in (was, now):
         for key in ("name", "bottom", "top"):
             message.ClearField(key)
