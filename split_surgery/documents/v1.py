@@ -30,9 +30,10 @@ def modern_type(text: str) -> str:
 
 def modern_type_of(number: int) -> str:
     """The same for the number in a weights file."""
+    number &= 0xFFFFFFFF  # as protobuf does
     if number < len(TYPES):
         return TYPES[number][1]
-    return f"{OF_A_FORK}{number - (1 << 64) if number >> 63 else number}"
+    return f"{OF_A_FORK}{number - (1 << 32) if number >> 31 else number}"
 
 
 OLD_TYPES = {new: name for name, new in TYPES if new}
