@@ -12,7 +12,7 @@ import numpy as np
 
 from split_surgery.documents.weights.wire import tagged, varint
 
-DATA = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 dim: 8 dim: 8 } } }\n'
+DATA = 'input: "data" input_shape { dim: 1 dim: 4 dim: 8 dim: 8 }\n'  # which V1 can say, too
 
 
 def write_chain(folder: Path, count: int, bare: bool) -> None:

@@ -11,10 +11,11 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from measure import HERE, TINY, WORK, Run, median, once, written
-from verbs import steps
+from verbs import reshape, steps
 
 RUNS = 3
 LIMIT = 85
@@ -23,7 +24,7 @@ LIMIT = 85
 LARGE = 10_000_000
 """Bytes on the disk (a hole has none) of a file of which it says something how long a copy takes."""
 
-HELD = ("split", "fold", "verify", "show", "diff", "convert")
+HELD = ("split", "fold", "verify", "show", "diff", "convert", "rename", "extract", "reshape")
 
 
 def copied(weights: Path, runs: int) -> Run:
@@ -38,11 +39,16 @@ def copied(weights: Path, runs: int) -> Run:
     return median(found)
 
 
-def measured(net: Path, weights: Path, layer: str, runs: int) -> dict[str, Run]:
-    """Each verb so many times, and once before that is not counted where there are several."""
+def measured(net: Path, weights: Path, layer: str, runs: int, also: Sequence[tuple[str, str]] = ()) -> dict[str, Run]:
+    """Each verb so many times, and once before that is not counted where there are several.
+
+    Args:
+        layer: the one that verbs change; "" for `also` alone. also: flags of reshape and layers.
+    """
     found: dict[str, list[Run]] = {}
     for turn in range(runs + (runs > 1)):
-        for name, call in steps(WORK / "out", net, weights, layer):
+        verbs = [*steps(WORK / "out", net, weights, layer)] if layer else []
+        for name, call in (*verbs, *(reshape(WORK / "reshaped", net, weights, *one) for one in also)):
             run = call()
             if turn or runs == 1:
                 found.setdefault(name, []).append(run)
@@ -67,25 +73,27 @@ def row(net: str, verb: str, run: Run, copy: Run | None) -> str:
 
 def main() -> None:
     shutil.rmtree(WORK, ignore_errors=True)
-    vgg, chain, sparse = written(WORK, "vgg16"), written(WORK, "chain", 2000), written(WORK, "sparse")
+    vgg, alexnet = written(WORK, "vgg16"), written(WORK, "alexnet")
+    chain, sparse = written(WORK, "chain", 2000), written(WORK, "sparse")
     print(
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors\n"
     )
     print("| net, layer | | seconds | of a processor | x `cp` | peak MB | MB read |\n|" + " --- |" * 7)
     worst = 0.0
-    for title, (net, weights), layer, runs in (
-        ("tiny: start-up", TINY, "conv1_1", RUNS),
-        ("VGG-16-sized, conv1_1", vgg, "conv1_1", RUNS),
-        ("VGG-16-sized, conv5_1", vgg, "conv5_1", RUNS),
-        ("2,000 layers", chain, "c1", RUNS),
-        ("2.5 GB, sparse", sparse, "conv1_1", 1),
+    for title, (net, weights), layer, also, runs in (
+        ("tiny: start-up", TINY, "conv1_1", (), RUNS),
+        ("VGG-16-sized, conv1_1", vgg, "conv1_1", (("to-convolution", "fc6"),), RUNS),
+        ("VGG-16-sized, conv5_1", vgg, "conv5_1", (), RUNS),
+        ("AlexNet-sized", alexnet, "", (("ungroup", "conv2"), ("to-convolution", "fc6")), RUNS),
+        ("2,000 layers", chain, "c1", (), RUNS),
+        ("2.5 GB, sparse", sparse, "conv1_1", (), 1),
     ):
         copy = copied(weights, runs) if 512 * weights.stat().st_blocks > LARGE else None
         if copy is not None:
             print(row(title, "`cp`", copy, copy), flush=True)
-        for verb, run in measured(net, weights, layer, runs).items():
+        for verb, run in measured(net, weights, layer, runs, also).items():
             print(row(title, verb, run, copy), flush=True)
-            if verb in HELD and title != "2,000 layers":  # there memory is that of the layers' text
+            if verb.partition(" ")[0] in HELD and title != "2,000 layers":  # there memory is that of the layers' text
                 worst = max(worst, run.memory)
         if title.endswith("conv1_1"):
             route = pycaffe(weights)

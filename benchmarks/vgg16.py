@@ -6,6 +6,7 @@ vgg16.py DIR writes DIR/vgg16.prototxt and DIR/vgg16.caffemodel.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ BLOCKS = ((1, 2, 64), (2, 2, 128), (3, 3, 256), (4, 3, 512), (5, 3, 512))
 DENSE = (("fc6", 25088, 4096), ("fc7", 4096, 4096), ("fc8", 4096, 1000))
 
 
-def layers():
-    """(name, type, bottom, weight shape) of every layer with weights."""
+Row = tuple[str, str, str, tuple[int, ...]]
+"""A layer with weights: its name, type and bottom, and the shape of its weight."""
+
+
+def layers() -> Iterator[Row]:
     channels, bottom = 3, "data"
     for block, count, width in BLOCKS:
         for index in range(1, count + 1):
@@ -49,11 +53,11 @@ def write_prototxt(path: Path) -> None:
     path.write_text(text)
 
 
-def write_caffemodel(path: Path, seed: int = 0) -> None:
+def write_caffemodel(path: Path, net: str, rows: Iterable[Row], seed: int = 0) -> None:
     draw = np.random.RandomState(seed)
     with open(path, "wb") as out:
-        out.write(tagged(1, b"vgg16_sized"))
-        for name, kind, bottom, shape in layers():
+        out.write(tagged(1, net.encode()))
+        for name, kind, bottom, shape in rows:
             blobs = []
             for dims in (shape, shape[:1]):
                 data = (draw.random_sample(dims) - 0.5).astype("<f4").tobytes()
@@ -69,4 +73,4 @@ def write_caffemodel(path: Path, seed: int = 0) -> None:
 
 if __name__ == "__main__":
     write_prototxt(Path(sys.argv[1], "vgg16.prototxt"))
-    write_caffemodel(Path(sys.argv[1], "vgg16.caffemodel"))
+    write_caffemodel(Path(sys.argv[1], "vgg16.caffemodel"), "vgg16_sized", layers())

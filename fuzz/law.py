@@ -17,6 +17,9 @@ Found = TypeVar("Found")
 SECONDS = 5.0
 """Of the processor's time for one file: the harnesses take files of at most 64 KiB, and measuring coverage slows the program."""
 
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+"""Where files cost no disk, if there is such a place."""
+
 _PARTS = 3
 """A place, a message and a hint: each is shortened by itself."""
 
@@ -49,8 +52,7 @@ def lawful(call: Callable[[], Found]) -> Found | None:
 @contextmanager
 def written(data: bytes, suffix: str = "") -> Iterator[Path]:
     """A file with this content."""
-    memory = Path("/dev/shm")  # where there is one, a file in it costs no disk
-    with tempfile.NamedTemporaryFile(suffix=suffix, dir=memory if memory.is_dir() else None) as file:
+    with tempfile.NamedTemporaryFile(suffix=suffix, dir=MEMORY) as file:
         file.write(data)
         file.flush()
         yield Path(file.name)

@@ -15,7 +15,7 @@ from typing import NoReturn, Union
 
 from split_surgery.documents.other_files import FIRST_BYTES, other_file
 from split_surgery.documents.spans import Span
-from split_surgery.errors import FileError, FilePlace, TextPlace
+from split_surgery.errors import FileError, FilePlace, TextPlace, UsageError
 
 MAX_DEPTH = 100
 """Nested messages allowed: protobuf's own binary parsers stop at 100, so no deeper net can be trained."""
@@ -346,11 +346,27 @@ def _unescape_one(match: re.Match[bytes]) -> bytes:
     return _ESCAPES.get(other, b"\\" + other)
 
 
+def utf8(text: str) -> bytes:
+    """A text as a file holds it: UTF-8, and bytes that were read and are none as they were.
+
+    Raises:
+        UsageError: it holds half of a surrogate pair, which is no character.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"takes text, and {text[error.start]!a} is half of a character") from None
+
+
 def quote(text: str, mark: bytes = b'"') -> bytes:
-    """A string literal for `text`; what is printable or valid UTF-8 stays as it is."""
+    """A string literal for `text`; what is printable or valid UTF-8 stays as it is.
+
+    Raises:
+        UsageError: it holds half of a surrogate pair, which is no character.
+    """
     out = bytearray(mark)
     for char in text:
-        data = char.encode("utf-8", "surrogateescape")
+        data = utf8(char)
         if data in (mark, b"\\"):
             out += b"\\" + data
         elif len(data) == 1 and not 0x20 <= data[0] < 0x7F:

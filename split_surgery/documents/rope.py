@@ -43,3 +43,10 @@ class Rope:
             else:
                 yield Span(chunk.start + start - first, chunk.start + end - first)
             start, at = end, at + 1
+
+
+def same_range(reader: Reader, span: Span, other: Reader, there: Span) -> bool:
+    """Whether two ranges are one range of one file, whose bytes need not be read to be compared."""
+    ropes = [one if isinstance(one, Rope) else Rope(one) for one in (reader, other)]
+    pieces = [list(rope._pieces(*one)) for rope, one in zip(ropes, (span, there))]
+    return ropes[0].base is ropes[1].base and pieces[0] == pieces[1]

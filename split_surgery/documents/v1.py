@@ -17,6 +17,9 @@ TYPES = (
 )  # fmt: skip
 """V1LayerParameter.LayerType by number: its name there, and the layer type it became (BVLC Caffe 1.0)."""
 
+OF_A_FORK = "V1 type "
+"""What begins the name of a V1 type that only a fork knows; its number follows."""
+
 _MODERN = dict(TYPES) | {str(number): new for number, (_, new) in enumerate(TYPES)}
 
 
@@ -27,7 +30,10 @@ def modern_type(text: str) -> str:
 
 def modern_type_of(number: int) -> str:
     """The same for the number in a weights file."""
-    return TYPES[number][1] if number < len(TYPES) else f"V1 type {number}"
+    number &= 0xFFFFFFFF  # as protobuf does
+    if number < len(TYPES):
+        return TYPES[number][1]
+    return f"{OF_A_FORK}{number - (1 << 32) if number >> 31 else number}"
 
 
 OLD_TYPES = {new: name for name, new in TYPES if new}
@@ -57,6 +63,9 @@ NEW_ONLY = frozenset(
 
 SPEC_OF = {"param": "name", "blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
 """What V1 says of the parameters in lists, and its name in a new layer's `param { }`: a message for each parameter."""
+
+OLD_ONLY = frozenset(("layer", *SPEC_OF)) - {"param"}
+"""Fields of a V1 layer that a new one has not. (What `layer` holds is V0.)"""
 
 SPEC_DEFAULTS = {"name": '""', "share_mode": "STRICT", "lr_mult": "1", "decay_mult": "1"}
 """What a parameter has of which nothing is said (ParamSpec of Caffe 1.0)."""

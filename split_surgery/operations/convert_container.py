@@ -24,7 +24,7 @@ from split_surgery.documents.weights.caffemodel import (
     LayerRecord,
     text_of,
 )
-from split_surgery.documents.weights.hdf5 import DATA, Copy, Hdf5Group, Hdf5Item, Hdf5Weights, opened
+from split_surgery.documents.weights.hdf5 import DATA, Copy, Hdf5Group, Hdf5Item, Hdf5Weights, name_fault, opened
 from split_surgery.documents.weights.values import same_numbers
 from split_surgery.documents.weights.wire import Buffer, tagged, wrapped
 from split_surgery.errors import Defect, FileError, FilePlace, Unsupported
@@ -64,11 +64,9 @@ def to_hdf5(weights: Caffemodel, casts: Casts, net: Net | None, losses: Losses) 
 
 
 def _check_name(record: Record, there: bool) -> None:
-    if "/" in record.name or record.name in ("", "."):
-        message = (
-            "HDF5 takes a `/` in a name for a group in a group" if record.name else "HDF5 has no group without a name"
-        )
-        raise Unsupported(message, record.place, "rename the layer in the net and its weights", layer=record.name)
+    fault = name_fault(record.name)
+    if fault:
+        raise Unsupported(fault, record.place, "rename the layer in the net and its weights", layer=record.name)
     if there:
         raise FileError("has two records, and HDF5 has one group of a name", record.place, layer=record.name)
 

@@ -10,7 +10,7 @@ from split_surgery.documents.edit.layer_text import eol_near, indent_at
 from split_surgery.documents.net.layer import Layer, layer_of
 from split_surgery.documents.prototxt import Document, Message
 from split_surgery.documents.spans import Span, Splice, apply_splices
-from split_surgery.errors import Defect, TextPlace, UsageError
+from split_surgery.errors import Defect, FilePlace, TextPlace, UsageError
 
 if TYPE_CHECKING:
     from split_surgery.operations.layer_texts import LayerTexts
@@ -157,6 +157,7 @@ def layer_alone(text: bytes, indent: bytes, eol: bytes, listed_as: str, name: st
         listed_as: the field's name, where the text begins with the brace of a value in a list.
 
     Raises:
+        UsageError: an edit has made a V0 layer of it.
         Defect: an edit has made something else of it.
     """
     data = indent + (f"{listed_as} ".encode() if listed_as else b"") + text + eol
@@ -164,4 +165,7 @@ def layer_alone(text: bytes, indent: bytes, eol: bytes, listed_as: str, name: st
     fields = [field for field in document.root.fields if len(field.values) == 1]
     if len(fields) != 1 or not isinstance(fields[0].values[0], Message):
         raise Defect(f"an edit of a layer makes something else of it: {text[:200]!r}")
-    return layer_of(document, fields[0], fields[0].values[0])
+    layer = layer_of(document, fields[0], fields[0].values[0])
+    if layer.v1 and layer.message.messages("layer"):
+        raise UsageError("a `layer` inside `layers` is a V0 layer, which is not read", FilePlace(name))
+    return layer

@@ -142,11 +142,12 @@ class EditableNet(LayerTexts):
             UsageError: nothing has an old name, or two would have one.
         """
         own = self._names(), self.blobs()
-        for mapping, names, other, what in ((layers, own[0], own[1], "layer"), (blobs, own[1], own[0], "blob")):
+        kinds = ((layers, own[0], "layer"), (blobs, own[1], "blob"))
+        for (mapping, names, what), (elsewhere, others, _) in zip(kinds, reversed(kinds)):
             for old in mapping:
-                if old not in names and not (either and old in other and (what == "layer" or old in layers)):
-                    if either and old not in other:
-                        what = "layer and no blob" if layers and blobs else what
+                if old not in names and not (either and old in elsewhere and old in others):
+                    if either and old in elsewhere:
+                        what = "layer and no blob"
                     raise UsageError(f'no {what} "{old}" in {self.path}', hint=nearest(old, list(names)))
             after = Counter(mapping.get(name, name) for name in names)
             for old, new in mapping.items():

@@ -7,6 +7,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.npy import npy_header
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.source import Source
+from split_surgery.documents.v1 import OF_A_FORK
 from split_surgery.documents.weights.blobs import Blob, Weights
 from split_surgery.documents.weights.caffemodel import BlobRef, Caffemodel
 from split_surgery.errors import Defect, FileError, FilePlace, OptionError, nearest
@@ -26,7 +27,7 @@ def extracted_net(weights: Weights) -> NetText:
     text = NetText(weights)
     net = Net(Document(text.data, weights.name))
     found = [(layer.name, layer.type, layer.bottoms, layer.tops) for layer in net.layers]
-    records = [(one.name, one.type, one.bottoms, one.tops) for one in weights.layers]
+    records = [(one.name, one.type.removeprefix(OF_A_FORK), one.bottoms, one.tops) for one in weights.layers]
     there = iter(records)
     if not all(layer in there for layer in found) or len(found) != text.layers:
         raise Defect("the text of the net has other layers than the file")

@@ -16,7 +16,7 @@ from split_surgery.documents.spans import Splice, apply_splices
 from split_surgery.errors import TextPlace, UsageError
 from split_surgery.operations.editable_layer import EditableLayer, layer_alone
 from split_surgery.operations.layer_gaps import joined, parted_after, parted_before
-from split_surgery.operations.new_layers import AddedLayers, texts_of
+from split_surgery.operations.new_layers import INSIDE, AddedLayers, texts_of
 
 
 class LayerTexts(EditableFields):
@@ -96,8 +96,9 @@ class LayerTexts(EditableFields):
             return self._put_in_list(at + 1, where, [b"," + eol + indent + _in_braces(text) for text in texts])
         follower = self._layers[at + 1] if at + 1 < len(self._layers) else None
         before, after = parted_after(self._gap_before(follower), follower.text if follower else b"", eol)
+        added = self._put_in(at + 1, one, before, texts, eol, indent)
         self._set_gap_before(follower, after)
-        return self._put_in(at + 1, one, before, texts, eol, indent)
+        return added
 
     def _put_before(self, one: EditableLayer, new: AddedLayers, fork: bool) -> tuple[EditableLayer, ...]:
         """Put layers before another one, above the comments that stand just above it."""
@@ -105,8 +106,9 @@ class LayerTexts(EditableFields):
         if one.listed:
             return self._put_in_list(at, self._offset(one), [_in_braces(text) + b"," + eol + indent for text in texts])
         before, own = parted_before(one.before, at == 0, eol, indent)
+        added = self._put_in(at, one, before, texts, eol, indent)
         self._set_gap_before(one, own)
-        return self._put_in(at, one, before, texts, eol, indent)
+        return added
 
     def _put_into_empty(self, new: AddedLayers, fork: bool) -> tuple[EditableLayer, ...]:
         """Put layers into a net that has none."""
@@ -213,4 +215,5 @@ class LayerTexts(EditableFields):
 
 def _in_braces(text: bytes) -> bytes:
     """A layer's text as a value in a list."""
-    return text[text.index(b"{") :]
+    (field,) = Document(text, INSIDE).root.fields
+    return text[field.values[0].span.start :]

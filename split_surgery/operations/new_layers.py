@@ -8,7 +8,7 @@ from typing import Any, Union
 from split_surgery.documents.edit.field_splices import FieldStyle, rendered
 from split_surgery.documents.edit.field_values import spelled
 from split_surgery.documents.net.net import LAYERS
-from split_surgery.documents.prototxt import Document, Message
+from split_surgery.documents.prototxt import Document, Message, utf8
 from split_surgery.errors import UsageError
 
 AddedLayers = Union[str, "Mapping[str, Any]"]
@@ -34,7 +34,7 @@ def texts_of(new: AddedLayers, form: str, style: FieldStyle, indent: bytes, eol:
         except UsageError as error:
             raise UsageError(f"the layer that is added: {error.message}", hint=error.hint) from None
         return [rendered(form, fields, style, eol, indent)]
-    data = new.encode("utf-8", "surrogateescape")
+    data = utf8(new)
     document = Document(data, INSIDE)
     found = []
     for field in document.root.fields:

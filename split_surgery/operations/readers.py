@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from split_surgery.documents.net.flow import Flow, flows
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
-from split_surgery.documents.net.shape_rules import Param, Shape
+from split_surgery.documents.net.shape_rules import Param, Shape, Unknown
 from split_surgery.documents.net.shapes import Given, infer
 
 BY_ELEMENT = frozenset(
@@ -85,8 +86,9 @@ def _check(layer: Layer, old: Sequence[Shape | None], new: Sequence[Shape | None
         return
     if layer.type in SAME_TOP and same_tops:
         return
-    if layer.type in ON_AXIS and _on_channels(layer):
-        return
+    with contextlib.suppress(Unknown):
+        if layer.type in ON_AXIS and _on_channels(layer):
+            return
     shape = next(b for _, b in pairs if b is not None)
     layer.refuse(f"would read a blob of the shape {_by(shape)}, of which it is not known that it makes the same")
 

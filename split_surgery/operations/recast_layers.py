@@ -13,7 +13,7 @@ from split_surgery.documents.net.flow import flows
 from split_surgery.documents.net.layer import Geometry, Layer
 from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.net.parameters import needed_record, shared_with
-from split_surgery.documents.net.shape_rules import Param, Shape, known
+from split_surgery.documents.net.shape_rules import Param, Shape, Unknown, known
 from split_surgery.documents.net.shapes import Given, infer
 from split_surgery.documents.net.splittable import check_linear
 from split_surgery.documents.spans import Splice, merged
@@ -122,12 +122,17 @@ def _check_inner_product(layer: Layer, bottom: tuple[int, int, int]) -> None:
         for field in message.fields:
             if field.name not in (*KEPT, "transpose"):
                 layer.refuse(f"{field.name} is not a field of Caffe's InnerProduct", field)
-    if not param.integer("num_output", 0):
+    try:
+        outputs, axis = param.integer("num_output", 0), param.integer("axis", 1)
+        transposed = param.flag("transpose", default=False)
+    except Unknown:
+        layer.fail("says num_output, axis or transpose in a way that Caffe does not take")
+    if not outputs:
         layer.fail("num_output is missing")
-    if param.flag("transpose", default=False):
+    if transposed:
         layer.refuse("stores its weights transposed, so that their order is not that of a convolution")
-    if param.integer("axis", 1) != 1:
-        layer.refuse(f"multiplies from axis {param.integer('axis', 1)} on, and a convolution from axis 1")
+    if axis != 1:
+        layer.refuse(f"multiplies from axis {axis} on, and a convolution from axis 1")
 
 
 def _check_convolution(layer: Layer, bottom: tuple[int, int, int]) -> None:

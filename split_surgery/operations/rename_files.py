@@ -12,8 +12,8 @@ from split_surgery.documents.net.net import Prototxt
 from split_surgery.documents.prototxt import Document, Message, Scalar
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.documents.weights.caffemodel import Caffemodel
-from split_surgery.documents.weights.hdf5 import Hdf5Weights
-from split_surgery.errors import Defect, FilePlace, OptionError, UsageError, nearest
+from split_surgery.documents.weights.hdf5 import Hdf5Weights, name_fault
+from split_surgery.errors import Defect, FilePlace, OptionError, UsageError, nearest, shown
 from split_surgery.operations.editable_net import EditableNet
 from split_surgery.workspace.inputs import Inputs
 
@@ -48,6 +48,9 @@ def renames_of(inputs: Inputs, names: Mapping[str, str], prefix: str | None, onl
         if not any(old in own for own in looked):
             known = list(dict.fromkeys(name for own in looked for name in own))
             raise UsageError(f'nothing is called "{old}" in {inputs.main.document.name}', hint=nearest(old, known))
+    if names and prefix is None and not any(chosen):
+        old = next(iter(names))
+        raise UsageError(f'nothing is to be renamed: "{old}" has that name already')
     if prefix is not None and not any(chosen):
         raise OptionError("strip-prefix", "no layer and no blob begins with it", prefix)
     return Renames(*chosen)
@@ -101,7 +104,9 @@ def _renamed_text(text: Prototxt, renames: Renames) -> Prototxt:
 def _meaning(text: Prototxt, layers: Mapping[str, str], blobs: Mapping[str, str]) -> object:
     """All that a prototxt says, as it is spelled, with names of layers and blobs replaced."""
     named = {
-        id(layer.message): {"name": layers, "bottom": blobs, "top": blobs} for net in text.nets for layer in net.layers
+        id(layer.message): {"name": {layer.name: layers.get(layer.name, layer.name)}, "bottom": blobs, "top": blobs}
+        for net in text.nets
+        for layer in net.layers
     }
     named |= {id(net.message): {"input": blobs} for net in text.nets}
 
@@ -122,10 +127,11 @@ def _meaning(text: Prototxt, layers: Mapping[str, str], blobs: Mapping[str, str]
 def _renamed_weights(weights: Weights, renames: Renames) -> Weights:
     _refuse_collisions(weights, renames.layers)
     if isinstance(weights, Hdf5Weights):
-        wrong = next((new for old, new in renames.layers.items() if "/" in new and weights.named(old)), None)
+        wrong = next((new for old, new in renames.layers.items() if name_fault(new) and weights.named(old)), None)
         if wrong is not None:
             hint = "`split-surgery rename` on a .caffemodel takes it"
-            raise UsageError(f'HDF5 has no layer named "{wrong}": "/" parts its groups', FilePlace(weights.name), hint)
+            message = f"no layer can be named {shown(wrong)} in it: {name_fault(wrong)}"
+            raise UsageError(message, FilePlace(weights.name), hint)
         return weights.renamed(renames.layers)
     if not isinstance(weights, Caffemodel):
         return weights

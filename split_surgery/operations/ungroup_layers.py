@@ -173,7 +173,7 @@ def _record_change(record: Record, layer: Layer, geometry: Geometry, blobs: Sequ
     before = old_record(record)
     starts = [record.span.start, *[record.span.stop] * (len(edits) - 1)]
     splices = [
-        Splice(start, record.span.stop, encode_record(record.reader, record, edit, held))
+        Splice(start, record.span.stop, encode_record(record, edit, held))
         for start, edit, held in zip(starts, edits, numbers)
     ]
     prove_extent(splices, [record.span], "weights")

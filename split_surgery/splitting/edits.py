@@ -165,6 +165,6 @@ def weight_splices(edits: Sequence[LayerEdit], blobs: Sequence[tuple[Blob, ...]]
 
     One splice for all would need all records in one piece, and so the memory twice.
     """
-    records = (encode_record(record.reader, record, edit, numbers) for edit, numbers in zip(edits, blobs))
+    records = (encode_record(record, edit, numbers) for edit, numbers in zip(edits, blobs))
     starts = (record.span.start, *[record.span.stop] * (len(edits) - 1))
     return [Splice(start, record.span.stop, data) for start, data in zip(starts, records)]

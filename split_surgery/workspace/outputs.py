@@ -66,7 +66,7 @@ def changed_record(
         return RecordChange(record, [edit], [blobs], [], added)
     edit = replace(edit, v1=record.v1)
     before = old_record(record)
-    splices = [Splice(*record.span, encode_record(record.reader, record, edit, blobs))]
+    splices = [Splice(*record.span, encode_record(record, edit, blobs))]
     prove_extent(splices, [record.span], "weights")
     prove_records(splices, record.reader, before, [edit], [blobs])
     return RecordChange(record, [edit], [blobs], splices, added)

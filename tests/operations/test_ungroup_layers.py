@@ -127,7 +127,7 @@ def test_what_is_refused(old, new, error, message, tmp_path):
 
 
 FAULTS = {
-    "a group that is left in the record": ("encode_record", lambda reader, old, edit, blobs: reader.read(*old.span)),
+    "a group that is left in the record": ("encode_record", lambda old, edit, blobs: old.reader.read(*old.span)),
     "a text without the Concat": ("render_layer", lambda style, layer, edit: b""),
     "the kernels of another group": ("_part", lambda blobs, start, count, made=ungroup_layers._part: made(blobs, 0, 1)),
 }

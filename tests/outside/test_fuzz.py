@@ -27,7 +27,7 @@ def harness(name: str):
 
 
 def test_every_harness_is_run():
-    shared = {"__init__", "__main__", "law", "edits", "fields"}
+    shared = {"__init__", "__main__", "law", "edits", "fields", "pairs"}
     assert {path.stem for path in (ROOT / "fuzz").glob("*.py")} - shared == set(HARNESSES)
 
 

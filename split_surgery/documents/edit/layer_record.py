@@ -12,7 +12,8 @@ from split_surgery.documents.edit.layer_edit import (
     NewField,
     Rewrite,
 )
-from split_surgery.documents.spans import Chunk, Fragment, Reader, merged
+from split_surgery.documents.edit.record_fields import fields_inside
+from split_surgery.documents.spans import Chunk, Fragment, merged
 from split_surgery.documents.v1 import OLD_NUMBERS
 from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.blobs import Blob
@@ -52,9 +53,7 @@ HEAD = ("name", "type", "bottom", "top")
 """Fields written first, from the edit."""
 
 
-def encode_record(
-    reader: Reader, old: LayerRecord, edit: LayerEdit, blobs: tuple[Blob, ...]
-) -> bytes | tuple[Chunk, ...]:
+def encode_record(old: LayerRecord, edit: LayerEdit, blobs: tuple[Blob, ...]) -> bytes | tuple[Chunk, ...]:
     """The NetParameter.layer field, tag and length included, of a new layer.
 
     Connections are the prototxt's: a saved training net may have its own (Caffe's Split layers rename bottoms).
@@ -65,6 +64,9 @@ def encode_record(
 
     Returns:
         Its bytes; of one with many kernels of the old layer chunks, with the ranges that those stand on.
+
+    Raises:
+        FileError: a field of the old record is not stored as its type demands.
     """
     numbers = NUMBERS[edit.v1][()]
     kind = edit.join.type if edit.join else EnumValue("", OLD_NUMBERS[old.type]) if edit.v1 else old.type
@@ -83,7 +85,7 @@ def encode_record(
     ]
     skip = {numbers[key] for key in HEAD if typed or key != "type"}
     placed = False
-    for number, data in _rewritten(reader, old.body.start, old.body.stop, edit, (), skip):
+    for number, data in _rewritten(old, old.body.start, old.body.stop, edit, (), skip):
         # Blobs go where the old ones were, or before the fields that follow them in Caffe's order.
         if not placed and number >= numbers["blobs"]:
             out += encoded
@@ -100,35 +102,35 @@ def _forms(old: LayerRecord, count: int) -> list[BlobRef]:
 
 
 def _rewritten(
-    reader: Reader, start: int, stop: int, edit: LayerEdit, outer: tuple[str, ...], skip: set[int]
+    old: LayerRecord, start: int, stop: int, edit: LayerEdit, outer: tuple[str, ...], skip: set[int]
 ) -> list[tuple[int, bytes]]:
     names = NAMES[edit.v1].get(outer, {})
     seen: dict[str, int] = {}
     out: list[tuple[int, bytes]] = []
-    for item in wire.walk(reader, start, stop, "layer"):
+    for item in fields_inside(old, start, stop, outer):
         if not outer and item.number in skip:
             continue
         name = names.get(item.number)
         if name is None:
             # Joins are new layers of another type: what a fork adds to a convolution is not theirs.
             if edit.join is None:
-                out.append((item.number, reader.read(item.start, item.stop)))
+                out.append((item.number, old.reader.read(item.start, item.stop)))
             continue
         path, nth = (*outer, name), seen.get(name, 0)
         seen[name] = nth + 1
         if path == (edit.holder, "num_output"):
             continue  # written first below: a record may have it twice, or not at all
         is_name = path == (PARAM_NAME_V1 if edit.v1 else PARAM_NAME)
-        rewrite = edit.rewrite(path, nth, [text_of(reader, item)] if is_name else [])
+        rewrite = edit.rewrite(path, nth, [text_of(old.reader, item)] if is_name else [])
         if rewrite is not None:
             out += [(item.number, encode_field(new, outer, edit.v1)) for new in rewrite]
         elif path in NAMES[edit.v1] and item.wire_type == LENGTH:
-            inner = b"".join(data for _, data in _rewritten(reader, item.value, item.stop, edit, path, skip))
+            inner = b"".join(data for _, data in _rewritten(old, item.value, item.stop, edit, path, skip))
             if path == (edit.holder,) and nth == 0 and edit.num_output is not None:
                 inner = b"".join(encode_field(new, path, edit.v1) for new in edit.held_fields()) + inner
             out.append((item.number, tagged(item.number, inner)))
         else:
-            out.append((item.number, reader.read(item.start, item.stop)))
+            out.append((item.number, old.reader.read(item.start, item.stop)))
     return out
 
 

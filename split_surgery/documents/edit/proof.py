@@ -20,10 +20,10 @@ from google.protobuf.message import DecodeError
 from split_surgery.documents.edit.layer_edit import PARAMETERS, EnumValue, LayerEdit, NewField
 from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.spans import Chunk, Reader, Span, Splice, written_out
-from split_surgery.documents.weights.blobs import Blob, pieces
+from split_surgery.documents.spans import Reader, Span, Splice, written_out
+from split_surgery.documents.weights.blobs import Array, Blob, pieces
 from split_surgery.documents.weights.caffemodel import LayerRecord
-from split_surgery.errors import Defect
+from split_surgery.errors import Defect, FileError
 
 
 def prove_extent(splices: Sequence[Splice], allowed: Sequence[Span], what: str) -> None:
@@ -37,8 +37,12 @@ def prove_extent(splices: Sequence[Splice], allowed: Sequence[Span], what: str) 
 
 
 def old_record(record: LayerRecord) -> Any:
-    """Protobuf's message of a record that will be edited, without its numbers; asked for before there are new ones, to hold less."""
-    return _without_blobs(_parse_record(record.reader, (record.span,)))
+    """Protobuf's message of a record that will be edited, without its numbers; asked for before there are new ones, to hold less.
+
+    Raises:
+        FileError: it is damaged.
+    """
+    return _without_blobs(parse_record(record.reader.read(*record.span), record))
 
 
 def prove_records(
@@ -56,7 +60,7 @@ def prove_records(
     if len(splices) != len(edits):
         raise Defect(f"the layer became {len(splices)} records instead of {len(edits)}")
     for splice, edit, wanted in zip(splices, edits, blobs):
-        record = _parse_record(reader, splice.chunks())
+        record = parse_record(written_out(reader, splice.chunks()))
         if len(record.blobs) != len(wanted):
             raise Defect(f'the record of "{edit.name}" has {len(record.blobs)} blobs instead of {len(wanted)}')
         for index, (blob, meant) in enumerate(zip(record.blobs, wanted)):
@@ -72,13 +76,23 @@ def _without_blobs(record: Any) -> Any:
     return bare
 
 
-def _parse_record(reader: Reader, chunks: Sequence[Chunk]) -> Any:
-    """The one layer in a NetParameter.layer field, given as chunks."""
-    net, data = message_class("NetParameter")(), written_out(reader, chunks)
+def parse_record(data: bytes, read: LayerRecord | None = None) -> Any:
+    """Protobuf's message of the one layer in a NetParameter.layer field.
+
+    Args:
+        read: the record of a file that the field was read from; None where this program has made it.
+
+    Raises:
+        FileError: it was read so. Defect: it was made so.
+    """
+    net = message_class("NetParameter")()
     try:
         net.ParseFromString(data)
     except DecodeError as error:
-        raise Defect(f"a new record does not parse: {error}") from error
+        if read is None:
+            raise Defect(f"a new record does not parse: {error}") from error
+        message = "its record is damaged: protobuf cannot read it, so that Caffe could not either"
+        raise FileError(message, read.place, layer=read.name) from error
     return only_layer(net)
 
 
@@ -114,8 +128,13 @@ def compare_blob(blob: Any, meant: Blob, what: str) -> None:
         raise Defect(f"{what} holds another number of numbers than was meant")
     numbers = iter(np.frombuffer(raw, meant.dtype) if raw else stored)
     for piece in pieces(meant, _PIECE):
-        if np.fromiter(numbers, meant.dtype, len(piece)).tobytes() != piece.tobytes():
+        if _one_nan(np.fromiter(numbers, meant.dtype, len(piece))) != _one_nan(piece):
             raise Defect(f"{what} holds other numbers than were meant")
+
+
+def _one_nan(numbers: Array) -> bytes:
+    """Numbers as bytes, with one NaN for all: Python has no signalling ones, so that a NaN may have changed on its way through it."""
+    return np.where(np.isnan(numbers), np.asarray(np.nan, numbers.dtype), numbers).tobytes()
 
 
 def prove_text(new: Sequence[Layer], edits: Sequence[LayerEdit], layer: Layer) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.edit.layer_text import eol_near, indent_at, rest_of_line, starts_line, whole_line
+from split_surgery.documents.edit.record_fields import fields_inside, record_fields
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.prototxt import Field, Message, Scalar, quote
 from split_surgery.documents.spans import Fragment, Span, Splice
@@ -98,6 +99,9 @@ def recast_record(
 
     Args:
         was: the layer's type, which the record need not say. blobs: the new BlobProtos.
+
+    Raises:
+        FileError: a field is not stored as its type demands.
     """
     numbers = LAYER_V1 if record.v1 else LAYER
     place = 0 if record.v1 else 1
@@ -105,7 +109,7 @@ def recast_record(
     kind: int | bytes = OLD_NUMBERS[recast.type] if record.v1 else recast.type.encode()
     out: list[Fragment] = []
     rest, said = iter(blobs), False
-    for item in wire.walk(record.reader, record.body.start, record.body.stop, "layer"):
+    for item in record_fields(record):
         if item.number == numbers["type"]:
             out.append(tagged(item.number, kind))
         elif item.number == numbers["blobs"]:
@@ -124,7 +128,7 @@ def _recast_param(record: LayerRecord, message: WireField, was: str, recast: Rec
     moved = {pair[side]: pair[1 - side] for pair in KEPT.values()}
     sizes = [] if said else [(KERNEL_NUMBERS[name], size) for name, size in recast.sizes.items()]
     out: list[Fragment] = []
-    for item in wire.walk(record.reader, message.value, message.stop, "param"):
+    for item in fields_inside(record, message.value, message.stop, (HOLDERS[was],)):
         if item.number not in moved:
             continue
         while sizes and sizes[0][0] < moved[item.number]:

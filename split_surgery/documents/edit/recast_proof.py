@@ -33,9 +33,10 @@ def prove_recast_record(
     """That a record is the old one but for its type, with the blobs that were meant.
 
     Raises:
+        FileError: the old one is damaged.
         Defect: it is not, or they are not.
     """
-    before, after = record_without_blobs(was), record_without_blobs(now)
+    before, after = record_without_blobs(was, made=False), record_without_blobs(now, made=True)
     _compare(before, after, was_type, recast, f'record of "{was.name}"')
     prove_blobs(now, blobs)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from split_surgery.documents.caffe_fields import caffe_fields
+from split_surgery.documents.prototxt import utf8
 from split_surgery.documents.spans import Chunk, Reader, Span, Splice, merged
 from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.caffemodel import (
@@ -69,7 +70,11 @@ def rename_splices(weights: Caffemodel, names: NewNames) -> list[Splice]:
 
 def _of_record(record: LayerRecord, names: NewNames) -> Iterator[Splice]:
     numbers = LAYER_V1 if record.v1 else LAYER
-    kinds = {numbers["name"]: names.layer, numbers["bottom"]: names.blob, numbers["top"]: names.blob}
+
+    def own_name(name: str) -> str:
+        return names.layer(name) if name == record.name else name  # of several the last is the layer's
+
+    kinds = {numbers["name"]: own_name, numbers["bottom"]: names.blob, numbers["top"]: names.blob}
     inside = [
         splice
         for item in wire.walk(record.reader, *record.body)
@@ -94,4 +99,4 @@ def _of_text(reader: Reader, item: wire.WireField, renamed: Callable[[str], str]
     new = renamed(old)
     if new == old:
         return []
-    return [Splice(item.start, item.stop, wire.tagged(item.number, new.encode("utf-8", "surrogateescape")))]
+    return [Splice(item.start, item.stop, wire.tagged(item.number, utf8(new)))]

@@ -92,6 +92,8 @@ class NetText:
             return [quote(data)] if item.wire_type == LENGTH else None
         if caffe_fields(field.type):
             return self._message(item, field, path, depth)
+        if item.wire_type == LENGTH and not field.repeated:  # only what may stand several times is packed
+            return None
         if field.type in _WIDTHS:
             form, alone = _WIDTHS[field.type]
             if item.wire_type not in (alone, LENGTH) or (item.stop - item.value) % struct.calcsize(form):
@@ -144,7 +146,9 @@ def _real(number: float, kind: str) -> bytes:
 
 
 def _whole(value: int, kind: str) -> bytes:
-    signed = value - (1 << 64) if value >> 63 else value
+    bits = 64 if kind == "int64" else 32
+    signed = value & (1 << bits) - 1  # as protobuf does: what is longer loses its upper bits
+    signed -= (1 << bits) if kind != "uint32" and signed >> (bits - 1) else 0
     if kind == "bool":
         return b"true" if value else b"false"
     if kind in enums():

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from split_surgery.documents.edit.proof import compare_blob, only_layer, parse_text
+from split_surgery.documents.edit.proof import compare_blob, parse_record, parse_text
 from split_surgery.documents.edit.protobuf_schema import message_class
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.spans import Span
@@ -53,9 +53,10 @@ def prove_record(was: LayerRecord, now: LayerRecord, blobs: list[Blob]) -> None:
     """That a record means what it meant, and that its blobs are in the form that was meant.
 
     Raises:
+        FileError: the old one is damaged.
         Defect: it does not, or they are not.
     """
-    _compare(record_without_blobs(was), record_without_blobs(now), f'record of "{was.name}"')
+    _compare(record_without_blobs(was, made=False), record_without_blobs(now, made=True), f'record of "{was.name}"')
     prove_blobs(now, blobs)
 
 
@@ -89,8 +90,15 @@ def prove_blob(blob: BlobRef, meant: Blob, what: str) -> None:
         compare_blob(message, meant, what)
 
 
-def record_without_blobs(record: LayerRecord) -> Any:
-    """Protobuf's message of a record, read without its blobs."""
+def record_without_blobs(record: LayerRecord, *, made: bool) -> Any:
+    """Protobuf's message of a record, read without its blobs.
+
+    Args:
+        made: whether this program has made it, and not read it from a file.
+
+    Raises:
+        FileError, Defect: it is damaged.
+    """
     number = (LAYER_V1 if record.v1 else LAYER)["blobs"]
     spans = [
         Span(item.start, item.stop)
@@ -98,12 +106,7 @@ def record_without_blobs(record: LayerRecord) -> Any:
         if item.number != number
     ]
     data = wire.tagged(NET_LAYERS_V1 if record.v1 else NET_LAYER, b"".join(record.reader.read(*span) for span in spans))
-    net = message_class("NetParameter")()
-    try:
-        net.ParseFromString(data)
-    except DecodeError as error:
-        raise Defect(f'the record of "{record.name}" does not parse: {error}') from error
-    return only_layer(net)
+    return parse_record(data, None if made else record)
 
 
 def _compare(before: Any, after: Any, what: str) -> None:
@@ -125,24 +128,38 @@ def _upgraded(layer: Any) -> Any:
         elif field.name not in SPEC_OF:
             there = getattr(new, field.name)
             if hasattr(there, "extend"):
-                there.extend(value)
-            elif hasattr(there, "CopyFrom"):
-                there.CopyFrom(value)
+                for one in value:
+                    _put(new, field.name, one)
             else:
-                setattr(new, field.name, value)
+                _put(new, field.name, value)
     for old, key in SPEC_OF.items():
         for at, value in enumerate(getattr(layer, old)):
             while len(new.param) <= at:
                 new.param.add()
-            setattr(new.param[at], key, value)
+            _put(new.param[at], key, value)
     holder = IMAGE_MESSAGES.get(new.type, "")
     if holder and new.HasField(holder):
         images = getattr(new, holder)
         for key in TRANSFORMS:
             if images.HasField(key):
-                setattr(new.transform_param, key, getattr(images, key))
+                _put(new.transform_param, key, getattr(images, key))
                 images.ClearField(key)
     return new
+
+
+def _put(message: Any, name: str, value: Any) -> None:
+    """Set a field, or add to a repeated one. Where a string is not UTF-8 protobuf gives bytes, and takes them from a message only."""
+    there = getattr(message, name)
+    if isinstance(value, bytes):
+        message.MergeFromString(wire.tagged(message.DESCRIPTOR.fields_by_name[name].number, value))
+    elif hasattr(there, "add"):
+        there.add().CopyFrom(value)
+    elif hasattr(there, "append"):
+        there.append(value)
+    elif hasattr(there, "CopyFrom"):
+        there.CopyFrom(value)
+    else:
+        setattr(message, name, value)
 
 
 def _plain(layer: Any) -> Any:
@@ -150,7 +167,9 @@ def _plain(layer: Any) -> Any:
     new = type(layer)()
     new.CopyFrom(layer)
     for spec in new.param:
-        spec.name, spec.share_mode = spec.name, spec.share_mode
+        spec.share_mode = spec.share_mode
+        if not spec.HasField("name"):  # one that is not UTF-8 could not be set
+            spec.name = ""
         spec.lr_mult = spec.lr_mult if spec.HasField("lr_mult") else 1
         spec.decay_mult = spec.decay_mult if spec.HasField("decay_mult") else 1
     default = message_class("ParamSpec")(name="", share_mode=0, lr_mult=1, decay_mult=1)

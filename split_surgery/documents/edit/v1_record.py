@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.edit.layer_record import PARAM_SPEC
+from split_surgery.documents.edit.record_fields import fields_inside, record_fields
 from split_surgery.documents.spans import Fragment, Reader, Span
 from split_surgery.documents.v1 import (
     IMAGE_MESSAGES,
@@ -49,7 +50,7 @@ def with_blobs(record: LayerRecord, blobs: Sequence[tuple[Fragment, ...] | None]
     number = (LAYER_V1 if record.v1 else LAYER)["blobs"]
     out: list[Fragment] = []
     rest = iter(blobs)
-    for item in _fields(record):
+    for item in wire.walk(record.reader, *record.body, "layer"):
         new = next(rest) if item.number == number else None
         out += [Span(item.start, item.stop)] if new is None else wrapped(number, new)
     return Encoded(wrapped(NET_LAYERS_V1 if record.v1 else NET_LAYER, out))
@@ -60,6 +61,7 @@ def as_new(record: LayerRecord, blobs: Sequence[tuple[Fragment, ...] | None]) ->
 
     Raises:
         Unsupported: its type, or a field, is known to a fork only.
+        FileError: a field is not stored as its type demands.
     """
     fields: list[Numbered] = []
     said: dict[int, dict[str, bytes]] = {}
@@ -68,7 +70,7 @@ def as_new(record: LayerRecord, blobs: Sequence[tuple[Fragment, ...] | None]) ->
     moved: list[Numbered] = []
     holder = MESSAGES_OF_LAYERS.get(IMAGE_MESSAGES.get(record.type, ""), (0, 0))[0]
     rest = iter(blobs)
-    for item in _fields(record):
+    for item in record_fields(record):
         if item.number == LAYER_V1["blobs"]:
             fields.append((LAYER["blobs"], _blob(record, item, LAYER["blobs"], next(rest))))
         elif item.number == LAYER_V1["type"]:
@@ -81,7 +83,7 @@ def as_new(record: LayerRecord, blobs: Sequence[tuple[Fragment, ...] | None]) ->
                 said.setdefault(counts[key], {})[SPEC_OF[key]] = value
                 counts[key] += 1
         elif item.number == holder:
-            kept, some = _parted(record.reader, item)
+            kept, some = _parted(record, item)
             fields.append((_SAME[holder], wrapped(_SAME[holder], kept)))
             moved += some
         elif item.number in _SAME:
@@ -97,6 +99,7 @@ def as_v1(record: LayerRecord, blobs: Sequence[tuple[Fragment, ...] | None]) -> 
 
     Raises:
         Unsupported: V1 has not its type, or a field of it.
+        FileError: a field is not stored as its type demands.
     """
     numbers = {new: old for old, new in _SAME.items()}
     fields: list[Numbered] = []
@@ -105,13 +108,13 @@ def as_v1(record: LayerRecord, blobs: Sequence[tuple[Fragment, ...] | None]) -> 
     if record.type and record.type not in OLD_NUMBERS:
         raise Unsupported(f'V1 has no layers of the type "{record.type}"', record.place, layer=record.name)
     rest = iter(blobs)
-    for item in _fields(record):
+    for item in record_fields(record):
         if item.number == LAYER["blobs"]:
             fields.append((LAYER_V1["blobs"], _blob(record, item, LAYER_V1["blobs"], next(rest))))
         elif item.number == LAYER["type"]:
             fields.append((LAYER_V1["type"], (tagged(LAYER_V1["type"], OLD_NUMBERS[record.type]),)))
         elif item.number == LAYER["param"]:
-            inner = list(wire.walk(record.reader, item.value, item.stop, "param"))
+            inner = list(fields_inside(record, item.value, item.stop, ("param",)))
             strange = next((one for one in inner if one.number not in SPEC_NUMBERS.values()), None)
             if strange is not None:
                 _refuse(record, strange, f"V1 has no field {strange.number} of a parameter")
@@ -124,10 +127,6 @@ def as_v1(record: LayerRecord, blobs: Sequence[tuple[Fragment, ...] | None]) -> 
             _refuse(record, item, f"V1 layers have no field {item.number}")
     fields += _lists(record.reader, specs)
     return Encoded(wrapped(NET_LAYERS_V1, in_order(fields)), tuple(dict.fromkeys(lost)))
-
-
-def _fields(record: LayerRecord) -> Iterator[WireField]:
-    return wire.walk(record.reader, record.body.start, record.body.stop, "layer")
 
 
 def _refuse(record: LayerRecord, item: WireField, message: str) -> None:
@@ -189,14 +188,14 @@ def _lists(reader: Reader, specs: Sequence[dict[int, WireField]]) -> Iterator[Nu
             yield LAYER_V1[old], (_encode(LAYER_V1[old], key, value),)
 
 
-def _parted(reader: Reader, item: WireField) -> tuple[tuple[Fragment, ...], list[Numbered]]:
+def _parted(record: LayerRecord, item: WireField) -> tuple[tuple[Fragment, ...], list[Numbered]]:
     """The message of a V1 data layer without what belongs into `transform_param` now, and that."""
     numbers = dict(TRANSFORMS.values())
     kept: list[Fragment] = []
     moved: list[Numbered] = []
-    for inner in wire.walk(reader, item.value, item.stop, "data_param"):
+    for inner in fields_inside(record, item.value, item.stop, (IMAGE_MESSAGES[record.type],)):
         if inner.number in numbers:
-            moved.append((numbers[inner.number], _retagged(reader, inner, numbers[inner.number])))
+            moved.append((numbers[inner.number], _retagged(record.reader, inner, numbers[inner.number])))
         else:
             kept.append(Span(inner.start, inner.stop))
     return tuple(kept), moved

@@ -5,6 +5,7 @@ The rules are those of Caffe 1.0's upgrade (UpgradeV1LayerParameter and UpgradeN
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from split_surgery.documents.edit.layer_text import (
@@ -22,6 +23,7 @@ from split_surgery.documents.spans import Span, Splice
 from split_surgery.documents.v1 import (
     IMAGE_MESSAGES,
     NEW_ONLY,
+    OLD_ONLY,
     OLD_TYPES,
     SPEC_DEFAULTS,
     SPEC_OF,
@@ -70,8 +72,10 @@ def _new_type(layer: Layer) -> Iterator[Splice]:
 
 
 def _old_type(layer: Layer) -> Iterator[Splice]:
+    data = layer.document.data
     for value in layer.message.scalars("type"):
-        yield Splice(*value.span, OLD_TYPES[layer.type].encode())
+        touches = re.match(rb"[\w\"'.+-]", data[value.span.stop : value.span.stop + 1])  # only a string ends by itself
+        yield Splice(*value.span, OLD_TYPES[layer.type].encode() + (b" " if touches else b""))
 
 
 def _check_expressible(layer: Layer) -> None:
@@ -82,6 +86,8 @@ def _check_expressible(layer: Layer) -> None:
     for field in layer.message.fields:
         if field.name in NEW_ONLY and field.values:
             layer.refuse(f"V1 layers have no `{field.name}`, which came after them", field)
+        if field.name in OLD_ONLY:
+            layer.refuse(f"`{field.name}` is no field of a new layer, and would be one of a V1 layer", field)
     for message in layer.message.messages(IMAGE_MESSAGES.get(layer.type, "")):
         for field in message.fields:
             if field.name in TRANSFORMS:

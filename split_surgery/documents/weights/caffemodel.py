@@ -236,7 +236,7 @@ def _with_own_bottoms(layers: tuple[LayerRecord, ...]) -> tuple[LayerRecord, ...
 
 def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
     """What a BlobProto says of itself, its numbers unread."""
-    legacy, shape, is_legacy = [1, 1, 1, 1], [], False
+    legacy, shape, is_legacy = [0, 0, 0, 0], [], False
     sizes = {BLOB_DATA: 0, BLOB_DOUBLE: 0, BLOB_RAW: 0}  # bytes of numbers by the field that holds them
     stored: dict[int, list[Span]] = {}  # and where they stand
     raw_type = 0

@@ -38,6 +38,17 @@ def need_h5py(name: str) -> Any:
     return h5py
 
 
+def name_fault(name: str) -> str:
+    """Why no layer in HDF5 can have this name, or ""."""
+    if not name:
+        return "HDF5 has no group without a name"
+    if "/" in name:
+        return "HDF5 takes a `/` in a name for a group in a group"
+    if "\0" in name:
+        return "HDF5 ends a name at a zero byte"
+    return "HDF5 takes `.` for the group around it" if name == "." else ""
+
+
 @contextmanager
 def opened(path: str) -> Iterator[Any]:
     """An HDF5 file open for reading.
