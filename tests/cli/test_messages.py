@@ -93,6 +93,7 @@ def example(tmp_path):
     (tmp_path / "lots.yaml").write_text("recipe: residual\nfast: lots\n")
     head = (tmp_path / "train_val.prototxt").read_text().replace('"ip1"', '"head"')
     (tmp_path / "head.prototxt").write_text(head)
+    (tmp_path / "unquoted.prototxt").write_text(head.replace('"conv1_1"', "conv1_1"))
     return tmp_path
 
 
@@ -129,6 +130,7 @@ N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt
         ("show train.log", 3, ("train.log: is a log of Caffe\n  give a net's own files here; split-surgery report reads logs",)),
         (f"residual {N} train.log", 3, ("train.log: is a log of Caffe",)),
         (f"rank {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
+        (f"residual unquoted.prototxt {W}", 3, ('name needs quotes, or Caffe does not read it: "conv1_1"',)),
         (f"fold {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
     ],
 )  # fmt: skip
