@@ -13,7 +13,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import costs
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import OptionError, SurgeryError, UsageError
+from split_surgery.errors import OptionError, SurgeryError
 from split_surgery.folding.by_channel import without_factor
 from split_surgery.folding.collapse import Collapsed
 from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
@@ -156,9 +156,7 @@ def fold(
     # A directory's own solver is there to train the derived net; it is written where it holds the net, or was asked for.
     with OpenFiles() as opened:
         files = net_and_weights(opened, net, weights, solver, also)
-        if files.weights is None:
-            raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
-        inputs = open_inputs(opened, files.net, files.weights, solver, files.also)
+        inputs = open_inputs(opened, files.net, files.need_weights(), solver, files.also)
         trust = Trust(frozenset(trust_field), _only_tested(inputs) if phase is None else True)
         search = Search(inputs, trust, allow_larger, progress, _planned_blocks(Path(files.net), net), wanted)
         search.find(all)
@@ -181,7 +179,7 @@ def fold(
         return FoldReport(
             status=status, all=all, directory=directory.given, regions=regions, left=left,
             parameters=(before, after), layers=(len(inputs.net.layers), len(edited.net.layers)),
-            files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(files.weights)),
+            files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(inputs.weights_path)),
             deploy=(deploy, inputs.weights_name) if deploy is not None else None,
             hints=_hints(edited, deploy) if deploy is not None else (),
             differing=differing, warnings=(*files.remarks, *_warnings(inputs, search.done)),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from split_surgery.documents.other_files import FIRST_BYTES, is_text
 from split_surgery.documents.source import PathLike, not_there, read_file, same_file, sha256
-from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
+from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError, for_shell
 from split_surgery.splitting.plan import Plan
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE
@@ -33,6 +33,16 @@ class NetAndWeights:
     lineage: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
+    def need_weights(self) -> PathLike:
+        """Raises: UsageError, where none were given and NET is no directory that has them."""
+        if self.weights is None:
+            raise UsageError(
+                "WEIGHTS is missing",
+                hint=f"the caffemodel comes behind the net: {for_shell(os.fspath(self.net))} WEIGHTS; "
+                "only the directory of a split or a fold stands for both",
+            )
+        return self.weights
+
 
 def net_and_weights(
     files: OpenFiles,
@@ -51,11 +61,9 @@ def net_and_weights(
         UsageError: the directory holds snapshots of several runs.
         FileError: the directory is not one of a split or a fold.
     """
-    if weights is None and not os.path.exists(net):
-        raise not_there(os.fspath(net))
+    if weights is None:
+        refuse_weights_alone(files, net)
     if not os.path.isdir(net):
-        if weights is None and _is_weights(files, net):
-            raise UsageError(f"{os.fspath(net)} is weights; the prototxt goes before it: NET WEIGHTS")
         return NetAndWeights(net, weights, solver, also)
     there = run_dir(net)
     if there.made_by is None:
@@ -78,6 +86,14 @@ def net_and_weights(
         (*(plan.lineage if plan is not None else ()), sha256(read_file(there.made_by))),
         tuple(remarks),
     )
+
+
+def refuse_weights_alone(files: OpenFiles, net: PathLike) -> None:
+    """Raises: UsageError, where NET, which stands alone, is weights. FileError: it is not there."""
+    if not os.path.exists(net):
+        raise not_there(os.fspath(net))
+    if not os.path.isdir(net) and _is_weights(files, net):
+        raise UsageError(f"{os.fspath(net)} is weights; the prototxt goes before it: NET WEIGHTS")
 
 
 def _is_weights(files: OpenFiles, path: PathLike) -> bool:

@@ -156,9 +156,7 @@ def rank(
     request, trusted = Request(snapshots, window, measure, scores), frozenset(trust_field)
     with nullcontext(files) if files is not None else OpenFiles() as opened:
         given = net_and_weights(opened, net, weights, solver)
-        if given.weights is None:
-            raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
-        inputs = open_inputs(opened, given.net, given.weights, given.solver, given.also, state=solverstate)
+        inputs = open_inputs(opened, given.net, given.need_weights(), given.solver, given.also, state=solverstate)
         if layer is None:
             names, remarks = candidates(inputs.net, trusted), list[Remark]()
             if not names:

@@ -250,11 +250,8 @@ class _Run:
         texts_only = self.destination.check and plan is not None  # then weights are welcome, and not needed
         with OpenFiles() as opened:
             given = net_and_weights(opened, self.net, self.weights, settings.solver, settings.also, texts_only)
-            if given.weights is None and not texts_only:
-                raise UsageError(
-                    "WEIGHTS is missing: it may be left out where NET is the directory of a split, and in "
-                    "`apply split.yaml NET -o DIR --check`"
-                )
+            if not texts_only:
+                given.need_weights()
             directory = self.destination.directory.given
             caffe_dir = plain(settings.as_path) if settings.as_path else directory
             hdf5 = plan is not None and plan.weights.name.endswith(HDF5_SUFFIX)

@@ -52,6 +52,9 @@ def derived(tmp_path_factory):
         (("help", "plot", "heatmap"), 2, ("plot has kernels, loss, net, tpm",)),
         (("verify", NET, WEIGHTS, "--engine"), 2, ("one of opencv, caffe",)),
         (("verify", NET), 2, ("is one file: WEIGHTS is missing",)),
+        (("verify", WEIGHTS), 2, ("is weights; the prototxt goes before it: NET WEIGHTS",)),
+        (("verify", "nosuch"), 3, ("nosuch: No such file or directory",)),
+        (("residual", NET, "-o", "x"), 2, ("WEIGHTS is missing\n  the caffemodel comes behind the net: ",)),
         (("verify", NET, WEIGHTS, NET, WEIGHTS), 2, ("--derived NET WEIGHTS",)),
         (("verify", "d/split.yaml"), 2, ("give its directory: verify d",)),
         (("residual",), 2, ("Missing argument 'NET'", "split-surgery residual base.prototxt base.caffemodel -o derived1/")),
@@ -73,7 +76,7 @@ def derived(tmp_path_factory):
         (("residual", NET, WEIGHTS, "-o", NET), 3, ("is a file, and the output is a directory",)),
         (("report", NET), 3, ("give what `caffe train` printed",)),
     ],
-    ids=range(44),
+    ids=range(47),
 )  # fmt: skip
 def test_what_to_do(command, tmp_path, arguments, code, messages):
     done = command(*arguments, cwd=tmp_path)
@@ -219,7 +222,27 @@ def test_verify_finds_what_a_fold_was_made_from(command, derived, tmp_path):
     assert "what it was folded from is not in the directories beside it" in done.stderr
     done = command("verify", NET, derived)
     assert "stands where WEIGHTS belongs" in done.stderr
-    assert command("verify", moved / "nosuch").returncode == 2
+    done = command("verify", moved / "nosuch")
+    assert (done.returncode, "nosuch: No such file or directory" in done.stderr) == (3, True)
+
+
+def test_verify_does_not_guess_which_run_was_folded(command, derived, tmp_path):
+    """Two splits of one layer differ in their numbers, and fold.yaml knows weights by name and size alone."""
+    shutil.copytree(derived, tmp_path / "b")
+    assert command("residual", NET, WEIGHTS, "--seed", "1", "-o", "a", cwd=tmp_path).returncode == 0
+    assert command("fold", "b", "-o", "f", cwd=tmp_path).returncode == 0
+    done = command("verify", "f", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        [
+            "split-surgery: f may have been folded from a or b, whose weights have the same name and size",
+            "  say which: split-surgery verify a f",
+        ],
+    )
+    assert [command("verify", folder, "f", cwd=tmp_path).returncode for folder in "ab"] == [1, 0]
+    shutil.rmtree(tmp_path / "a")
+    shutil.copytree(tmp_path / "b", tmp_path / "c")  # the same weights: either will do
+    assert command("verify", "f", cwd=tmp_path).returncode == 0
 
 
 def test_a_directory_that_was_trained_is_said_to_be_judged_as_it_was_written(command, tmp_path):
