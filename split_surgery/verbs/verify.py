@@ -44,6 +44,7 @@ class VerifyReport(Printed, Notebook):
         trained: whether the derived net was expected to have been trained.
         inputs: what the engine ran on, in words.
         problems: the reasons for exit code 1. notes: what is amiss in the baseline as well.
+        inherited: the layers of `coverage` that are so in the baseline as well.
         alone: whether a net was held against its weights, and no other net.
     """
 
@@ -59,6 +60,7 @@ class VerifyReport(Printed, Notebook):
     inputs: str = ""
     notes: tuple[str, ...] = ()
     alone: bool = False
+    inherited: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -230,6 +232,7 @@ def verify(
         report = VerifyReport(
             proof.coverage, proof.ignored, proof.blocks, proof.changed, trained, engine, (), tuple(found), remarks,
             notes=() if strict else tuple(notes), alone=alone,
+            inherited=() if strict else tuple(row.layer for row in proof.inherited),
         )  # fmt: skip
         if engine is None:
             return report

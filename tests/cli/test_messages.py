@@ -286,3 +286,28 @@ def test_words_of_a_config(command, tmp_path):
     assert (
         "each split is an entry of `layers`" in command("apply", "c.yaml", NET, WEIGHTS, "-o", "x", cwd=tmp_path).stderr
     )
+
+
+def test_sizes_that_are_not_known(command, example):
+    """A data layer says no size: the column has nothing to say then, and the reason stands below it; a deploy net has the numbers."""
+    lines = command("fold", "derived1", "-o", "f", cwd=example).stdout.splitlines()
+    assert lines[3].split() == ["layer", "was", "parameters", "error", "of", "a", "weight,", "at", "most"]
+    why = "the size of the images does not follow from these files; --also a deploy net, which says it"
+    assert lines[5] == f"  (multiply-adds are not counted: {why})"
+    text = (example / "derived1" / "net.prototxt").read_text()
+    begin = text.index('layer {\n  name: "conv1_1_split1"')
+    shape = 'input: "data"\ninput_shape { dim: 1 dim: 1 dim: 28 dim: 28 }\n'
+    (example / "deploy_derived.prototxt").write_text(shape + text[begin : text.index('layer {\n  name: "accuracy"')])
+    lines = command("fold", "derived1", "--also", "deploy_derived.prototxt", "-o", "g", cwd=example).stdout.splitlines()
+    assert (lines[3].split()[3], lines[5][:5]) == ("multiply-adds", "deplo")
+    shown = command("show", "train_val.prototxt", "-q", cwd=example).stdout
+    assert shown.rstrip().endswith("layers; --input-shape BLOB:N,C,H,W says sizes that the file does not)")
+
+
+def test_a_report_without_drops_says_why(command, example):
+    text = command("report", "train.log", cwd=example).stdout
+    assert (
+        "(drop: empty, as none of these logs is known to be that of a net which another of them was split from)" in text
+    )
+    (example / "derived1" / "train.log").write_bytes((example / "train.log").read_bytes())
+    assert "drop: empty" not in command("report", "train.log", "derived1", cwd=example).stdout
