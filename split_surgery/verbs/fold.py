@@ -22,7 +22,7 @@ from split_surgery.folding.understood import Trust
 from split_surgery.reporting.tables import MadeReport, Table, counted
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.verbs.library_words import in_library_words
-from split_surgery.verbs.net_and_weights import net_and_weights, refuse_own_directory
+from split_surgery.verbs.net_and_weights import left_at_random, net_and_weights, refuse_own_directory
 from split_surgery.verbs.printed import runs
 from split_surgery.verbs.split import need_output
 from split_surgery.workspace.destination import Destination, Status, plain
@@ -182,7 +182,7 @@ def fold(
             files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(inputs.weights_path)),
             deploy=(deploy, inputs.weights_name) if deploy is not None else None,
             hints=_hints(edited, deploy) if deploy is not None else (),
-            differing=differing, warnings=(*files.remarks, *_warnings(inputs, search.done)),
+            differing=differing, warnings=(*files.remarks, *_warnings(inputs, search.done), *left_at_random(inputs)),
             diff=diff_of(inputs, edited, outputs, names) if diff and not check else changes,
         )  # fmt: skip
 

@@ -12,6 +12,9 @@ from split_surgery.documents.source import PathLike, not_there, read_file, same_
 from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError, for_shell
 from split_surgery.splitting.plan import Plan
 from split_surgery.splitting.plan_file import read_plan
+from split_surgery.splitting.remarks import Remark, remark_lines
+from split_surgery.verification.coverage import coverage
+from split_surgery.workspace.inputs import Inputs, NoWeights
 from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import RunDir, run_dir
@@ -139,3 +142,11 @@ def _others(there: RunDir, plan: Plan | None, given: Collection[str]) -> list[Pa
             raise FileError(message, FilePlace(os.fspath(path)), "make the directory again, or give one with --also")
         found.append(path)
     return found
+
+
+def left_at_random(inputs: Inputs) -> list[str]:
+    """What Caffe would start at random, since the weights file has nothing for it: a head, say, that was renamed."""
+    if isinstance(inputs.weights, NoWeights):
+        return []
+    rows = coverage(inputs.nets[inputs.trained()], inputs.weights)
+    return remark_lines(Remark(row.detail, row.layer) for row in rows if row.status == "unfilled")

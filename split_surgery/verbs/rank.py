@@ -236,9 +236,9 @@ def _windows(inputs: Inputs, request: Request, count: int | None) -> list[tuple[
     found = SnapshotSearch(inputs, request).snapshots
     most = (len(found) - 1) // 2  # coherence needs three, and neighbours share one
     if not 0 < count <= most:
-        raise UsageError(
-            f"--windows {count}: {len(found)} snapshots make from 1 to {max(most, 0)} windows of at least three"
-        )
+        if most < 1:
+            raise UsageError(f"--windows {count}: a window has at least three snapshots, and there are {len(found)}")
+        raise UsageError(f"--windows {count}: {len(found)} snapshots make from 1 to {most} windows of at least three")
     ends = [round(at * (len(found) - 1) / count) for at in range(count + 1)]
     return [((found[a].iteration, found[b].iteration), found[a : b + 1]) for a, b in pairwise(ends)]
 
