@@ -48,7 +48,7 @@ def read_config(path: PathLike, verb: str | None = None) -> list[ConfigEntry]:
         return [ConfigEntry(None, {})]
     layers = [(key, node) for key, node in document.pairs(root) if key.value == "layers"]
     common = _entry(document, root, skip=("layers",))
-    if layers and isinstance(layers[0][1], yaml.ScalarNode):
+    if layers and isinstance(layers[0][1], yaml.ScalarNode) and layers[0][1].tag == "tag:yaml.org,2002:str":
         name = layers[0][1].value
         raise UsageError(
             f"{document.place(layers[0][0])}: layers is a list of splits; one layer is `layer: {name}`",
