@@ -17,6 +17,7 @@ class OtherFile(NamedTuple):
 
 
 _UNPACK = "unpack it first: "
+_SHORT = rb"[\x20-\x7e]{0,60}"
 _OTHERS = "only Caffe's own files are read: give the .caffemodel, or .caffemodel.h5"
 _STARTS = [
     (rb"version https://git-lfs\.github\.com/", "a Git LFS pointer, not the file itself", "fetch it: git lfs pull"),
@@ -34,7 +35,7 @@ _STARTS = [
     (rb"\x93NUMPY", "an npy of NumPy's", _OTHERS),
     (rb"PK(?:\x03\x04|\x05\x06)", "a zip archive", _UNPACK + "unzip"),
     # ir_version, then producer, version, domain and such, then the graph, which no solver state has
-    (rb"\x08[\x01-\x40](?:[\x12\x1a\x22\x32][\x00-\x7f][\x20-\x7e]*|\x28[\x00-\x7f])*\x3a", "a net in ONNX", _OTHERS),
+    (rb"\x08[\x01-\x40](?:\x12.%b)?(?:\x1a.%b)?(?:\x22.%b)?(?:\x28.)?(?:\x32.%b)?\x3a" % ((_SHORT,) * 4), "a net in ONNX", _OTHERS),
     # a node within a message, where a caffemodel has the net's name: its own name, and then its operation
     (rb"\x0a.{1,2}\x0a.[\x21-\x7e]+\x12.[A-Z]\w+", "a graph of TensorFlow's", _OTHERS),
     (rb".{4}TFL3", "a net in TensorFlow Lite", _OTHERS),

@@ -165,6 +165,7 @@ def test_what_is_only_damaged_is_not_called_something_else():
     assert other_file(b"", weights=True) is None
     state = b"\x08\x32" + field(2, b"x_iter_50.caffemodel") + field(3, field(5, b"\0" * 64)) + b"\x20\x00"
     assert other_file(state, weights=True) is None
+    assert other_file(b"\x08\x01\x12" + b'"2(' * 1300, weights=True) is None  # in linear time
     assert text_kind(TINY[:-5].encode()) is None
     assert text_kind(b"# Words of a comment\n# and more words\n" + TINY.encode()) is None
 
