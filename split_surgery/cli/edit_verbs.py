@@ -56,7 +56,11 @@ def _pair(text: str) -> tuple[str, str]:
     """`fc8=fc8_birds` as the old name and the new one."""
     old, equals, new = text.partition("=")
     if not (old and equals and new):
-        raise UsageError(f"{text} is not OLD=NEW", hint="WEIGHTS stands before the names, right after NET")
+        is_file = os.path.exists(text) or text.endswith((".caffemodel", ".h5"))
+        hint = (
+            "WEIGHTS stands before the names, right after NET" if is_file else "each is one word, such as conv1=conv1_1"
+        )
+        raise UsageError(f"{text} is not OLD=NEW", hint=hint)
     return old, new
 
 

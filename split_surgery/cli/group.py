@@ -105,8 +105,7 @@ class VerbCommand(click.Command):
         if isinstance(error, click.BadOptionUsage):
             return guesses.value_advice(error.option_name, ctx)
         if isinstance(error, click.MissingParameter):
-            name = error.param.name if error.param is not None else None
-            return guesses.missing_advice(name, self.name, self.help or "")
+            return guesses.missing_advice(error.param, self.name, self.help or "")
         if isinstance(error, click.BadParameter):
             return guesses.number_advice(error, given)
         pattern = _unquoted(given)

@@ -39,14 +39,15 @@ WORDS = {
         "reshape --channels gray|color|swapped makes a net take other images",
     ),
     "train": "Caffe trains: a split prints the command; examples/chain.sh does both",
+    "auto": "--layer auto:K takes the K layers of highest TPM entropy: split-surgery residual NET WEIGHTS --layer auto:1 -o DIR",
     "version": "split-surgery --version",
     "split-surgery": "leave out the second split-surgery",
 }
 """Verbs that there are not."""
 
 FLAGS = {
-    "--weights": "WEIGHTS is the second argument, and has no flag",
-    "--model": "NET is the first argument, and WEIGHTS the second; they have no flags",
+    **dict.fromkeys(("--weights", "-w"), "WEIGHTS is the second argument, and has no flag"),
+    **dict.fromkeys(("--model", "-m"), "NET is the first argument, and WEIGHTS the second; they have no flags"),
     "--net": "NET is the first argument, and has no flag",
     **dict.fromkeys(("--yes", "-y", "--overwrite"), "nothing is asked; --force replaces files"),
     **dict.fromkeys(("--gpu", "--cpu"), "nothing here is trained; Caffe's solver says where it runs"),
@@ -74,6 +75,9 @@ def verb_advice(name: str, verbs: Sequence[str], of: str = "") -> str:
         if own:
             return f"did you mean {own[0]}?"
         return f"flags of a verb stand behind it: split-surgery {of or 'VERB'} ... {name}"
+    listed = ", ".join(verbs)
+    if os.path.exists(name):
+        return f"that is a file; before it stands what to do with it: {listed}"
     known = verbs if of else [*verbs, *WORDS]
     close = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6) if len(name) < 100 else []
     if close and close[0] in WORDS:
@@ -81,9 +85,6 @@ def verb_advice(name: str, verbs: Sequence[str], of: str = "") -> str:
     if close:
         close = [one for one in close if one in verbs]
         return f"did you mean {' or '.join(close)}?"
-    listed = ", ".join(verbs)
-    if os.path.exists(name):
-        return f"that is a file; before it stands what to do with it: {listed}"
     return f"{of} has {listed}" if of else "split-surgery --help lists the verbs"
 
 
@@ -92,6 +93,11 @@ def flag_advice(name: str, context: click.Context) -> str:
     if name in FLAGS:
         return FLAGS[name]
     own = [option for parameter in context.command.get_params(context) for option in parameter.opts]
+    if name.lstrip("-") in own:  # an argument's name has no dashes
+        places = " ".join(piece for piece in context.command.collect_usage_pieces(context) if piece != "[OPTIONS]")
+        return f"{name.lstrip('-').upper()} is an argument, and has no flag: {context.command_path} {places}"
+    if context.command.name == "extract" and name == "--layer":
+        return "--blob LAYER/0 takes out a layer's weight, --blob LAYER/1 its bias"
     close = difflib.get_close_matches(name, own, n=2, cutoff=0.75)
     if close:
         return f"did you mean {' or '.join(close)}?"
@@ -114,6 +120,10 @@ def argument_advice(args: Sequence[str], verb: str | None) -> str:
     """What to do about an argument too many."""
     if verb == "verify":
         return "of a derived net that is two files: verify NET WEIGHTS --derived NET WEIGHTS, the baseline first"
+    if verb == "show":
+        return "show takes one file; verify NET WEIGHTS says whether two fit, and diff A B what differs"
+    if verb == "extract":
+        return "extract takes WEIGHTS alone: a caffemodel holds the net that it was saved from"
     if args and os.path.isdir(args[0]):
         return f"give NET and WEIGHTS, or the directory {args[0]} alone"
     at = next((at for at, word in enumerate(args) if word == "--layer"), None)
@@ -122,13 +132,13 @@ def argument_advice(args: Sequence[str], verb: str | None) -> str:
     return ""
 
 
-def missing_advice(name: str | None, verb: str | None, help: str) -> str:
+def missing_advice(missing: click.Parameter | None, verb: str | None, help: str) -> str:
     """What to do about an argument or flag that is missing. help: the verb's, which has an example."""
     if verb == "diff":
         return "two files of one kind, or a net and the directory of its split: split-surgery diff NET DIR"
-    if name == "output":
-        return "-o DIR says where to write"
-    example = re.search(rf"^ *(split-surgery {verb} .*\S)", help, re.MULTILINE)
+    if missing is not None and missing.name == "output":
+        return f"-o {missing.make_metavar(click.get_current_context())} says where to write"
+    example = re.search(rf"^ *(split-surgery (?:plot )?{verb} .*\S)", help, re.MULTILINE)
     return example[1] if example else ""
 
 

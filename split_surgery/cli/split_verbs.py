@@ -9,6 +9,7 @@ from split_surgery.cli.flags import cli_argument, cli_flag
 from split_surgery.cli.group import VerbCommand, cli, finish, given_flags, with_progress
 from split_surgery.cli.options import config_file, evidence, one_layer, output, split_flags, talk, writing
 from split_surgery.cli.progress import Bar
+from split_surgery.errors import UsageError
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import Recipe
 
@@ -84,6 +85,8 @@ def rank(net: str, weights: str | None, as_csv: bool, **flags: Any) -> None:
     \b
     split-surgery rank base.prototxt base.caffemodel --snapshots 'snapshots/*.caffemodel'
     """
+    if as_csv and flags["as_json"]:
+        raise UsageError("--csv and --json exclude each other")
     report: RankReport | NetRankReport = with_progress(
         lambda progress: split_surgery.rank(net, weights, progress=progress, **given_flags(flags)), flags
     )

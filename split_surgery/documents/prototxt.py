@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn, Union
 
-from split_surgery.documents.other_files import FIRST_BYTES, other_file
+from split_surgery.documents.other_files import FIRST_BYTES, other_file, text_kind
 from split_surgery.documents.spans import Span
 from split_surgery.errors import FileError, FilePlace, TextPlace, UsageError
 
@@ -37,7 +37,11 @@ _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f
 _ESCAPES |= {mark: mark for mark in (b"\\", b"'", b'"', b"?")}
 _CLOSING = {b"{": b"}", b"<": b">"}
 _CONFLICT = re.compile(rb"<{7}|={7}|>{7}")
-
+_BEGINNING = re.compile(
+    rb"(?:%b)?%b(?:\Z|<{7}|(?:name|layers?|input|net|train_net|test_net)\b|(?:%b|\[[^\]\n]*\])\s*[:{<])"
+    % (BOM, _BLANK, _NAME)
+)
+"""How a prototxt begins, sound or not: with a field, a word that is usually the first, or what a merge left."""
 
 _BETWEEN = re.compile(rb"#[^\n]*|\s")
 _INTEGER = re.compile(rb"(-?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]+)|(0|[1-9][0-9]*))")
@@ -151,9 +155,15 @@ class Document:
             self.root = _Parser(data, name).parse()
         except FileError as error:
             other = other_file(data[:FIRST_BYTES], weights=False)
-            if other is None:
+            if other is not None:
+                raise FileError(f"is {other.what}", FilePlace(name), other.hint) from error
+            kind = text_kind(data[:FIRST_BYTES])
+            if not data or _is_binary(data) or (kind is None and _BEGINNING.match(data)):
                 raise
-            raise FileError(f"is {other.what}", FilePlace(name), other.hint) from error
+            but = f", but like {kind}" if kind else ""
+            raise FileError(
+                f"this does not look like a prototxt{but}: {error.message}", error.place, "give the prototxt here"
+            ) from error
 
     def place(self, at: int | Span | Field | Message | Scalar) -> TextPlace:
         """Where something stands, for an error message."""
@@ -173,8 +183,10 @@ class _Parser:
         self.start = self.stop = self.last_stop = len(BOM) if data.startswith(BOM) else 0
 
     def parse(self) -> Message:
-        if b"\0" in self.data[:4096]:
-            self.fail("is binary, not a prototxt (a prototxt comes first, then its caffemodel)", self.data.index(b"\0"))
+        if _is_binary(self.data):
+            self.fail(
+                "is binary, not a prototxt: weights stand in their own place, right behind NET", self.data.index(b"\0")
+            )
         self.advance()
         fields = self.fields(b"", 0, 0)
         size = len(self.data)
@@ -309,6 +321,10 @@ class _Parser:
         body_stop = self.start
         self.advance()
         return Message(Span(start, self.last_stop), Span(body_start, body_stop), fields)
+
+
+def _is_binary(data: bytes) -> bool:
+    return b"\0" in data[:4096]
 
 
 _CLOSING_NAMES = {b"}": "'{'", b">": "'<'"}

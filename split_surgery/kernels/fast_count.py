@@ -13,7 +13,9 @@ def check_fast(policy: str) -> None:
     """Raises: OptionError, where it is no policy, whatever the layer."""
     if len(policy) > 20 or not (policy == "half" or policy.isdecimal() or _SHARE.fullmatch(policy)):
         value = policy if len(policy) <= 20 else f"{policy[:20]}..."
-        raise OptionError("fast", "must be a whole number of kernels (16), a share (50%), or half", value)
+        share = re.fullmatch(r"0?\.(\d{1,2})", policy)
+        hint = f"{policy} of them is {int(share[1].ljust(2, '0'))}%" if share else ""
+        raise OptionError("fast", "must be a whole number of kernels (16), a share (50%), or half", value, hint)
 
 
 def fast_count(policy: str, count: int) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from split_surgery.documents.source import folders_in, read_file, sha256
-from split_surgery.errors import FileError, SurgeryError
+from split_surgery.errors import FileError, SurgeryError, UsageError, for_shell
 from split_surgery.reporting.lineage import files_called
 from split_surgery.reporting.logs.folded_row import FoldedRow
 from split_surgery.reporting.logs.log_row import LogRow
@@ -43,6 +44,26 @@ def folded_from(folder: Path, near: Sequence[Path]) -> list[tuple[Path, Path]]:
     net, weights, _ = _record(folder / FOLD_FILE)
     folders = [one for place in near for one in (place, *map(Path, folders_in(place))) if one != folder]
     return _pairs(net, weights, folders)
+
+
+def only_source(pairs: Sequence[tuple[Path, Path]], fold: str) -> tuple[Path, Path]:
+    """The prototxt and the weights that a fold was made from, out of those that they may be: fold.yaml has no digest of weights.
+
+    Args:
+        fold: its directory, as a shell has it.
+
+    Raises:
+        UsageError: several weights may be meant, as where runs of one split lie side by side.
+    """
+    first = pairs[0]
+    others = [pair for pair in pairs[1:] if not filecmp.cmp(first[1], pair[1], shallow=False)]
+    if others:
+        folders = [os.fspath(model.parent) for _, model in (first, *others)]
+        raise UsageError(
+            f"{fold} may have been folded from {' or '.join(folders[:8])}, whose weights have the same name and size",
+            hint=f"say which: split-surgery verify {for_shell(folders[0])} {fold}",
+        )
+    return first
 
 
 def _folded(

@@ -95,7 +95,8 @@ def _automatic(
 ) -> tuple[list[str], list[Remark]]:
     names = candidates(inputs.net, trusted)
     if not 0 < count <= len(names):
-        raise UsageError(f"auto:{count}: there are {len(names)} convolutions to choose from")
+        hint = f"from auto:1 to auto:{len(names)}" if names else ""
+        raise UsageError(f"auto:{count}: there are {len(names)} convolutions to choose from", hint=hint)
     rows, remarks = rank_layers(inputs, names, request, trusted, progress)
     if not rows or rows[0].evidence.tpm is False:
         raise UsageError(

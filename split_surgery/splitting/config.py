@@ -48,6 +48,12 @@ def read_config(path: PathLike, verb: str | None = None) -> list[ConfigEntry]:
         return [ConfigEntry(None, {})]
     layers = [(key, node) for key, node in document.pairs(root) if key.value == "layers"]
     common = _entry(document, root, skip=("layers",))
+    if layers and isinstance(layers[0][1], yaml.ScalarNode) and layers[0][1].tag == "tag:yaml.org,2002:str":
+        name = layers[0][1].value
+        raise UsageError(
+            f"{document.place(layers[0][0])}: layers is a list of splits; one layer is `layer: {name}`",
+            hint="several: layers, with a mapping for each below it, such as - layer: conv1",
+        )
     if verb is not None and layers:
         place = document.place(layers[0][0])
         raise UsageError(
@@ -63,7 +69,9 @@ def read_config(path: PathLike, verb: str | None = None) -> list[ConfigEntry]:
     if more:
         raise UsageError(f"{document.place(more[0][0])}: layers is given twice")
     if not isinstance(node, yaml.SequenceNode) or not node.value:
-        raise UsageError(f"{document.place(key)}: layers must be a list of mappings, one for each split")
+        raise UsageError(
+            f"{document.place(key)}: layers must be a list of mappings, one for each split (- layer: conv1)"
+        )
     found = []
     for item in node.value:
         if not isinstance(item, yaml.MappingNode):

@@ -89,7 +89,11 @@ def extract(
         SurgeryError: with the exit code that the command line gives.
     """
     if output is None and (blob is not None or check or diff):
-        raise UsageError("output is missing: the file to write, such as conv1_0.npy or net.prototxt")
+        raise UsageError("--output is missing: the file to write, such as conv1_0.npy or net.prototxt")
+    if blob is not None and output is not None and Path(output).suffix not in ("", ".npy"):
+        raise UsageError(
+            f"--output {os.fspath(output)}: a blob is written as npy", hint=f"name it {Path(output).stem}.npy"
+        )
     with OpenFiles() as opened:
         index, source = opened.weights(weights), opened.source(weights)
         name = Path(output).name if output is not None else ""

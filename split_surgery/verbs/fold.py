@@ -13,7 +13,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.net.shapes import costs
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import OptionError, SurgeryError, UsageError
+from split_surgery.errors import OptionError, SurgeryError
 from split_surgery.folding.by_channel import without_factor
 from split_surgery.folding.collapse import Collapsed
 from split_surgery.folding.edits import anchor_edits, edited_text, record_changes
@@ -22,7 +22,7 @@ from split_surgery.folding.understood import Trust
 from split_surgery.reporting.tables import MadeReport, Table, counted
 from split_surgery.splitting.plan_file import read_plan
 from split_surgery.verbs.library_words import in_library_words
-from split_surgery.verbs.net_and_weights import net_and_weights, refuse_own_directory
+from split_surgery.verbs.net_and_weights import left_at_random, net_and_weights, refuse_own_directory
 from split_surgery.verbs.printed import runs
 from split_surgery.verbs.split import need_output
 from split_surgery.workspace.destination import Destination, Status, plain
@@ -156,9 +156,7 @@ def fold(
     # A directory's own solver is there to train the derived net; it is written where it holds the net, or was asked for.
     with OpenFiles() as opened:
         files = net_and_weights(opened, net, weights, solver, also)
-        if files.weights is None:
-            raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
-        inputs = open_inputs(opened, files.net, files.weights, solver, files.also)
+        inputs = open_inputs(opened, files.net, files.need_weights(), solver, files.also)
         trust = Trust(frozenset(trust_field), _only_tested(inputs) if phase is None else True)
         search = Search(inputs, trust, allow_larger, progress, _planned_blocks(Path(files.net), net), wanted)
         search.find(all)
@@ -181,10 +179,10 @@ def fold(
         return FoldReport(
             status=status, all=all, directory=directory.given, regions=regions, left=left,
             parameters=(before, after), layers=(len(inputs.net.layers), len(edited.net.layers)),
-            files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(files.weights)),
+            files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(inputs.weights_path)),
             deploy=(deploy, inputs.weights_name) if deploy is not None else None,
             hints=_hints(edited, deploy) if deploy is not None else (),
-            differing=differing, warnings=(*files.remarks, *_warnings(inputs, search.done)),
+            differing=differing, warnings=(*files.remarks, *_warnings(inputs, search.done), *left_at_random(inputs)),
             diff=diff_of(inputs, edited, outputs, names) if diff and not check else changes,
         )  # fmt: skip
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from split_surgery.documents.other_files import FIRST_BYTES, is_text
 from split_surgery.documents.source import PathLike, not_there, read_file, same_file, sha256
-from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError
+from split_surgery.errors import FileError, FilePlace, SurgeryError, UsageError, for_shell
 from split_surgery.splitting.plan import Plan
 from split_surgery.splitting.plan_file import read_plan
+from split_surgery.splitting.remarks import Remark, remark_lines
+from split_surgery.verification.coverage import coverage
+from split_surgery.workspace.inputs import Inputs, NoWeights
 from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE, WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import RunDir, run_dir
@@ -33,6 +36,16 @@ class NetAndWeights:
     lineage: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
+    def need_weights(self) -> PathLike:
+        """Raises: UsageError, where none were given and NET is no directory that has them."""
+        if self.weights is None:
+            raise UsageError(
+                "WEIGHTS is missing",
+                hint=f"the caffemodel comes behind the net: {for_shell(os.fspath(self.net))} WEIGHTS; "
+                "only the directory of a split or a fold stands for both",
+            )
+        return self.weights
+
 
 def net_and_weights(
     files: OpenFiles,
@@ -51,11 +64,9 @@ def net_and_weights(
         UsageError: the directory holds snapshots of several runs.
         FileError: the directory is not one that a verb wrote.
     """
-    if weights is None and not os.path.exists(net):
-        raise not_there(os.fspath(net))
+    if weights is None:
+        refuse_weights_alone(files, net)
     if not os.path.isdir(net):
-        if weights is None and _is_weights(files, net):
-            raise UsageError(f"{os.fspath(net)} is weights; the prototxt goes before it: NET WEIGHTS")
         return NetAndWeights(net, weights, solver, also)
     there = run_dir(net)
     if not there.stands_for_a_net:
@@ -85,6 +96,14 @@ def _lineage(there: RunDir, plan: Plan | None) -> tuple[str, ...]:
     """What a directory comes from; nothing where it was edited, which leaves no record."""
     own = (sha256(read_file(there.made_by)),) if there.made_by is not None else ()
     return (*(plan.lineage if plan is not None else ()), *own)
+
+
+def refuse_weights_alone(files: OpenFiles, net: PathLike) -> None:
+    """Raises: UsageError, where NET, which stands alone, is weights. FileError: it is not there."""
+    if not os.path.exists(net):
+        raise not_there(os.fspath(net))
+    if not os.path.isdir(net) and _is_weights(files, net):
+        raise UsageError(f"{os.fspath(net)} is weights; the prototxt goes before it: NET WEIGHTS")
 
 
 def _is_weights(files: OpenFiles, path: PathLike) -> bool:
@@ -130,3 +149,11 @@ def _others(there: RunDir, plan: Plan | None, given: Collection[str]) -> list[Pa
             raise FileError(message, FilePlace(os.fspath(path)), "make the directory again, or give one with --also")
         found.append(path)
     return found
+
+
+def left_at_random(inputs: Inputs) -> list[str]:
+    """What Caffe would start at random, since the weights file has nothing for it: a head, say, that was renamed."""
+    if isinstance(inputs.weights, NoWeights):
+        return []
+    rows = coverage(inputs.nets[inputs.trained()], inputs.weights)
+    return remark_lines(Remark(row.detail, row.layer) for row in rows if row.status == "unfilled")

@@ -156,9 +156,7 @@ def rank(
     request, trusted = Request(snapshots, window, measure, scores), frozenset(trust_field)
     with nullcontext(files) if files is not None else OpenFiles() as opened:
         given = net_and_weights(opened, net, weights, solver)
-        if given.weights is None:
-            raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split")
-        inputs = open_inputs(opened, given.net, given.weights, given.solver, given.also, state=solverstate)
+        inputs = open_inputs(opened, given.net, given.need_weights(), given.solver, given.also, state=solverstate)
         if layer is None:
             names, remarks = candidates(inputs.net, trusted), list[Remark]()
             if not names:
@@ -238,9 +236,9 @@ def _windows(inputs: Inputs, request: Request, count: int | None) -> list[tuple[
     found = SnapshotSearch(inputs, request).snapshots
     most = (len(found) - 1) // 2  # coherence needs three, and neighbours share one
     if not 0 < count <= most:
-        raise UsageError(
-            f"--windows {count}: {len(found)} snapshots make from 1 to {max(most, 0)} windows of at least three"
-        )
+        if most < 1:
+            raise UsageError(f"--windows {count}: a window has at least three snapshots, and there are {len(found)}")
+        raise UsageError(f"--windows {count}: {len(found)} snapshots make from 1 to {most} windows of at least three")
     ends = [round(at * (len(found) - 1) / count) for at in range(count + 1)]
     return [((found[a].iteration, found[b].iteration), found[a : b + 1]) for a, b in pairwise(ends)]
 

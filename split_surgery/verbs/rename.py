@@ -91,6 +91,11 @@ def rename(
         raise OptionError("only", f"must be {' or '.join(ONLY)}", only)
     if not names and strip_prefix is None:
         raise UsageError("nothing is to be renamed", hint="OLD=NEW says what, or --strip-prefix PREFIX")
+    same = next((old for old, new in (names or {}).items() if old == new), None)
+    if same is not None:
+        raise UsageError(
+            f'"{same}" is called so already', hint="OLD=NEW: the name that it has, then the one that it gets"
+        )
     refuse_own_directory(net, destination.output, "renamed")
     directory = destination.directory
     with OpenFiles() as opened:

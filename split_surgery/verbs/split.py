@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from inspect import Parameter
 from typing import Any
 
+from split_surgery.documents.other_files import FIRST_BYTES, is_text
 from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
 from split_surgery.errors import FileError, FilePlace, OptionError, UsageError, as_arguments, for_shell, logged
 from split_surgery.reporting.plan_tables import ShownPlan, listed
@@ -20,15 +21,13 @@ from split_surgery.splitting.plan import LayerPlan, Plan
 from split_surgery.splitting.plan_file import is_plan, read_plan
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import Recipe
-from split_surgery.splitting.remarks import Remark, remark_lines
 from split_surgery.splitting.run import Job, work_out
 from split_surgery.splitting.split_layer import LayerSplit, Step
 from split_surgery.verbs.library_words import in_library_words
-from split_surgery.verbs.net_and_weights import net_and_weights, refuse_own_directory
+from split_surgery.verbs.net_and_weights import left_at_random, net_and_weights, refuse_own_directory
 from split_surgery.verbs.printed import runs
-from split_surgery.verification.coverage import coverage
 from split_surgery.workspace.destination import Destination, Status, plain
-from split_surgery.workspace.inputs import Inputs, NoWeights, open_inputs
+from split_surgery.workspace.inputs import open_inputs
 from split_surgery.workspace.names import HDF5_SUFFIX, PLAN_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
@@ -201,7 +200,10 @@ def _config_file(path: PathLike) -> PathLike:
         FileError: it is a directory that no split wrote, or cannot be read.
     """
     if not os.path.isdir(path):
-        if _LAYER.search(read_file(path, YAML_LIMIT)):
+        data = read_file(path, YAML_LIMIT)
+        if not is_text(data[:FIRST_BYTES]):
+            raise UsageError(f"{path} is binary, and no YAML; CONFIG comes first: apply CONFIG NET WEIGHTS")
+        if _LAYER.search(data):
             raise UsageError(f"{path} is a net; CONFIG comes first: apply CONFIG NET WEIGHTS")
         return path
     plan = run_dir(path).plan
@@ -250,11 +252,8 @@ class _Run:
         texts_only = self.destination.check and plan is not None  # then weights are welcome, and not needed
         with OpenFiles() as opened:
             given = net_and_weights(opened, self.net, self.weights, settings.solver, settings.also, texts_only)
-            if given.weights is None and not texts_only:
-                raise UsageError(
-                    "WEIGHTS is missing: it may be left out where NET is the directory of a split, and in "
-                    "`apply split.yaml NET -o DIR --check`"
-                )
+            if not texts_only:
+                given.need_weights()
             directory = self.destination.directory.given
             caffe_dir = plain(settings.as_path) if settings.as_path else directory
             hdf5 = plan is not None and plan.weights.name.endswith(HDF5_SUFFIX)
@@ -276,17 +275,9 @@ class _Run:
             files=tuple(output.name for output in job.outputs),
             next_command=next_command(job, caffe_dir),
             differing=differing,
-            warnings=(*given.remarks, *job.warnings, *_unfilled(inputs)),
+            warnings=(*given.remarks, *job.warnings, *left_at_random(inputs)),
             diff=job.diff or changes,
         )
-
-
-def _unfilled(inputs: Inputs) -> list[str]:
-    """What Caffe would start at random, since the weights file has nothing for it: a head, say, that was renamed."""
-    if isinstance(inputs.weights, NoWeights):
-        return []
-    rows = coverage(inputs.nets[inputs.trained()], inputs.weights)
-    return remark_lines(Remark(row.detail, row.layer) for row in rows if row.status == "unfilled")
 
 
 def next_command(job: Job, directory: str) -> str:

@@ -15,12 +15,12 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError, UsageError, for_shell
-from split_surgery.reporting.folded import folded_from
+from split_surgery.reporting.folded import folded_from, only_source
 from split_surgery.reporting.lineage import derived_in
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.verbs.against_plan import against_plan
 from split_surgery.verbs.library_words import in_library_words
-from split_surgery.verbs.net_and_weights import net_and_weights
+from split_surgery.verbs.net_and_weights import net_and_weights, refuse_weights_alone
 from split_surgery.verbs.printed import runs
 from split_surgery.verification.coverage import LayerCoverage
 from split_surgery.verification.engines import ENGINES, run_of
@@ -44,6 +44,7 @@ class VerifyReport(Printed, Notebook):
         trained: whether the derived net was expected to have been trained.
         inputs: what the engine ran on, in words.
         problems: the reasons for exit code 1. notes: what is amiss in the baseline as well.
+        inherited: the layers of `coverage` that are so in the baseline as well.
         alone: whether a net was held against its weights, and no other net.
     """
 
@@ -59,6 +60,7 @@ class VerifyReport(Printed, Notebook):
     inputs: str = ""
     notes: tuple[str, ...] = ()
     alone: bool = False
+    inherited: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -203,15 +205,14 @@ def verify(
         if os.path.isdir(net) and not isinstance(derived, (tuple, list)):
             _check_order(net, weights, derived)
         given = net_and_weights(files, net, weights)
-        if given.weights is None:
-            raise UsageError("WEIGHTS is missing: it may be left out where NET is the directory of a split or a fold")
+        given_weights = given.need_weights()
         derived_net, derived_weights = (
             derived if isinstance(derived, (tuple, list)) else _derived_files(derived, trained)
         )
         texts = [files.prototxt(path) for path in (given.net, derived_net)]
         nets = [text.net for text in texts]
         tests = _test_nets(files, texts, derived)
-        models = [files.weights(path) for path in (given.weights, derived_weights)]
+        models = [files.weights(path) for path in (given_weights, derived_weights)]
         shapes, trusted = dict(input_shape or {}), frozenset(trust_field)
         proof = prove_files(nets, models, trusted, trained, progress, shapes)
         others = [prove_files(pair, models, trusted, trained, progress, shapes) for pair in tests]
@@ -231,12 +232,13 @@ def verify(
         report = VerifyReport(
             proof.coverage, proof.ignored, proof.blocks, proof.changed, trained, engine, (), tuple(found), remarks,
             notes=() if strict else tuple(notes), alone=alone,
+            inherited=() if strict else tuple(row.layer for row in proof.inherited),
         )  # fmt: skip
         if engine is None:
             return report
         try:
             outputs, ran_on = _run(
-                engine, report, nets, models, [given.weights, derived_weights], shapes, input, seed, state
+                engine, report, nets, models, [given_weights, derived_weights], shapes, input, seed, state
             )
         except SurgeryError as error:
             error.report = report  # what the files say stands, whatever becomes of the engine
@@ -271,14 +273,16 @@ def _baseline_of(directory: PathLike) -> tuple[Path, Path]:
     if not os.path.isdir(directory):
         if os.path.basename(directory) == PLAN_FILE:
             raise UsageError(f"{place}: give its directory: verify {for_shell(os.path.dirname(directory) or '.')}")
+        with OpenFiles() as files:
+            refuse_weights_alone(files, directory)
         hint = "verify NET WEIGHTS says whether weights fit a net; verify NET WEIGHTS DERIVED proves a derived net; verify DIR a split"
         raise UsageError(f"{place} is one file: WEIGHTS is missing", hint=hint)
     made_by = run_dir(directory).made_by
     if made_by is not None and made_by.name == FOLD_FILE:
         pairs = folded_from(Path(directory), [Path(directory).parent])
-        if pairs:
-            return pairs[0]
         name = for_shell(os.fspath(directory))
+        if pairs:
+            return only_source(pairs, name)
         hint = f"name it: verify NET WEIGHTS {name}, or its directory: verify DIR {name}"
         raise FileError("is a fold, and what it was folded from is not in the directories beside it", place, hint)
     found = [one for one in derived_in([directory]) if one.folder == Path(directory)]

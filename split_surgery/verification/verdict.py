@@ -72,7 +72,8 @@ class FileProof:
         kinds: dict[str, list[str]] = {}
         for row in self.inherited:
             kinds.setdefault(row.status, []).append(row.layer)
-        return [f"also {status} in the baseline: {', '.join(layers)}" for status, layers in kinds.items()]
+        words = {"unfilled": "the baseline leaves at random, too", "unknown": "not known in the baseline, either"}
+        return [f"{words[status]}: {', '.join(layers)}" for status, layers in kinds.items()]
 
 
 def prove_files(

@@ -32,6 +32,14 @@ def plain(path: PathLike) -> str:
     return text.rstrip("/" + os.sep) or text
 
 
+def refuse_standard_output(output: PathLike) -> None:
+    """Raises: UsageError, where files would be named "-", which says standard output elsewhere."""
+    if os.fspath(output) == "-":
+        raise UsageError(
+            "-o -: what is written has a name, and does not go to standard output", hint="-o ./- is that name"
+        )
+
+
 @dataclass(frozen=True)
 class Destination:
     """The directory that the user named, and whether to write, to compare or to show; to compare and to show is to show the difference.
@@ -48,6 +56,7 @@ class Destination:
     def __post_init__(self) -> None:
         if not os.fspath(self.output):
             raise UsageError("the output directory has no name (an empty shell variable?)")
+        refuse_standard_output(self.output)
 
     @property
     def directory(self) -> OutputDir:
@@ -136,6 +145,9 @@ class FileDestination:
     force: bool = False
     check: bool = False
     diff: bool = False
+
+    def __post_init__(self) -> None:
+        refuse_standard_output(self.output)
 
     def finish(self, output: Output, inputs: Sequence[PathLike], progress: Progress) -> Finished:
         """Write the file, or compare it, or leave it to be shown.

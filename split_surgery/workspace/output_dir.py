@@ -150,9 +150,12 @@ class OutputDir:
         except FileNotFoundError:
             return []
         except NotADirectoryError as error:
+            file = next((one for one in (Path(self.given), *Path(self.given).parents) if one.is_file()), self.given)
+            what = "is a file, and the output is a directory"
             raise FileError(
-                "is a file, and the output is a directory", FilePlace(self.given), "name one that is new, or empty"
-            ) from error
+                what if os.fspath(file) == self.given else f"{what} in it",
+                FilePlace(os.fspath(file)), "name one that is new, or empty",
+            ) from error  # fmt: skip
         except OSError as error:
             raise FileError(error.strerror or str(error), FilePlace(self.given)) from error
 

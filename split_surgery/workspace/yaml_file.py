@@ -117,7 +117,12 @@ class YamlFile:
             return FileError(f"not YAML: {error.reason}", self._at(error.position))
         if isinstance(error, yaml.MarkedYAMLError):
             mark = error.problem_mark or error.context_mark
-            return FileError(f"not YAML: {error.problem}", self._at(mark.index) if mark else place)
+            at = self._at(mark.index) if mark else place
+            # YAML's own words for it name a token, and what helps is elsewhere on the line
+            if mark and mark.buffer and self.text[mark.index : mark.index + 1] == "\t":
+                return FileError("not YAML: a tab; YAML is indented by spaces", at)
+            hint = "what belongs together is indented alike" if isinstance(error, yaml.parser.ParserError) else ""
+            return FileError(f"not YAML: {error.problem}", at, hint)
         return FileError(f"not YAML: {error}", place)
 
     def _at(self, index: int) -> TextPlace:
@@ -141,7 +146,8 @@ class YamlFile:
             FileError: it is no mapping.
         """
         if self.root is not None and not isinstance(self.root, yaml.MappingNode):
-            raise FileError("must be a mapping from options to values", FilePlace(self.name))
+            hint = "a line for each, such as layer: conv1"
+            raise FileError("must be a mapping from options to values", FilePlace(self.name), hint)
         return self.root
 
     def value(self, node: yaml.Node) -> Any:

@@ -52,6 +52,9 @@ def derived(tmp_path_factory):
         (("help", "plot", "heatmap"), 2, ("plot has kernels, loss, net, tpm",)),
         (("verify", NET, WEIGHTS, "--engine"), 2, ("one of opencv, caffe",)),
         (("verify", NET), 2, ("is one file: WEIGHTS is missing",)),
+        (("verify", WEIGHTS), 2, ("is weights; the prototxt goes before it: NET WEIGHTS",)),
+        (("verify", "nosuch"), 3, ("nosuch: No such file or directory",)),
+        (("residual", NET, "-o", "x"), 2, ("WEIGHTS is missing\n  the caffemodel comes behind the net: ",)),
         (("verify", NET, WEIGHTS, NET, WEIGHTS), 2, ("--derived NET WEIGHTS",)),
         (("verify", "d/split.yaml"), 2, ("give its directory: verify d",)),
         (("residual",), 2, ("Missing argument 'NET'", "split-surgery residual base.prototxt base.caffemodel -o derived1/")),
@@ -72,8 +75,31 @@ def derived(tmp_path_factory):
         (("residual", NET, WEIGHTS, "-o", "x", "--snapshots", "snaps/*"), 2, ("there is no directory snaps",)),
         (("residual", NET, WEIGHTS, "-o", NET), 3, ("is a file, and the output is a directory",)),
         (("report", NET), 3, ("give what `caffe train` printed",)),
+        (("auto", NET, WEIGHTS), 2, ("--layer auto:K takes the K layers of highest TPM entropy",)),
+        ((WEIGHTS, NET), 2, ("that is a file; before it stands what to do with it: residual",)),
+        (("residual", "-m", NET, "-w", WEIGHTS), 2, ("NET is the first argument, and WEIGHTS the second",)),
+        (("plot", "kernels", WEIGHTS, "--layer", "conv1_1", "-o", "k.png"), 2,
+         ("LAYER is an argument, and has no flag: split-surgery plot kernels WEIGHTS LAYER",)),
+        (("plot", "kernels", WEIGHTS, "-o", "k.png"), 2, ("split-surgery plot kernels base.caffemodel conv1_1 -o",)),
+        (("plot", "loss", "train.log"), 2, ("-o FILE says where to write",)),
+        (("convert", WEIGHTS, "--to", "half", "-o", "-"), 2, ("-o -: what is written has a name", "-o ./- is that name")),
+        (("fold", NET, WEIGHTS, "-o", "-"), 2, ("-o -: what is written has a name",)),
+        (("show", NET, WEIGHTS), 2, ("show takes one file; verify NET WEIGHTS says whether two fit",)),
+        (("extract", NET, WEIGHTS, "-o", "x"), 2, ("extract takes WEIGHTS alone",)),
+        (("extract", WEIGHTS, "--layer", "conv1_1", "-o", "x"), 2, ("--blob LAYER/0 takes out a layer's weight",)),
+        (("extract", WEIGHTS, "--blob", "conv1_1/0"), 2, ("--output is missing: the file to write",)),
+        (("extract", WEIGHTS, "--blob", "conv1_1/0", "-o", "x.csv"), 2, ("a blob is written as npy", "name it x.npy")),
+        (("rename", NET, WEIGHTS, "conv1_1", "first", "-o", "x"), 2,
+         ("conv1_1 is not OLD=NEW\n  each is one word, such as conv1=conv1_1",)),
+        (("rename", NET, "conv1_1=first", WEIGHTS, "-o", "x"), 2, ("WEIGHTS stands before the names, right after NET",)),
+        (("rename", NET, WEIGHTS, "conv1_1=conv1_1", "-o", "x"), 2, ('"conv1_1" is called so already',)),
+        (("residual", NET, WEIGHTS, "-o", WEIGHTS / "x"), 3, (f"{WEIGHTS}: is a file, and the output is a directory in it",)),
+        (("residual", NET, WEIGHTS, "--fast", ".25", "-o", "x"), 2, (".25 of them is 25%",)),
+        (("residual", NET, WEIGHTS, "--layer", "auto:0", "-o", "x"), 2, ("from auto:1 to auto:5",)),
+        (("rank", NET, WEIGHTS, "--csv", "--json"), 2, ("--csv and --json exclude each other",)),
+        (("apply", WEIGHTS, NET, "-o", "x"), 2, ("is binary, and no YAML; CONFIG comes first",)),
     ],
-    ids=range(44),
+    ids=range(68),
 )  # fmt: skip
 def test_what_to_do(command, tmp_path, arguments, code, messages):
     done = command(*arguments, cwd=tmp_path)
@@ -93,6 +119,7 @@ def example(tmp_path):
     (tmp_path / "lots.yaml").write_text("recipe: residual\nfast: lots\n")
     head = (tmp_path / "train_val.prototxt").read_text().replace('"ip1"', '"head"')
     (tmp_path / "head.prototxt").write_text(head)
+    (tmp_path / "unquoted.prototxt").write_text(head.replace('"conv1_1"', "conv1_1"))
     return tmp_path
 
 
@@ -129,6 +156,7 @@ N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt
         ("show train.log", 3, ("train.log: is a log of Caffe\n  give a net's own files here; split-surgery report reads logs",)),
         (f"residual {N} train.log", 3, ("train.log: is a log of Caffe",)),
         (f"rank {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
+        (f"residual unquoted.prototxt {W}", 3, ('name needs quotes, or Caffe does not read it: "conv1_1"',)),
         (f"fold {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
     ],
 )  # fmt: skip
@@ -217,7 +245,27 @@ def test_verify_finds_what_a_fold_was_made_from(command, derived, tmp_path):
     assert "what it was folded from is not in the directories beside it" in done.stderr
     done = command("verify", NET, derived)
     assert "stands where WEIGHTS belongs" in done.stderr
-    assert command("verify", moved / "nosuch").returncode == 2
+    done = command("verify", moved / "nosuch")
+    assert (done.returncode, "nosuch: No such file or directory" in done.stderr) == (3, True)
+
+
+def test_verify_does_not_guess_which_run_was_folded(command, derived, tmp_path):
+    """Two splits of one layer differ in their numbers, and fold.yaml knows weights by name and size alone."""
+    shutil.copytree(derived, tmp_path / "b")
+    assert command("residual", NET, WEIGHTS, "--seed", "1", "-o", "a", cwd=tmp_path).returncode == 0
+    assert command("fold", "b", "-o", "f", cwd=tmp_path).returncode == 0
+    done = command("verify", "f", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        [
+            "split-surgery: f may have been folded from a or b, whose weights have the same name and size",
+            "  say which: split-surgery verify a f",
+        ],
+    )
+    assert [command("verify", folder, "f", cwd=tmp_path).returncode for folder in "ab"] == [1, 0]
+    shutil.rmtree(tmp_path / "a")
+    shutil.copytree(tmp_path / "b", tmp_path / "c")  # the same weights: either will do
+    assert command("verify", "f", cwd=tmp_path).returncode == 0
 
 
 def test_a_directory_that_was_trained_is_said_to_be_judged_as_it_was_written(command, tmp_path):
@@ -254,6 +302,42 @@ def test_bytes_of_nobody(command, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        (
+            "recipe: residual\nlayers: conv1_1\n",
+            2,
+            "c.yaml:2:1: layers is a list of splits; one layer is `layer: conv1_1`",
+        ),
+        ("- conv1_1\n", 3, "c.yaml: must be a mapping from options to values\n  a line for each, such as layer: conv1"),
+        ("recipe:\tresidual\n", 3, "c.yaml:1:8: not YAML: a tab; YAML is indented by spaces"),
+        ("layers:\n  - layer: a\n   fast: 3\n", 3, "  what belongs together is indented alike"),
+    ],
+)
+def test_a_config_that_is_written_wrongly(command, tmp_path, text, code, message):
+    (tmp_path / "c.yaml").write_text(text)
+    for verb in (("apply", "c.yaml", NET, WEIGHTS), ("residual", NET, WEIGHTS, "--config", "c.yaml")):
+        done = command(*verb, "-o", "x", cwd=tmp_path)
+        assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+
+
+def test_a_misspelt_parameter(command, tmp_path):
+    (tmp_path / "n.prototxt").write_text(NET.read_text().replace("convolution_param", "convolutional_param"))
+    done = command("residual", "n.prototxt", WEIGHTS, "-o", "x", cwd=tmp_path)
+    message = "convolutional_param is no field of Caffe's layers (nearest: convolution_param)"
+    assert (done.returncode, message in done.stderr) == (3, True), done.stderr
+
+
+def test_no_snapshots_make_no_windows(command, tmp_path):
+    for path in (NET, WEIGHTS):
+        shutil.copy(path, tmp_path)
+    done = command("rank", NET.name, WEIGHTS.name, "--windows", "2", cwd=tmp_path)
+    assert (done.returncode, "a window has at least three snapshots, and there are 1" in done.stderr) == (2, True), (
+        done.stderr
+    )
+
+
 def test_words_of_a_config(command, tmp_path):
     (tmp_path / "c.yaml").write_text("outdir: x\n")
     assert "-o DIR" in command("apply", "c.yaml", NET, WEIGHTS, "-o", "x", cwd=tmp_path).stderr
@@ -261,3 +345,36 @@ def test_words_of_a_config(command, tmp_path):
     assert (
         "each split is an entry of `layers`" in command("apply", "c.yaml", NET, WEIGHTS, "-o", "x", cwd=tmp_path).stderr
     )
+
+
+def test_sizes_that_are_not_known(command, example):
+    """A data layer says no size: the column has nothing to say then, and the reason stands below it; a deploy net has the numbers."""
+    lines = command("fold", "derived1", "-o", "f", cwd=example).stdout.splitlines()
+    assert lines[3].split() == ["layer", "was", "parameters", "error", "of", "a", "weight,", "at", "most"]
+    why = "the size of the images does not follow from these files; --also a deploy net, which says it"
+    assert lines[5] == f"  (multiply-adds are not counted: {why})"
+    text = (example / "derived1" / "net.prototxt").read_text()
+    begin = text.index('layer {\n  name: "conv1_1_split1"')
+    shape = 'input: "data"\ninput_shape { dim: 1 dim: 1 dim: 28 dim: 28 }\n'
+    (example / "deploy_derived.prototxt").write_text(shape + text[begin : text.index('layer {\n  name: "accuracy"')])
+    lines = command("fold", "derived1", "--also", "deploy_derived.prototxt", "-o", "g", cwd=example).stdout.splitlines()
+    assert (lines[3].split()[3], lines[5][:5]) == ("multiply-adds", "deplo")
+    shown = command("show", "train_val.prototxt", "-q", cwd=example).stdout
+    assert shown.rstrip().endswith("layers; --input-shape BLOB:N,C,H,W says sizes that the file does not)")
+
+
+def test_a_fold_of_weights_of_another_net_is_remarked_on(command, example):
+    done = command("fold", N, "derived1/net.caffemodel", "-o", "f", cwd=example)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "split-surgery: conv1_1: the weights file has nothing for it: it stays random\n",
+    )
+
+
+def test_a_report_without_drops_says_why(command, example):
+    text = command("report", "train.log", cwd=example).stdout
+    assert (
+        "(drop: empty, as none of these logs is known to be that of a net which another of them was split from)" in text
+    )
+    (example / "derived1" / "train.log").write_bytes((example / "train.log").read_bytes())
+    assert "drop: empty" not in command("report", "train.log", "derived1", cwd=example).stdout

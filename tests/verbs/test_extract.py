@@ -196,6 +196,8 @@ def test_the_command(tmp_path, command):
     assert command("extract", model, "-o", "net.prototxt", "--force", cwd=tmp_path).returncode == 0
     tree = json.loads(command("extract", model, "--blob", "ip/1", "-o", "x.npy", "--json", cwd=tmp_path).stdout)
     assert tree["blob"] == {"layer": "ip", "index": 1, "shape": [4], "dtype": "<f4"}
-    own = command("extract", model, "--blob", "ip/1", "-o", model, "--force")
+    own_name = tmp_path / "own.npy"
+    own_name.write_bytes(model.read_bytes())
+    own = command("extract", own_name, "--blob", "ip/1", "-o", own_name, "--force")
     assert (own.returncode, "would replace the input" in own.stderr) == (2, True)
     assert "extract takes the net out of a caffemodel" in command("dump", model).stderr

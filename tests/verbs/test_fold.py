@@ -34,7 +34,11 @@ def test_the_command(tmp_path, command):
     assert tree["deploy"] == ["net.prototxt", "net.caffemodel"]
     for wrong, code, message in (
         (("fold", net, "-o", "x"), 2, "WEIGHTS is missing"),
-        (("fold", weights, net, "-o", "x"), 3, "a prototxt comes first, then its caffemodel"),
+        (
+            ("fold", weights, net, "-o", "x"),
+            3,
+            "is binary, not a prototxt: weights stand in their own place, right behind NET",
+        ),
         (("fold", "out", "-o", "out", "--force"), 2, "is the directory that is folded: choose another"),
     ):
         refused = command(*wrong, cwd=tmp_path)

@@ -140,7 +140,13 @@ def test_a_new_head_is_a_note(tmp_path):
     net, model = write_tiny(tmp_path, DATA + CONV + TAIL.replace('"ip"', '"ip_new"'))
     residual(net, model, tmp_path / "out")
     report = verify(net, model, tmp_path / "out")
-    assert (report.problems, report.notes) == ((), ("also unfilled in the baseline: ip_new",))
+    assert (report.problems, report.notes) == ((), ("the baseline leaves at random, too: ip_new",))
+    lines = list(report.lines())
+    assert (
+        "  as in the baseline: ip_new (InnerProduct) the weights file has nothing for it: it stays random" in lines[2]
+    )
+    assert "UNFILLED" not in "".join(lines)
+    assert any("  UNFILLED ip_new" in line for line in verify(net, model, tmp_path / "out", strict=True).lines())
     assert report.verdict.startswith("passed")
     assert any(p.startswith("ip_new: unfilled") for p in verify(net, model, tmp_path / "out", strict=True).problems)
 

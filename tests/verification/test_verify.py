@@ -147,7 +147,7 @@ def test_unknown_types_are_no_pass(tmp_path):
     net, weights = write_tiny(tmp_path, text)
     residual(net, weights, tmp_path / "out")
     report = verify(net, weights, tmp_path / "out")
-    assert (report.problems, report.notes) == ((), ("also unknown in the baseline: odd",))
+    assert (report.problems, report.notes) == ((), ("not known in the baseline, either: odd",))
     (problem,) = verify(net, weights, tmp_path / "out", strict=True).problems
     assert problem.startswith("odd: unknown: which blobs Caffe makes for it is not known")
     # A new layer of an unknown type is no note: the baseline says nothing of it.

@@ -192,8 +192,17 @@ def _is_zero(text: str | None) -> bool:
 
 
 def layer_of(document: Document, field: Field, message: Message) -> Layer:
-    """The layer that a `layer` or `layers` field of a net says."""
+    """The layer that a `layer` or `layers` field of a net says.
+
+    Raises:
+        FileError: one of its names stands there without quotes.
+    """
     v1, kind = field.name == "layers", message.text("type") or ""
+    for name in ("name", "bottom", "top") if v1 else ("name", "type", "bottom", "top"):  # a V1 type is an enum's value
+        for value in message.scalars(name):
+            if value.kind != "string":
+                text = value.text
+                raise FileError(f'{name} needs quotes, or Caffe does not read it: "{text}"', document.place(value))
     return Layer(
         document, field, message, v1, message.text("name") or "", modern_type(kind) if v1 else kind,
         tuple(value.text for value in message.scalars("bottom")), tuple(value.text for value in message.scalars("top")),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from split_surgery.documents.caffe_fields import caffe_fields
 from split_surgery.documents.net.build_faults import given_twice
 from split_surgery.documents.net.layer import CONVOLUTION_FIELDS, Geometry, Layer
 from split_surgery.documents.prototxt import Field
+from split_surgery.errors import closest
 
 HARMLESS_FIELDS = frozenset(
     "cudnn_workspace_limit cudnn_workspace_allow_on_groups cudnn_worspace_allow_on_groups cudnn_enable_tensor_cores "
@@ -59,7 +61,12 @@ def check_linear(layer: Layer, trusted: frozenset[str]) -> None:
     """Raises: Unsupported, where a convolution has a field that may make it compute something else (seen: `is_relu`)."""
     for field in layer.message.fields:
         if field.name.endswith("_param") and field.name != "convolution_param" and field.name not in trusted:
-            _refuse_field(layer, field, "belongs to another layer type")
+            known = caffe_fields("V1LayerParameter" if layer.v1 else "LayerParameter")
+            near = closest(field.name, list(known), 1, 0.85)
+            misspelt = (
+                f"is no field of Caffe's layers (nearest: {near[0]})" if near else "is no field of Caffe's layers"
+            )
+            _refuse_field(layer, field, "belongs to another layer type" if field.name in known else misspelt)
     for param in layer.message.messages("convolution_param"):
         for field in param.fields:
             if field.name not in CONVOLUTION_FIELDS | HARMLESS_FIELDS | trusted:

@@ -32,7 +32,20 @@ def solverstate_in(source: Source) -> BinarySolverstate | Hdf5Solverstate:
     if source.begins_with(hdf5.MAGIC):
         return Hdf5Solverstate(source.name)
     with _naming_others(source):
-        return BinarySolverstate(source)
+        try:
+            return BinarySolverstate(source)
+        except FileError as error:
+            if not _holds_layers(source):
+                raise
+            hint = "give the .solverstate that was written beside it"
+            raise FileError("is weights, not a solver state", FilePlace(source.name), hint) from error
+
+
+def _holds_layers(source: Source) -> bool:
+    try:
+        return bool(Caffemodel(source).layers)
+    except FileError:
+        return False
 
 
 @contextmanager

@@ -44,6 +44,9 @@ class WireField(NamedTuple):
     integer: int
 
 
+_AGAIN = "if so, copy or download it again"
+
+
 def walk(reader: Reader, start: int, stop: int, inside: str = "") -> Iterator[WireField]:
     """The fields of the message in `start:stop`, reading heads only.
 
@@ -54,8 +57,8 @@ def walk(reader: Reader, start: int, stop: int, inside: str = "") -> Iterator[Wi
         FileError: the bytes are not a protobuf message, with the byte offset.
     """
 
-    def fail(message: str, at: int) -> FileError:
-        return FileError(message, BytePlace(reader.name, at, inside))
+    def fail(message: str, at: int, hint: str = "") -> FileError:
+        return FileError(message, BytePlace(reader.name, at, inside), hint)
 
     at = start
     groups: list[tuple[int, int]] = []  # (field number, where it began): old forks' groups are skipped whole
@@ -84,9 +87,8 @@ def walk(reader: Reader, start: int, stop: int, inside: str = "") -> Iterator[Wi
         else:
             after = value
         if after > stop:
-            raise fail(
-                f"is the file truncated? field {number} runs {after - stop} bytes past the end of what holds it", at
-            )
+            past = f"field {number} runs {after - stop} bytes past the end of what holds it"
+            raise fail(f"is the file truncated? {past}", at, _AGAIN)
         if wire_type == GROUP:
             if len(groups) == MAX_GROUPS:
                 raise fail(f"groups are nested more than {MAX_GROUPS} deep", at)
@@ -101,7 +103,7 @@ def walk(reader: Reader, start: int, stop: int, inside: str = "") -> Iterator[Wi
             yield WireField(number, wire_type, at, value, after, integer)
         at = after
     if groups:
-        raise fail("a group never ends: is the file truncated?", groups[0][1])
+        raise fail("a group never ends: is the file truncated?", groups[0][1], _AGAIN)
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:

@@ -78,8 +78,9 @@ class LogReport(Printed, Notebook):
 
     def notes(self) -> list[str]:
         """What the columns of the tables are, where that is not known by itself."""
-        told = [row.told for group in self.groups for row in group.rows if row.told is not None]
-        return [FORMULA] if any(one.standard_error is not None for one in told) else []
+        rows = [row for group in self.groups for row in group.rows if row.told is not None]
+        formula = any(row.told is not None and row.told.standard_error is not None for row in rows)
+        return [*([FORMULA] if formula else []), *_no_drop(rows)]
 
     def lines(self, quiet: bool = False, verbose: bool = False) -> Iterator[str]:
         """As a terminal shows it. Quiet: what was written and, where nothing was, the first table."""
@@ -95,6 +96,15 @@ class LogReport(Printed, Notebook):
             many = len(self.pictures)
             beside = f", with {many} picture{'s' * (many > 1)} beside it" if many else ""
             yield f"{self.file}: {self.status}{beside}"
+
+
+def _no_drop(rows: Sequence[LogRow]) -> list[str]:
+    """Why the column `drop` is empty, where it is."""
+    if not rows or any(row.drop is not None for row in rows):
+        return []
+    if all(row.parent is None for row in rows):
+        return ["drop: empty, as none of these logs is known to be that of a net which another of them was split from"]
+    return ["drop: empty, as it takes a test before the first step, and the same output at the end of the net before"]
 
 
 def images_differ(groups: Sequence[Group]) -> list[str]:

@@ -110,7 +110,10 @@ def total_line(found: Total) -> str:
     text = f"total in phase {found.phase}: {found.parameters:,} parameters"
     text += f" (not counted: {layer_count(found.unknown_parameters)})" if found.unknown_parameters else ""
     text += f", {found.multiply_adds:,} multiply-adds per image"
-    return text + (f" (not counted: {layer_count(found.unknown_multiply_adds)})" if found.unknown_multiply_adds else "")
+    if not found.unknown_multiply_adds:
+        return text
+    unknown = layer_count(found.unknown_multiply_adds)
+    return f"{text} (not counted: {unknown}; --input-shape BLOB:N,C,H,W says sizes that the file does not)"
 
 
 def layer_count(count: int) -> str:

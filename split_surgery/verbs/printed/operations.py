@@ -27,7 +27,8 @@ def rename(report: RenameReport, quiet: bool, verbose: bool) -> Iterator[str]:
         return
     yield done
     yield what
-    yield from _names(report.layers, report.blobs, verbose)
+    if report.layers or report.blobs:
+        yield from _names(report.layers, report.blobs, verbose)
     yield "of: " + " with ".join(report.source)
     if len(report.source) == 1 and report.layers:
         yield "the weights are not renamed: Caffe starts a renamed layer at random, if it has numbers"

@@ -173,7 +173,12 @@ def fold(report: FoldReport, quiet: bool, verbose: bool) -> Iterator[str]:
         for region in report.regions:
             counts = (changed(*region.parameters), changed(*region.multiply_adds))
             rows.append((region.layer, f"{len(region.layers)} layers", *counts, rounding(region)))
-        yield in_columns(rows)
+        unknown = [region for region in report.regions if None in region.multiply_adds]
+        none_known = len(unknown) == len(report.regions)
+        yield in_columns([row[:3] + row[4:] for row in rows] if none_known else rows)
+        if unknown:
+            what = "multiply-adds are not counted" if none_known else "?: not counted"
+            yield f"  ({what}: the size of the images does not follow from these files; --also a deploy net, which says it)"
     for region in report.regions if verbose else ():
         yield f"{region.layer} was {', '.join(region.layers)}"
     yield from (_left_line(left, verbose) for left in report.left)
@@ -230,8 +235,10 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> Iterator[str]:
             yield "  ignored, the net has no such layer: " + channels_of(report.ignored, verbose)
         for row in report.coverage:
             fine = row.status in ("copied", "none")
-            if verbose or not fine:
-                status = row.status if fine else row.status.upper()
+            if row.layer in report.inherited:  # no fault of the derived net's, so not in capitals
+                yield f"  as in the baseline: {row.layer} ({row.type}) {row.detail}"
+            elif verbose or not fine:
+                status = row.status if fine or row.status == "shared" else row.status.upper()
                 yield f"  {status} {row.layer} ({row.type}) {row.detail}".rstrip()
         for block in report.blocks:
             if block.fault:
