@@ -234,7 +234,7 @@ def _compared(
         if once:  # by value: between groups there may be -0.0
             exact &= all(np.array_equal(its.astype(mine.dtype), mine) for mine, its in pairs)
         else:
-            exact &= all(its.tobytes() == mine.tobytes() for mine, its in pairs)
+            exact &= all(its.dtype == mine.dtype and its.tobytes() == mine.tobytes() for mine, its in pairs)
         mine, its = (np.concatenate([side.ravel() for side in sides]).astype(np.float64) for sides in zip(*pairs))
         its -= mine
         np.abs(its, out=its)
