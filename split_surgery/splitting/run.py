@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from split_surgery.documents.edit.proof import prove_history
 from split_surgery.documents.net.build_faults import build_faults
+from split_surgery.documents.rope import Rope
 from split_surgery.documents.source import Progress, no_progress
-from split_surgery.documents.spans import written_out
 from split_surgery.documents.weights.blobs import Held
 from split_surgery.documents.weights.caffemodel import CAFFE_READ_LIMIT
 from split_surgery.documents.weights.solverstate import BinarySolverstate
@@ -146,5 +146,5 @@ def _prove_state(files: Inputs) -> None:
     """Raises: Defect, where protobuf reads another history than was meant."""
     state = files.state.index if files.state is not None else None
     if isinstance(state, BinarySolverstate):
-        written = written_out(state.reader, [chunk for splice in state.splices("") for chunk in splice.chunks()])
+        written = Rope(state.reader, [chunk for splice in state.splices("") for chunk in splice.chunks()])
         prove_history(written, [entry.blob for entry in state.entries if isinstance(entry.blob, Held)])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from split_surgery.documents.edit.read_back import record_without_blobs
 from split_surgery.documents.edit.record_names import NewNames
-from split_surgery.documents.edit.v1_proof import record_without_blobs
 from split_surgery.documents.spans import pieces_of
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.documents.weights.records import same_bytes
