@@ -17,6 +17,14 @@ def main() -> None:
         net, weights = written(WORK / f"times{times}", "chain", COUNT * times)
         for name, call in steps(WORK / "out", net, weights, "c1", check=True):
             found.setdefault(name, []).append(call().cpu)
+        many = [word for at in range(0, COUNT * times, 10) for word in ("--layer", f"c{at}")]
+        out = WORK / f"many{times}"
+        for name, arguments in (
+            ("split of one in ten", ("residual", net, weights, *many, "-o", out)),
+            ("its verify", ("verify", net, weights, out)),
+            ("its fold", ("fold", out, "-o", WORK / f"one{times}")),
+        ):
+            found.setdefault(name, []).append(program(*arguments).cpu)
         bare = written(WORK / f"bare_times{times}", "chain", COUNT * times, "bare")
         found.setdefault("fold --all", []).append(program("fold", *bare, "--all", "-o", WORK / f"folded{times}").cpu)
     start = program("show", TINY[0]).cpu

@@ -24,6 +24,7 @@ from split_surgery.folding.by_channel import by_channel
 from split_surgery.folding.linear import coefficients, convolution, inner_product, slice_of, sliced
 from split_surgery.folding.understood import JOINED, Trust, check_dropout, check_understood
 from split_surgery.kernels.channel_maps import ChannelMap, ChannelRange, after_channels, after_range, scaled
+from split_surgery.kernels.dense import Product, fast_product, product
 from split_surgery.kernels.linear_maps import (
     WHOLE,
     ChannelWindow,
@@ -98,7 +99,8 @@ class Candidates:
 def fold_block(
     net: Net, candidates: Candidates, weights: Weights, bottom: str, top: str, window: ChannelWindow = WHOLE
 ) -> Folded:  # fmt: skip
-    """Compose the layers that lead from `bottom` to `top`.
+    """Compose the layers that lead from `bottom` to `top`, to measure how far the whole is from another layer: nothing is written
+    of it.
 
     Args:
         net: the net they are part of. candidates: those that may belong to the block.
@@ -109,7 +111,7 @@ def fold_block(
         FileError: something has no weights, or weights that do not fit.
     """
     assert candidates.understood
-    walk = _Walk(net, weights, candidates.makers, bottom, candidates.trust, window)
+    walk = _Walk(net, weights, candidates.makers, bottom, candidates.trust, window, fast_product)
     found = walk.value(top)
     for blob in walk.done:
         if blob in candidates.in_place and (
@@ -178,6 +180,7 @@ class _Walk(Generic[_Key]):
         bottom: _Key,
         trust: Trust,
         window: ChannelWindow,
+        multiply: Product = product,
     ) -> None:
         self.net = net
         self.weights = weights
@@ -185,6 +188,7 @@ class _Walk(Generic[_Key]):
         self.bottom = bottom
         self.trust = trust
         self.window = window
+        self.multiply = multiply
         self.used: set[str] = set()
         self.done: dict[_Key, _Part] = {bottom: None}
         self.open: set[_Key] = set()
@@ -259,7 +263,7 @@ class _Walk(Generic[_Key]):
             pattern = np.zeros((len(own.weight), before.channels), bool)  # outside the window nothing is known
             pattern[:, self.window.channels(before.channels)] = connected(own, before.map)
             self.check_size(pattern, slide_after(own.slide, before.map.slide))
-        return _Found(after(own, before.map), over, before.channels)
+        return _Found(after(own, before.map, self.multiply), over, before.channels)
 
     def _seen(self, whole: LinearMap, over: str) -> _Found:
         return _Found(whole.seen_through(self.window), over, whole.weight.shape[1])

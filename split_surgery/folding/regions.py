@@ -28,6 +28,7 @@ def linear_regions(
     outside: set[Value] = set()
     makers = [-at]  # a heap of those of what is read from outside, the last one first
     sizes: list[int] = []
+    kernels, spreads = 0, False  # how many are in the group, and whether one is a Deconvolution's
     while makers and makers[0] <= 0:
         place = -heappop(makers)
         if place in group:
@@ -40,10 +41,11 @@ def linear_regions(
         made = flow.makes[place]
         if place != at and not all(reader in group for value in made for reader in flow.readers.get(value, [])):
             break
-        kernels = [kind for kind in (flow.layers[member].type for member in {place, *group}) if kind in KERNELS]
-        if len(kernels) > 1 and "Deconvolution" in kernels:
+        if kernels + (layer.type in KERNELS) > 1 and (spreads or layer.type == "Deconvolution"):
             break  # no one layer does what a Deconvolution and another kernel do
         group |= dict.fromkeys(more)
+        kernels += sum(flow.layers[member].type in KERNELS for member in more)
+        spreads = spreads or any(flow.layers[member].type == "Deconvolution" for member in more)
         outside -= {value for member in more for value in flow.makes[member]}
         read = {value for member in more for value in flow.reads[member] if value.maker not in group}
         for value in read - outside:

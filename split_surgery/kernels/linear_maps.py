@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from split_surgery.kernels.dense import Array, Wide, product
+from split_surgery.kernels.dense import Array, Product, Wide, product
 
 Pair = tuple[int, int]
 
@@ -121,8 +121,11 @@ def largest_of(array: Array) -> float:
     return abs(float(np.maximum(array.max(), -array.min()))) if array.size else 0.0  # np.maximum hands NaN on
 
 
-def after(outer: LinearMap, inner: LinearMap) -> LinearMap:
+def after(outer: LinearMap, inner: LinearMap, multiply: Product = product) -> LinearMap:
     """`outer` on the output of `inner`.
+
+    Args:
+        multiply: how the numbers of the two kernels are multiplied and added.
 
     Raises:
         NotExact: `outer` pads the output of `inner` with zeros, which padding its input does not give.
@@ -136,11 +139,11 @@ def after(outer: LinearMap, inner: LinearMap) -> LinearMap:
         weight, bias = inner.weight[rows], inner.bias[rows]
         bias = bias.astype(np.float64) + outer.bias if outer.bias.any() else bias
     elif inner.slide.pointwise and not outer.slide.pointwise:
-        weight, bias = _taken_in(outer, inner)
+        weight, bias = _taken_in(outer, inner, multiply)
     elif outer.slide.pointwise:
-        weight, bias = product(matrix, inner.weight), product(matrix, inner.bias) + outer.bias
+        weight, bias = multiply(matrix, inner.weight), product(matrix, inner.bias) + outer.bias
     else:
-        weight, bias = _spread(outer, inner)
+        weight, bias = _spread(outer, inner, multiply)
     sums = float(np.abs(outer.weight.reshape(len(outer.weight), -1)).sum(axis=1, dtype=np.float64).max())
     return LinearMap(
         weight, bias, slide, max(outer.group, inner.group), outer.bias_term or inner.bias_term,
@@ -183,11 +186,11 @@ def connected(outer: LinearMap, inner: LinearMap) -> npt.NDArray[np.bool_]:
     return counts > 0
 
 
-def _taken_in(outer: LinearMap, inner: LinearMap) -> tuple[Wide, Wide]:
+def _taken_in(outer: LinearMap, inner: LinearMap, multiply: Product) -> tuple[Wide, Wide]:
     """A kernel on what a map without neighbours makes."""
     weight = np.zeros((*outer.weight.shape[:1], inner.weight.shape[1], *outer.slide.kernel))
     for row, column in np.ndindex(*outer.slide.kernel):
-        weight[:, :, row, column] = product(outer.weight[:, :, row, column], inner.weight[:, :, 0, 0])
+        weight[:, :, row, column] = multiply(outer.weight[:, :, row, column], inner.weight[:, :, 0, 0])
     return weight, passed_on(outer, inner.bias)
 
 
@@ -207,7 +210,7 @@ def _times(a: Pair, b: Pair) -> Pair:
     return (a[0] * b[0], a[1] * b[1])
 
 
-def _spread(outer: LinearMap, inner: LinearMap) -> tuple[Wide, Wide]:
+def _spread(outer: LinearMap, inner: LinearMap, multiply: Product) -> tuple[Wide, Wide]:
     """A kernel over a kernel, taps side by side."""
     first, second = inner.slide, outer.slide
     steps = _times(second.dilation, first.stride)
@@ -215,7 +218,7 @@ def _spread(outer: LinearMap, inner: LinearMap) -> tuple[Wide, Wide]:
     for row, column in np.ndindex(*second.kernel):
         rows = [row * steps[0] + at * first.dilation[0] for at in range(first.kernel[0])]
         columns = [column * steps[1] + at * first.dilation[1] for at in range(first.kernel[1])]
-        weight[:, :, np.array(rows)[:, None], columns] += product(outer.weight[:, :, row, column], inner.weight)
+        weight[:, :, np.array(rows)[:, None], columns] += multiply(outer.weight[:, :, row, column], inner.weight)
     return weight, passed_on(outer, inner.bias)
 
 

@@ -155,12 +155,7 @@ def plan_layer(
 
 def check_names_free(net: Net, members: Sequence[Member]) -> None:
     """Raises: UsageError, where a new layer, blob or parameter would have the name of one that is there, naming both."""
-    taken: dict[str, Layer | None] = dict.fromkeys(net.inputs())
-    taken |= {top: other for other in net.layers for top in other.tops}
-    taken |= {other.name: other for other in net.layers}
-    split = {member.layer for member in members}
-    # Equal names would silently tie the new blobs to those of a layer that is not split alike.
-    parameters = {text: other for other in net.layers if other.name not in split for _, text, _ in other.param_names()}
+    taken, split = net.names, {member.layer for member in members}
     names = [name for member in members for name in member.names.values()]
     for member in members:
         twins = net.named(member.layer)
@@ -175,8 +170,10 @@ def check_names_free(net: Net, members: Sequence[Member]) -> None:
             for twin in twins:
                 for _, text, _ in twin.param_names():
                     full = text + name.removeprefix(member.layer)
-                    if full in parameters:
-                        tie = f'the new parameter "{full}" of "{name}" would be tied to that of {parameters[full].place()}'
+                    # Equal names would silently tie the new blobs to those of a layer that is not split alike.
+                    others = [other for other, _ in net.parameters.get(full, ()) if other.name not in split]
+                    if others:
+                        tie = f'the new parameter "{full}" of "{name}" would be tied to that of {others[-1].place()}'
                         raise UsageError(tie, twin.place())
 
 

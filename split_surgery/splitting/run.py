@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 from split_surgery.documents.edit.proof import prove_history
 from split_surgery.documents.net.build_faults import build_faults
+from split_surgery.documents.rope import Rope
 from split_surgery.documents.source import Progress, no_progress
-from split_surgery.documents.spans import written_out
 from split_surgery.documents.weights.blobs import Held
 from split_surgery.documents.weights.caffemodel import CAFFE_READ_LIMIT
 from split_surgery.documents.weights.solverstate import BinarySolverstate
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.splitting.choose_layers import choose_layers
 from split_surgery.splitting.plan import Plan
+from split_surgery.splitting.ranking.rank_target import SnapshotSearch
 from split_surgery.splitting.remarks import Remark, remark_lines
-from split_surgery.splitting.split_layer import LayerSplit, Step, split_layer
+from split_surgery.splitting.split_layer import LayerSplit, Step
+from split_surgery.splitting.together import Together
 from split_surgery.workspace.inputs import Inputs, NoWeights
 from split_surgery.workspace.manifest import manifest_of
 from split_surgery.workspace.names import PLAN_FILE
@@ -82,22 +84,24 @@ def split_all(
     """
     if plan is not None:
         _check_inputs(inputs, plan)
-    files, splits, remarks = inputs, list[LayerSplit](), list[Remark]()
+    together, splits, remarks = Together(inputs), list[LayerSplit](), list[Remark]()
     for step in steps:
-        layers, said = _layers_of(files, step, progress)
+        search = SnapshotSearch(inputs, step.request())
+        layers, said = _layers_of(together, step, progress)
         remarks += said
         for layer in layers:
-            files, report, said = split_layer(files, step, layer, progress)
-            splits.append(report)
-            remarks += said
-    return files, splits, remarks
+            split = together.split(step, layer, search, progress)
+            splits.append(split.report)
+            remarks += split.remarks
+    return together.edited(), splits, remarks
 
 
-def _layers_of(files: Inputs, step: Step, progress: Progress) -> tuple[list[str], list[Remark]]:
+def _layers_of(together: Together, step: Step, progress: Progress) -> tuple[list[str], list[Remark]]:
     if step.frozen is not None:
         return [step.frozen.layer], []
-    trusted = frozenset(step.settings.trust_field)
-    return choose_layers(files, step.settings.layer, step.request(), trusted, progress)
+    trusted, names = frozenset(step.settings.trust_field), step.settings.layer
+    files = together.files if names and all(map(together.has, names)) else together.edited()
+    return choose_layers(files, names, step.request(), trusted, progress)
 
 
 def _unbuildable(inputs: Inputs) -> list[Remark]:
@@ -146,5 +150,5 @@ def _prove_state(files: Inputs) -> None:
     """Raises: Defect, where protobuf reads another history than was meant."""
     state = files.state.index if files.state is not None else None
     if isinstance(state, BinarySolverstate):
-        written = written_out(state.reader, [chunk for splice in state.splices("") for chunk in splice.chunks()])
+        written = Rope(state.reader, [chunk for splice in state.splices("") for chunk in splice.chunks()])
         prove_history(written, [entry.blob for entry in state.entries if isinstance(entry.blob, Held)])

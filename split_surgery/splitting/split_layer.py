@@ -1,26 +1,19 @@
-"""The split of one layer, from open files to edited ones: rank, plan, edit, prove. Nothing is written here."""
+"""The split of one layer, from open files to what becomes of its records: rank, plan, start, prove. No file is edited here."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from split_surgery.documents.edit.layer_text import insertion_point
-from split_surgery.documents.edit.proof import old_record, prove_extent, prove_records, prove_text
-from split_surgery.documents.net.build_faults import shape_faults
-from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.net.net import Net, Prototxt
+from split_surgery.documents.edit.proof import old_record, prove_extent, prove_records
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.source import Progress, no_progress
-from split_surgery.documents.spans import Span, Splice
 from split_surgery.documents.weights.blobs import Blob, Record, check_finite
 from split_surgery.documents.weights.caffemodel import LayerRecord
-from split_surgery.documents.weights.solverstate import Solverstate
-from split_surgery.errors import Defect, FileError, FilePlace, UsageError
-from split_surgery.splitting.edits import initial_blobs, layer_edits, text_splices, weight_splices
-from split_surgery.splitting.history import Starts, carried_over, laid_beside, prove_order, train_state
+from split_surgery.errors import FileError, FilePlace, UsageError
+from split_surgery.splitting.edits import initial_blobs, layer_edits, weight_splices
 from split_surgery.splitting.options import Options, Settings
 from split_surgery.splitting.plan import LayerPlan, Member, check_geometry, check_names_free, plan_layer
 from split_surgery.splitting.ranking.evidence import Evidence, Request
@@ -28,9 +21,9 @@ from split_surgery.splitting.ranking.rank_target import SnapshotSearch, rank_tar
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import Part
 from split_surgery.splitting.remarks import Remark
-from split_surgery.splitting.targets import Target, TargetLayer, find_target, twins_in
-from split_surgery.workspace.inputs import Inputs, NoWeights, StateFile
-from split_surgery.workspace.outputs import RecordChange, applied
+from split_surgery.splitting.targets import Target, TargetLayer, find_target
+from split_surgery.workspace.inputs import Inputs, NoWeights
+from split_surgery.workspace.outputs import RecordChange
 
 
 @dataclass(frozen=True)
@@ -92,16 +85,29 @@ class LayerSplit:
         }
 
 
-class Split(NamedTuple):
-    """The files after the split of one layer, and what to say of it."""
+@dataclass(frozen=True)
+class PlannedSplit:
+    """The split of one layer worked out: what becomes of its records, proven, while no file is edited yet.
 
-    inputs: Inputs
+    Attributes:
+        starts: how the blobs of each new layer start, by member of the target. changes: of the weights file.
+        trusted: names of fork fields that leave a convolution linear.
+        report, remarks: what to say of it.
+    """
+
+    plan: LayerPlan
+    target: Target
+    starts: Sequence[Sequence[tuple[Blob, ...]]]
+    changes: Sequence[RecordChange]
+    trusted: frozenset[str]
     report: LayerSplit
     remarks: list[Remark]
 
 
-def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_progress) -> Split:
-    """Split one layer in all files, proven by another route.
+def plan_split(
+    inputs: Inputs, step: Step, layer: str, search: SnapshotSearch, progress: Progress = no_progress
+) -> PlannedSplit:
+    """Work out the split of one layer.
 
     Raises:
         SurgeryError: it cannot be split, or not so.
@@ -110,7 +116,7 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
     options = step.frozen.options if step.frozen is not None else step.options()
     trusted = frozenset(options.trust_field)
     if step.frozen is not None and isinstance(inputs.weights, NoWeights):
-        return _split_texts(inputs, step.frozen, trusted)
+        return _plan_texts(inputs, step.frozen, trusted)
     target, remarks = find_target(inputs.net, inputs.weights, layer, trusted)
     for member in target.members:
         check_geometry(RECIPES[options.recipe], member.layer, member.geometry, options.even_center)
@@ -121,7 +127,7 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
     if step.frozen is not None:
         plan = _check_frozen(inputs, step.frozen, target)
     else:
-        evidence, said = rank_target(target, SnapshotSearch(inputs, step.request()), progress)
+        evidence, said = rank_target(target, search, progress)
         remarks += said if options.order != "random" else []
         plan = plan_layer(
             inputs.net, [member.layer for member in target.members], options, _digests(target),
@@ -134,15 +140,10 @@ def split_layer(inputs: Inputs, step: Step, layer: str, progress: Progress = no_
         for names, member, blobs in zip(plan.members, target.members, starts)
         if member.record is not None
     ]
-    texts = [_edited_text(inputs, text, plan, target, trusted) for text in inputs.texts]
-    edited = inputs.edited(texts, applied(inputs.weights, changes))
-    _check_shapes(inputs, edited, target)
-    if inputs.state is not None:
-        state = _carried_over(inputs, inputs.state, plan, starts, changes, edited.nets[inputs.trained()])
-        edited = replace(edited, state=replace(inputs.state, index=state))
     before = sum(blob.count for blob in target.owner.blobs)
     after = sum(blob.count for part in starts[0] for blob in part)
-    return Split(edited, _report(plan, _new_layers(plan, target, starts[0]), before, after), remarks)
+    report = _report(plan, _new_layers(plan, target, starts[0]), before, after)
+    return PlannedSplit(plan, target, starts, changes, trusted, report, remarks)
 
 
 def _average_fits(options: Options, target: Target) -> list[Remark]:
@@ -159,24 +160,12 @@ def _average_fits(options: Options, target: Target) -> list[Remark]:
     return [Remark(text, target.name)]
 
 
-def _check_shapes(before: Inputs, after: Inputs, target: Target) -> None:
-    """Raises: Unsupported, where Caffe would stop at a new layer, by the input sizes that the files say."""
-    for old, new in zip(before.nets, after.nets):
-        known = {layer.name for layer, _ in shape_faults(old)}
-        for layer, fault in shape_faults(new):
-            if layer.name not in known and not old.named(layer.name):
-                target.owner.layer.refuse(
-                    f'in its block Caffe would stop at "{layer.name}": {fault}', hint="--skip identity fits every layer"
-                )
-
-
-def _split_texts(inputs: Inputs, plan: LayerPlan, trusted: frozenset[str]) -> Split:
+def _plan_texts(inputs: Inputs, plan: LayerPlan, trusted: frozenset[str]) -> PlannedSplit:
     """The split in the prototxts alone."""
     twins = [tuple(inputs.net.twins(member.layer)) for member in plan.members]
     target = Target(tuple(TargetLayer(found, check_splittable(found[0], trusted), None, ()) for found in twins))
     check_names_free(inputs.net, plan.members)
-    texts = [_edited_text(inputs, text, plan, target, trusted) for text in inputs.texts]
-    return Split(inputs.edited(texts, inputs.weights), _report(plan, (), 0, 0), [])
+    return PlannedSplit(plan, target, [], [], trusted, _report(plan, (), 0, 0), [])
 
 
 def _report(plan: LayerPlan, new_layers: tuple[NewLayer, ...], before: int, after: int) -> LayerSplit:
@@ -234,66 +223,6 @@ def _record_change(
     prove_extent(splices, [record.span], "weights")
     prove_records(splices, record.reader, before, edits, blobs)
     return RecordChange(record, edits, blobs, splices)
-
-
-def _carried_over(
-    inputs: Inputs, state: StateFile, plan: LayerPlan, starts: Starts, changes: Sequence[RecordChange], derived: Net
-) -> Solverstate:
-    """The solver state with its history carried over, proven against the derived net."""
-    solver, net = inputs.solver_document, inputs.nets[inputs.trained()]
-    when = train_state(net, solver)
-    history = laid_beside(state.index, net, inputs.weights, when, solver)
-    replaced = carried_over(history, plan, starts)
-    shapes = {
-        name: {index: blob.shape for index, blob in blobs.items()}
-        for change in changes
-        for name, blobs in change.stored().items()
-    }
-    prove_order(history, replaced, derived, inputs.weights, shapes)
-    return state.index.replaced(replaced)
-
-
-def _edited_text(inputs: Inputs, text: Prototxt, plan: LayerPlan, target: Target, trusted: frozenset[str]) -> Prototxt:
-    """One prototxt after the split, proven by another route.
-
-    Raises:
-        UsageError, FileError: an `--also` file lacks the layer, or has it with another geometry.
-        Defect: what would be written does not say what was meant.
-    """
-    meant: list[list[tuple[Member, Layer]]] = []  # by net
-    splices: list[Splice] = []
-    for net in text.nets:
-        if net is inputs.net:
-            twins: list[Sequence[Layer]] = [member.twins for member in target.members]
-        else:  # a test net inside a solver may be another net, which is left as it is
-            twins = twins_in(net, target, trusted, needed=text in inputs.also)
-            check_names_free(net, plan.members)
-        meant.append([(member, layer) for member, layers in zip(plan.members, twins) for layer in layers])
-        splices += [
-            splice for member, layers in zip(plan.members, twins) for splice in text_splices(plan, member, layers)
-        ]
-    splices.sort(key=lambda splice: splice.start)
-    every = [layer for rows in meant for _, layer in rows]
-    prove_extent(splices, [Span(layer.span.start, insertion_point(layer)) for layer in every], text.document.name)
-    edited = text.edited(splices)
-    for net, again, rows in zip(text.nets, edited.nets, meant):
-        _prove_net(net, again, plan, rows)
-    return edited
-
-
-def _prove_net(net: Net, again: Net, plan: LayerPlan, meant: Sequence[tuple[Member, Layer]]) -> None:
-    """Raises: Defect, where an edited net does not say what was meant."""
-    name = net.document.name
-    if len(again.layers) != len(net.layers) + len(meant) * (len(plan.names) - 1):
-        raise Defect(f"the new {name} has another number of layers than was meant")
-    if again.other_fields() != net.other_fields():
-        raise Defect(f"the new {name} has other fields outside its layers")
-    for member, layer in meant:
-        edits = layer_edits(plan, member, layer, layer.v1)
-        # Layers keep their order, so a layer's new ones stand where it stood, moved by the ones split before it.
-        earlier = sum(other.span < layer.span for _, other in meant)
-        place = net.layers.index(layer) + earlier * (len(edits) - 1)
-        prove_text(again.layers[place : place + len(edits)], edits, layer)
 
 
 def _start(part: Part, noise: float) -> str:

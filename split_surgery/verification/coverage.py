@@ -6,8 +6,11 @@ twin). So shapes are inferred from the prototxt, input shapes included; where it
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from split_surgery.documents.net.flow import flows
@@ -52,10 +55,10 @@ def coverage(net: Net, weights: Weights, given: Given | None = None) -> list[Lay
         given: shapes of blobs that the prototxt does not say.
     """
     rows: dict[str, list[tuple[State, LayerCoverage]]] = {layer.name: [] for layer in net.layers}
-    found_flows = flows(net)
+    found_flows, unused = flows(net), _Unused(net, weights)
     for flow in found_flows:
         for shaped in infer(net, flow.state, given=given):
-            rows[shaped.layer.name].append((flow.state, _in_state(net, weights, shaped, flow.state)))
+            rows[shaped.layer.name].append((flow.state, _in_state(net, weights, shaped, flow.state, unused)))
     types = {layer.name: layer.type for layer in reversed(net.layers)}
     return [
         _worst(found, {flow.state.phase for flow in found_flows})
@@ -90,7 +93,7 @@ def _worst(rows: Sequence[tuple[State, LayerCoverage]], net_phases: Collection[s
     return replace(worst, detail=worst.detail.replace(_STAYS_RANDOM, _STAYS_RANDOM + where, 1))
 
 
-def _in_state(net: Net, weights: Weights, shaped: Shaped, state: State) -> LayerCoverage:
+def _in_state(net: Net, weights: Weights, shaped: Shaped, state: State, unused: _Unused) -> LayerCoverage:
     """What Caffe does with a layer in the net of one state."""
     layer, records = shaped.layer, weights.named(shaped.layer.name)
     name, kind = layer.name, layer.type
@@ -119,18 +122,40 @@ def _in_state(net: Net, weights: Weights, shaped: Shaped, state: State) -> Layer
         return LayerCoverage(name, kind, "shared", len(needed), "its parameters are another layer's")
     if stored:
         return LayerCoverage(name, kind, "mismatch", stored, f"has no blob {missing[0]}, on which Caffe aborts")
-    return LayerCoverage(name, kind, "unfilled", 0, _STAYS_RANDOM + _renamed(net, weights, needed))
+    return LayerCoverage(name, kind, "unfilled", 0, _STAYS_RANDOM + unused.renamed(needed))
 
 
-def _renamed(net: Net, weights: Weights, needed: Sequence[Shape | None]) -> str:
-    """The one record that no layer takes and that would fit a layer that none fills; or ""."""
-    unused = [weights.named(name)[-1] for name in ignored(net, weights)]
-    alike = [
-        record.name
-        for record in unused
-        if len(record.blobs) == len(needed) and all(fits(blob, shape) for blob, shape in zip(record.blobs, needed))
-    ]
-    return f'; "{alike[0]}" in the file has the same shapes: renamed?' if len(alike) == 1 else ""
+class _Unused:
+    """The records that no layer of a net takes: looked for once, and only where a layer is unfilled."""
+
+    def __init__(self, net: Net, weights: Weights) -> None:
+        self.net, self.weights = net, weights
+
+    @cached_property
+    def _records(self) -> dict[tuple[int, ...], list[Record]]:
+        """By how many numbers the shapes of their blobs have."""
+        found: dict[tuple[int, ...], list[Record]] = {}
+        for name in ignored(self.net, self.weights):
+            record = self.weights.named(name)[-1]
+            found.setdefault(tuple(math.prod(blob.shape) for blob in record.blobs), []).append(record)
+        return found
+
+    def renamed(self, needed: Sequence[Shape | None]) -> str:
+        """The one record that would fit a layer that none fills; or ""."""
+        counts = [
+            None if shape is None or None in shape else math.prod(size or 0 for size in shape) for shape in needed
+        ]
+        if None in counts:
+            records = [record for some in self._records.values() for record in some]
+        else:
+            records = self._records.get(tuple(count for count in counts if count is not None), [])
+        alike = (
+            record.name
+            for record in records
+            if len(record.blobs) == len(needed) and all(fits(blob, shape) for blob, shape in zip(record.blobs, needed))
+        )
+        names = list(itertools.islice(alike, 2))
+        return f'; "{names[0]}" in the file has the same shapes: renamed?' if len(names) == 1 else ""
 
 
 def _fault(net: Net, layer: Layer, record: Record, needed: Sequence[Shape | None]) -> str:

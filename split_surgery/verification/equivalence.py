@@ -107,7 +107,8 @@ def split_blocks(
     for state in states:
         there = tuple(at for at, layer in enumerate(new) if layer.in_state(state))
         found_in[state] = present.setdefault(there, Candidates([new[at] for at in there], trusted))
-    found = [_block(held, base.named(name), found_in) for name in gone]
+    every = tuple(sorted({layer.name for one in found_in.values() for layer in one.layers}))
+    found = [_block(held, base.named(name), found_in, every) for name in gone]
     # What cannot be a block of the derived net may be part of what was folded.
     sound = [block for block in found if not block.fault]
     folded = _folded_blocks(held, states, {block.layer for block in sound})
@@ -188,7 +189,8 @@ class _Held:
         return all(same_record(self.base_weights, self.weights, *pair) for pair in zip(*records) if _readable(*pair))
 
 
-def _block(held: _Held, twins: list[Layer], found_in: Mapping[State, Candidates]) -> Block:
+def _block(held: _Held, twins: list[Layer], found_in: Mapping[State, Candidates], every: tuple[str, ...]) -> Block:
+    """every: names of the new layers, which all may belong to a block that cannot be folded."""
     cases = {}
     for state, candidates in found_in.items():
         for old in twins:
@@ -199,8 +201,7 @@ def _block(held: _Held, twins: list[Layer], found_in: Mapping[State, Candidates]
     try:
         folded = [_held_against(held, old, candidates) for (_, _, candidates), old in cases.items()]
     except (FileError, NotFoldable) as error:  # a blob that is missing is what coverage is there to tell
-        members = tuple(sorted({layer.name for one in found_in.values() for layer in one.layers}))
-        return Block(twins[0].name, members, False, math.nan, math.nan, str(error))
+        return Block(twins[0].name, every, False, math.nan, math.nan, str(error))
     return max(folded, key=lambda block: (not block.exact, block.drift))
 
 
@@ -241,7 +242,7 @@ def _compared(
         if once:  # by value: between groups there may be -0.0
             exact &= all(np.array_equal(its.astype(mine.dtype), mine) for mine, its in pairs)
         else:
-            exact &= all(its.tobytes() == mine.tobytes() for mine, its in pairs)
+            exact &= all(its.dtype == mine.dtype and its.tobytes() == mine.tobytes() for mine, its in pairs)
         mine, its = (np.concatenate([side.ravel() for side in sides]).astype(np.float64) for sides in zip(*pairs))
         its -= mine
         np.abs(its, out=its)

@@ -75,6 +75,10 @@ def packed_zeros(file, folder):
     made[: 1 << 22] = 0
 
 
+def many_texts(file, folder):
+    file.create_dataset("notes", (10_001,), h5py.string_dtype())
+
+
 def a_ring_of_groups(file, folder):
     file["data/ip/again"] = file["data"]
 
@@ -91,10 +95,11 @@ CASES = {
     external_storage: "/data/ip/0: keeps its numbers in another file",
     virtual: "/data/ip/0: keeps its numbers in another file",
     four_gigabytes: "/data/ip/0: declares 4,29",
-    many_of_a_few_megabytes: "declares [0-9,]* bytes of numbers up to here",
+    many_of_a_few_megabytes: "declares [0-9,]* bytes up to here",
     wide_chunks: "/data/ip/1: declares 1,07",
     many_chunks: "/data/ip/1: declares 10,000,000 chunks",
     packed_zeros: "/data/ip/0: declares 4,29",
+    many_texts: "/notes: holds 10,001 texts or lists",
     a_ring_of_groups: "holds the same group in two places",
     groups_in_groups: "groups more than 16 deep",
 }
@@ -134,6 +139,40 @@ def test_files_that_are_not_whole(tmp_path, at_most_a_gigabyte, spoil):
             call()
         assert str(caught.value).startswith(f"{weights}:")
     assert not (tmp_path / "out").exists()
+
+
+LISTS = h5py.vlen_dtype(np.float32)
+KINDS = {
+    "texts": (h5py.string_dtype(), "x" * 500_000),
+    "lists": (LISTS, np.ones(125_000, np.float32)),
+    "in_records": (np.dtype([("number", "<i4"), ("list", LISTS)]), (1, np.ones(125_000, np.float32))),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_text_in_many_places(tmp_path, kind):
+    """All elements of a dataset are one and the same in the file: a copy has it as often as there are elements."""
+    net, weights = h5_case(tmp_path)
+    dtype, value = KINDS[kind]
+    with h5py.File(weights, "r+") as file:
+        notes = file.create_dataset("notes", (400,), dtype)
+        notes[0] = np.array(value, dtype) if kind == "in_records" else value
+        start, size = notes.id.get_offset(), notes.id.get_storage_size() // 400
+    data = bytearray(weights.read_bytes())
+    data[start : start + 400 * size] = data[start : start + size] * 400
+    weights.write_bytes(data)
+    with pytest.raises(FileError, match="/notes: declares [0-9,]* bytes up to here"):
+        residual(net, weights, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_texts_that_a_file_holds_are_kept(tmp_path):
+    net, weights = h5_case(tmp_path)
+    with h5py.File(weights, "r+") as file:
+        file["notes"] = ["one", "two" * 1000]
+    residual(net, weights, tmp_path / "out")
+    with h5py.File(tmp_path / "out" / "net.caffemodel.h5") as file:
+        assert file["notes"].asstr()[:].tolist() == ["one", "two" * 1000]
 
 
 @pytest.mark.parametrize("where", ["history", "iter", "learned_net"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from split_surgery.folding.forward import convolve, spread
 from split_surgery.kernels.channel_maps import ChannelMap, ChannelRange, after_channels, after_range, scaled
-from split_surgery.kernels.dense import grouped, product, ungrouped
+from split_surgery.kernels.dense import fast_product, grouped, product, ungrouped
 from split_surgery.kernels.linear_maps import LinearMap, NotExact, Slide, after, embedded, of_layer, stacked, summed
 
 pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -197,6 +197,23 @@ def test_products_add_in_one_order(n, m, k, seed):
         wanted = wanted + matrix[:, at, None] * columns[at]
     assert found.tobytes() == wanted.tobytes()
     assert np.allclose(found, matrix @ columns)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50), seeds)
+def test_a_fast_product_is_the_same_but_for_rounding(n, m, k, seed):
+    draw = np.random.RandomState(seed)
+    matrix, columns = draw.standard_normal((n, m)).astype(np.float32), draw.standard_normal((m, k, 1, 1))
+    found = fast_product(matrix, columns)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, product(matrix, columns), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_fast_product_loses_nothing_that_is_multiplied_by_zero(number):
+    columns = np.ones((2, 3))
+    columns[1, 1] = number
+    np.testing.assert_array_equal(fast_product(np.eye(2), columns), [[1, np.nan, 1], [1, number, 1]])
 
 
 @given(st.sampled_from([1, 2, 3]), seeds)

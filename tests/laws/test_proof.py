@@ -8,6 +8,7 @@ from split_surgery import residual
 from split_surgery.documents.spans import Splice
 from split_surgery.documents.weights.blobs import Held
 from split_surgery.errors import Defect
+from split_surgery.splitting import edited_files
 from split_surgery.splitting import split_layer as splitting
 from tests.support.nets import CONV, DATA, TAIL, write_tiny
 
@@ -61,8 +62,8 @@ def beyond(splices):
     ],
 )
 def test_faults_in_the_text(tmp_path, monkeypatch, fault):
-    good = splitting.text_splices
-    monkeypatch.setattr(splitting, "text_splices", lambda *arguments: fault(good(*arguments)))
+    good = edited_files.text_splices
+    monkeypatch.setattr(edited_files, "text_splices", lambda *arguments: fault(good(*arguments)))
     net, weights = write_tiny(tmp_path, TEXT)
     with pytest.raises(Defect):
         residual(net, weights, tmp_path / "out")

@@ -7,6 +7,7 @@ import html
 import json
 from contextlib import ExitStack
 
+import numpy as np
 import pytest
 
 from split_surgery.documents.source import no_progress
@@ -304,3 +305,28 @@ def test_blocks_of_any_size_give_the_same_lines(tmp_path, monkeypatch, block, pa
     assert lines[: len(LINES)] == [line.encode() for line in LINES]
     assert b"".join(lines) == text.replace(b"\n", b"")
     assert max(map(len, lines)) <= 200 + block
+
+
+MEGABYTES = bytes(3 << 20)
+WEIGHTS = b"\n\x05net\0\0" + np.random.RandomState(0).bytes(3 << 20) + b"\0"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("before", "read"),
+    [
+        (WEIGHTS, False),
+        (b"text of a script\n" * 200_000, True),
+        (MEGABYTES, True),  # what stays of a log that was cut while it was written
+        (LINES[0].encode() + b"\n" + MEGABYTES, True),
+    ],
+    ids=["weights", "text", "zeros", "a line and zeros"],
+)
+def test_of_what_is_no_log_only_the_beginning_is_read(tmp_path, before, read, packed):
+    text = before + b"\n" + "\n".join(LINES).encode()
+    path = tmp_path / ("a.log.gz" if packed else "a.log")
+    path.write_bytes(gzip.compress(text, 1) if packed else text)
+    with ExitStack() as stack:
+        lines = list(log_files.log_lines(stack, str(path), no_progress))
+    assert (lines[-1] == LINES[-1].encode()) is read
+    assert read or sum(map(len, lines)) < 2 << 20

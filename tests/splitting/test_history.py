@@ -11,7 +11,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.prototxt import Document
 from split_surgery.errors import Defect, FileError, SurgeryError, UsageError
-from split_surgery.splitting import split_layer as splitting
+from split_surgery.splitting import edited_files
 from split_surgery.splitting.history import solver_type, train_state
 from tests.support.caffe_proto import message_class
 from tests.support.hdf5_files import tiny_layers, write_h5
@@ -132,8 +132,8 @@ def test_only_layers_of_the_train_net_count(tmp_path):
     ],
 )
 def test_planted_faults_are_stopped(tmp_path, monkeypatch, fault):
-    good = splitting.carried_over
-    monkeypatch.setattr(splitting, "carried_over", lambda *arguments: fault(good(*arguments)))
+    good = edited_files.carried_over
+    monkeypatch.setattr(edited_files, "carried_over", lambda *arguments: fault(good(*arguments)))
     net, weights, path = case(tmp_path)
     with pytest.raises(Defect):
         residual(net, weights, tmp_path / "out", solverstate=path)

@@ -43,14 +43,14 @@ def _transposed(outer):
 
 
 def _no_outer_bias(after):
-    return lambda outer, inner: after(
-        replace(outer, bias=np.zeros_like(outer.bias)) if outer.slide.pointwise else outer, inner
+    return lambda outer, inner, *how: after(
+        replace(outer, bias=np.zeros_like(outer.bias)) if outer.slide.pointwise else outer, inner, *how
     )
 
 
 def _no_inner_bias(after):
-    return lambda outer, inner: after(
-        outer, replace(inner, bias=np.zeros_like(inner.bias)) if outer.slide.pointwise else inner
+    return lambda outer, inner, *how: after(
+        outer, replace(inner, bias=np.zeros_like(inner.bias)) if outer.slide.pointwise else inner, *how
     )
 
 
@@ -129,7 +129,8 @@ FAULTS = (
     Fault("wrong centre", linear_maps, "embedded",
           lambda f: lambda weight, slide, into: weight if slide == into else
           None if (placed := f(weight, slide, into)) is None else np.roll(placed, 1, axis=2)),
-    Fault("transposed reorder", linear_maps, "after", lambda f: lambda outer, inner: f(_transposed(outer), inner)),
+    Fault("transposed reorder", linear_maps, "after",
+          lambda f: lambda outer, inner, *how: f(_transposed(outer), inner, *how)),
     Fault("bias of a 1x1 dropped", linear_maps, "after", _no_outer_bias),
     Fault("bias before a 1x1 dropped", linear_maps, "after", _no_inner_bias),
     Fault("bias before a kernel seen by one tap", linear_maps, "passed_on",

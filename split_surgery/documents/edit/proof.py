@@ -8,22 +8,21 @@ beyond the layer. A disagreement is a defect of this program.
 from __future__ import annotations
 
 import itertools
-import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from google.protobuf import text_format
-from google.protobuf.message import DecodeError
 
 from split_surgery.documents.edit.layer_edit import PARAMETERS, EnumValue, LayerEdit, NewField
 from split_surgery.documents.edit.protobuf_schema import message_class
+from split_surgery.documents.edit.read_back import read_blob, read_history, read_record, record_without_blobs
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.spans import Reader, Span, Splice, written_out
-from split_surgery.documents.weights.blobs import Array, Blob, pieces
+from split_surgery.documents.rope import Rope
+from split_surgery.documents.spans import Reader, Span, Splice
+from split_surgery.documents.weights.blobs import Blob
 from split_surgery.documents.weights.caffemodel import LayerRecord
-from split_surgery.errors import Defect, FileError
+from split_surgery.errors import Defect
 
 
 def prove_extent(splices: Sequence[Splice], allowed: Sequence[Span], what: str) -> None:
@@ -37,18 +36,14 @@ def prove_extent(splices: Sequence[Splice], allowed: Sequence[Span], what: str) 
 
 
 def old_record(record: LayerRecord) -> Any:
-    """Protobuf's message of a record that will be edited, without its numbers; asked for before there are new ones, to hold less.
-
-    Raises:
-        FileError: it is damaged.
-    """
-    return _without_blobs(parse_record(record.reader.read(*record.span), record))
+    """What `prove_records` is to know of the record that is edited. Raises: FileError, where it is damaged."""
+    return record_without_blobs(record, made=False)
 
 
 def prove_records(
     splices: Sequence[Splice], reader: Reader, old: Any, edits: Sequence[LayerEdit], blobs: Sequence[tuple[Blob, ...]]
 ) -> None:
-    """The new records against the old one and the plan. They are parsed one at a time: a record may be large.
+    """The new records against the old one and the plan. A record may be large: numbers are read by pieces.
 
     Args:
         splices: what is put in place of the old record, in the file of `reader`. old: see `old_record`.
@@ -60,81 +55,27 @@ def prove_records(
     if len(splices) != len(edits):
         raise Defect(f"the layer became {len(splices)} records instead of {len(edits)}")
     for splice, edit, wanted in zip(splices, edits, blobs):
-        record = parse_record(written_out(reader, splice.chunks()))
+        written, what = Rope(reader, splice.chunks()), f'the record of "{edit.name}"'
+        record = read_record(written, Span(0, written.size), what)
         if len(record.blobs) != len(wanted):
-            raise Defect(f'the record of "{edit.name}" has {len(record.blobs)} blobs instead of {len(wanted)}')
-        for index, (blob, meant) in enumerate(zip(record.blobs, wanted)):
-            compare_blob(blob, meant, f'blob {index} in the record of "{edit.name}"')
-        _compare(_without_blobs(record), old, edit, "record")
+            raise Defect(f"{what} has {len(record.blobs)} blobs instead of {len(wanted)}")
+        for index, (span, meant) in enumerate(zip(record.blobs, wanted)):
+            place = f"blob {index} in {what}"
+            read_blob(written, span, place).prove(meant, place)
+        _compare(record.said, old, edit, "record")
 
 
-def _without_blobs(record: Any) -> Any:
-    """A copy of a record that holds no numbers: a message from which they were removed still does."""
-    del record.blobs[:]
-    bare = type(record)()
-    bare.CopyFrom(record)
-    return bare
-
-
-def parse_record(data: bytes, read: LayerRecord | None = None) -> Any:
-    """Protobuf's message of the one layer in a NetParameter.layer field.
-
-    Args:
-        read: the record of a file that the field was read from; None where this program has made it.
-
-    Raises:
-        FileError: it was read so. Defect: it was made so.
-    """
-    net = message_class("NetParameter")()
-    try:
-        net.ParseFromString(data)
-    except DecodeError as error:
-        if read is None:
-            raise Defect(f"a new record does not parse: {error}") from error
-        message = "its record is damaged: protobuf cannot read it, so that Caffe could not either"
-        raise FileError(message, read.place, layer=read.name) from error
-    return only_layer(net)
-
-
-def prove_history(data: bytes, wanted: Sequence[Blob]) -> None:
+def prove_history(reader: Reader, wanted: Sequence[Blob]) -> None:
     """The new history of a solver state, as fields of a SolverState, against the numbers that were meant.
 
     Raises:
         Defect: protobuf reads something else.
     """
-    state = message_class("SolverState")()
-    try:
-        state.ParseFromString(data)
-    except DecodeError as error:
-        raise Defect(f"the new history does not parse: {error}") from error
-    if len(state.history) != len(wanted):
-        raise Defect(f"the new history holds {len(state.history)} blobs instead of {len(wanted)}")
-    for index, (blob, meant) in enumerate(zip(state.history, wanted)):
-        compare_blob(blob, meant, f"new history blob {index}")
-
-
-_PIECE = 256 * 1024
-"""Bytes of a blob compared at a time."""
-
-
-def compare_blob(blob: Any, meant: Blob, what: str) -> None:
-    """Raises: Defect, where protobuf's message of a blob is not what was meant."""
-    # A legacy blob pads its shape with ones in front.
-    if _shape(blob)[-len(meant.shape) :] != meant.shape or math.prod(_shape(blob)) != meant.count:
-        raise Defect(f"{what} has shape {_shape(blob)} instead of {meant.shape}")
-    raw = bytes(blob.raw_data) if blob.HasField("raw_data") else b""
-    stored = blob.data if np.dtype(meant.dtype).itemsize == 4 else blob.double_data
-    if (len(raw) // np.dtype(meant.dtype).itemsize if raw else len(stored)) != meant.count:
-        raise Defect(f"{what} holds another number of numbers than was meant")
-    numbers = iter(np.frombuffer(raw, meant.dtype) if raw else stored)
-    for piece in pieces(meant, _PIECE):
-        if _one_nan(np.fromiter(numbers, meant.dtype, len(piece))) != _one_nan(piece):
-            raise Defect(f"{what} holds other numbers than were meant")
-
-
-def _one_nan(numbers: Array) -> bytes:
-    """Numbers as bytes, with one NaN for all: Python has no signalling ones, so that a NaN may have changed on its way through it."""
-    return np.where(np.isnan(numbers), np.asarray(np.nan, numbers.dtype), numbers).tobytes()
+    history = read_history(reader, "the new history")
+    if len(history) != len(wanted):
+        raise Defect(f"the new history holds {len(history)} blobs instead of {len(wanted)}")
+    for index, (blob, meant) in enumerate(zip(history, wanted)):
+        blob.prove(meant, f"new history blob {index}")
 
 
 def prove_text(new: Sequence[Layer], edits: Sequence[LayerEdit], layer: Layer) -> None:
@@ -268,7 +209,3 @@ def _text(value: str | bytes) -> str:
     """Protobuf gives bytes where a string is not UTF-8."""
     data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
     return data.decode("utf-8", "replace")
-
-
-def _shape(blob: Any) -> tuple[int, ...]:
-    return tuple(blob.shape.dim) if blob.HasField("shape") else (blob.num, blob.channels, blob.height, blob.width)

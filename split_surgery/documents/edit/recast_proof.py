@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from split_surgery.documents.edit.read_back import record_without_blobs
 from split_surgery.documents.edit.recast import HOLDERS, KEPT, Recast
-from split_surgery.documents.edit.v1_proof import parse_both, prove_blobs, record_without_blobs
+from split_surgery.documents.edit.v1_proof import parse_both, prove_blobs
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.v1 import OLD_NUMBERS
 from split_surgery.documents.weights.blobs import Blob

@@ -3,8 +3,8 @@ they were, or compared byte for byte."""
 
 from __future__ import annotations
 
+from split_surgery.documents.edit.read_back import record_without_blobs
 from split_surgery.documents.edit.record_names import NewNames
-from split_surgery.documents.edit.v1_proof import record_without_blobs
 from split_surgery.documents.rope import same_range
 from split_surgery.documents.spans import pieces_of
 from split_surgery.documents.weights.caffemodel import BlobRef, LayerRecord

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf import text_format
-from google.protobuf.message import DecodeError
 
-from split_surgery.documents.edit.proof import compare_blob, parse_record, parse_text
+from split_surgery.documents.edit.proof import parse_text
 from split_surgery.documents.edit.protobuf_schema import message_class
+from split_surgery.documents.edit.read_back import read_blob, record_without_blobs
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.spans import Span
 from split_surgery.documents.v1 import IMAGE_MESSAGES, SPEC_OF, TRANSFORMS, TYPES
 from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.blobs import Blob
-from split_surgery.documents.weights.caffemodel import LAYER, LAYER_V1, NET_LAYER, NET_LAYERS_V1, BlobRef, LayerRecord
+from split_surgery.documents.weights.caffemodel import BlobRef, LayerRecord
 from split_surgery.errors import Defect
 
 _READ = 4096
@@ -82,31 +81,7 @@ def prove_blob(blob: BlobRef, meant: Blob, what: str) -> None:
     if form != (meant.shape, meant.legacy, meant.dtype, meant.count, ""):
         raise Defect(f"{what} has the form {form}")
     if meant.count <= _READ:
-        message = message_class("BlobProto")()
-        try:
-            message.ParseFromString(blob.reader.read(*blob.span))
-        except DecodeError as error:
-            raise Defect(f"{what} does not parse: {error}") from error
-        compare_blob(message, meant, what)
-
-
-def record_without_blobs(record: LayerRecord, *, made: bool) -> Any:
-    """Protobuf's message of a record, read without its blobs.
-
-    Args:
-        made: whether this program has made it, and not read it from a file.
-
-    Raises:
-        FileError, Defect: it is damaged.
-    """
-    number = (LAYER_V1 if record.v1 else LAYER)["blobs"]
-    spans = [
-        Span(item.start, item.stop)
-        for item in wire.walk(record.reader, record.body.start, record.body.stop, "layer")
-        if item.number != number
-    ]
-    data = wire.tagged(NET_LAYERS_V1 if record.v1 else NET_LAYER, b"".join(record.reader.read(*span) for span in spans))
-    return parse_record(data, None if made else record)
+        read_blob(blob.reader, blob.span, what).prove(meant, what)
 
 
 def _compare(before: Any, after: Any, what: str) -> None:

@@ -58,6 +58,13 @@ class Net:
             self._by_name.setdefault(layer.name, []).append(layer)
 
     @cached_property
+    def names(self) -> dict[str, Layer | None]:
+        """What layers and blobs are called, each with the layer; None for blobs that the net itself declares."""
+        found: dict[str, Layer | None] = dict.fromkeys(self.inputs())
+        found |= {top: layer for layer in self.layers for top in layer.tops}
+        return found | {layer.name: layer for layer in self.layers}
+
+    @cached_property
     def parameters(self) -> dict[str, list[tuple[Layer, int]]]:
         """The layers that have a parameter of a name, each with the blob's index, in the order of the net."""
         found: dict[str, list[tuple[Layer, int]]] = {}

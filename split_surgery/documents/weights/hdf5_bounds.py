@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from split_surgery.errors import FileError, FilePlace
 
@@ -19,6 +22,9 @@ _SPARE = 64 * 1024 * 1024
 
 _CHUNKS = 100_000
 """Chunks of a dataset that may be missing from the file: each takes a look-up when it is read."""
+
+_OBJECTS = 10_000
+"""Texts and lists of any length in a dataset: each is read, which takes a while. Caffe writes none."""
 
 _DEPTH = 16
 """Groups inside one another; Caffe's are two deep."""
@@ -54,12 +60,11 @@ def check_whole(h5py: Any, file: Any, path: str) -> None:
                 rest.append((f"{inside}/{name}", member, depth + 1))
             elif isinstance(member, h5py.Dataset) and _address(h5py, member) not in seen:
                 seen.add(_address(h5py, member))
-                declared += _declared(member, size, place)
-                if declared > _RATIO * size + _SPARE:
-                    message = (
-                        f"declares {declared:,} bytes of numbers up to here, and the file has {size:,}: is it damaged?"
-                    )
-                    raise FileError(message, place)
+                for more in (_declared(member, size, place), *_lengths(member, place)):
+                    declared += more
+                    if declared > _RATIO * size + _SPARE:
+                        message = f"declares {declared:,} bytes up to here, and the file has {size:,}: is it damaged?"
+                        raise FileError(message, place)
 
 
 def _address(h5py: Any, item: Any) -> int:
@@ -82,3 +87,29 @@ def _declared(dataset: Any, size: int, place: FilePlace) -> int:
     if chunks > _CHUNKS + size // 16:
         raise FileError(f"declares {chunks:,} chunks, and the file has {size:,} bytes: is it damaged?", place)
     return int(width * math.prod(chunk) * max(chunks, 1))
+
+
+def _lengths(dataset: Any, place: FilePlace) -> Iterator[int]:
+    """Bytes of what is of any length in a dataset, one element after the other: many may be one and the same in the file, and are
+    written out one by one where the dataset is copied.
+
+    Raises:
+        FileError: there are too many.
+    """
+    if dataset.shape is None or not dataset.dtype.hasobject:
+        return
+    if dataset.size > _OBJECTS:
+        raise FileError(f"holds {dataset.size:,} texts or lists, and weights of Caffe hold none: is it damaged?", place)
+    for at in np.ndindex(dataset.shape):
+        yield _length(dataset[at])
+
+
+def _length(value: Any) -> int:
+    """Bytes of a text, of a list, or of the texts and lists in a compound value."""
+    if isinstance(value, (bytes, str)):
+        return len(value)
+    if isinstance(value, np.void) and value.dtype.names:
+        return sum(_length(value[name]) for name in value.dtype.names)
+    if isinstance(value, np.ndarray):
+        return sum(map(_length, value.flat)) if value.dtype.hasobject else value.nbytes
+    return 8  # a number or a reference

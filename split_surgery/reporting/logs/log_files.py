@@ -28,6 +28,10 @@ LOG = re.compile(r".*\.(log|INFO)|(.*[._-])?log(\.txt|\.out|\.\d+)?|.*\.log\.(tx
 STDIN = "-"
 
 
+_STAMP = re.compile(rb"[IWEF](?:\d{4})?\d{4} \d\d:\d\d:\d\d")
+"""How each line of glog's begins."""
+
+
 def read_all(given: Sequence[PathLike], progress: Progress, bare: bool = False) -> list[Log]:
     """The logs of files, of directories and below them, and of standard input (`-`), each file once, whatever names it has.
 
@@ -74,7 +78,8 @@ def log_files(path: PathLike) -> list[str]:
 def log_lines(stack: ExitStack, name: str, progress: Progress) -> Iterator[bytes]:
     """The lines of a log, or of standard input (`-`); long ones come in pieces. `stack` closes it.
 
-    What is zipped and cut off, or followed by something else, ends there: a training that was killed leaves such a file.
+    What is zipped and cut off, or followed by something else, ends there: a training that was killed leaves such a file. Of weights,
+    a database or a picture that was taken for a log only the beginning is read.
 
     Raises:
         FileError: it cannot be read.
@@ -94,9 +99,13 @@ def log_lines(stack: ExitStack, name: str, progress: Progress) -> Iterator[bytes
         if start.startswith(UTF_16):  # as PowerShell's > writes
             text = stack.enter_context(io.TextIOWrapper(raw, "utf-16", "replace"))
             read = lambda: text.read(BLOCK).encode()  # noqa: E731
-        rest = b""
+        rest = looked = b""
         try:
             while block := read():
+                if len(looked) < BLOCK:
+                    looked += block if looked else block.lstrip(b"\0")
+                    if len(looked) >= BLOCK and _is_binary(looked):
+                        return
                 if size:
                     progress(f"reading {name}", raw.tell(), size)
                 *whole, rest = (rest + block).split(b"\n")
@@ -108,3 +117,8 @@ def log_lines(stack: ExitStack, name: str, progress: Progress) -> Iterator[bytes
             pass
         if rest:
             yield rest
+
+
+def _is_binary(beginning: bytes) -> bool:
+    """Whether a file that begins so is no log. Zeros alone do not say so: they stand in what was cut while it was written."""
+    return b"\0" in beginning and _STAMP.search(beginning) is None
