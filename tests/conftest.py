@@ -10,11 +10,11 @@ import pytest
 from hypothesis import settings
 
 from tests.support.fork_server import fork_server
-from tests.support.paths import EXAMPLE, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools, caffe_wheel
+from tests.support.paths import EXAMPLE, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools, caffe_wheel, examples
 from tests.support.run_command import run_here, run_program
 
 # How long an example takes is nothing that a test asserts: other work may run beside it.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, max_examples=examples(100))
 settings.load_profile("untimed")
 
 

@@ -19,7 +19,7 @@ from split_surgery.documents.weights.wire import Buffer
 from split_surgery.errors import FileError, SurgeryError, Unsupported
 from tests.support.caffe_proto import message_class
 from tests.support.nets import read_weights, tiny_weights
-from tests.support.paths import EXAMPLE, SHARED
+from tests.support.paths import EXAMPLE, SHARED, examples
 
 NET = EXAMPLE / "fashion_vgg.caffemodel"
 
@@ -176,7 +176,7 @@ def test_every_cut_is_refused_or_ends_at_a_record():
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_mutations_raise_only_our_error(data):
     whole = bytearray(tiny_weights())
     for _ in range(data.draw(st.integers(1, 4))):

@@ -12,6 +12,7 @@ from split_surgery.documents.prototxt import MAX_DEPTH, Document, Message, Scala
 from split_surgery.documents.spans import Splice, apply_splices
 from split_surgery.errors import FileError, SurgeryError
 from tests.support.fixture_nets import EVERY_FIXTURE
+from tests.support.paths import examples
 from tests.support.protobuf_oracle import Mixed, agrees
 
 
@@ -122,7 +123,7 @@ def fields(draw, depth=0):
 
 
 @given(st.lists(fields(), max_size=6).map("".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_protobuf_reads_the_same(text):
     document = read(text)
     with contextlib.suppress(Mixed):
@@ -130,7 +131,7 @@ def test_protobuf_reads_the_same(text):
 
 
 @given(st.lists(fields(), max_size=6).map("".join), st.integers(0, 400), st.binary(max_size=3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_broken_text_raises_only_our_error(text, at, junk):
     data = text.encode()
     broken = data[:at] + junk + data[at + 1 :]

@@ -16,6 +16,7 @@ from tests.support.caffe_proto import message_class
 from tests.support.fixture_nets import fixture
 from tests.support.hdf5_files import write_h5
 from tests.support.nets import random_weights, read_weights
+from tests.support.paths import examples
 from tests.support.respelling import RESPELLED, respelled
 
 NETS = sorted(
@@ -88,7 +89,7 @@ def layer_lost(text: bytes, draw: Random) -> bytes:
     return text[: layer.span.start] + text[layer.span.stop :]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(NETS),
     change=st.sampled_from([None, None, number_changed, blobs_lost, field_added, layer_lost]),

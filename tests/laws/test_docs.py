@@ -135,6 +135,7 @@ def drawn(tmp_path_factory):
     return folder
 
 
+@pytest.mark.whole_corpus  # drawing all of them takes long
 def test_the_pictures_are_drawn_by_the_commands_beside_them(drawn):
     texts = [path.read_text() for path in (ROOT / "docs").glob("*.md")]
     shown = {name for text in texts for name in re.findall(r"\]\(pictures/([^)]+)\)", text)}
@@ -145,6 +146,7 @@ def test_the_pictures_are_drawn_by_the_commands_beside_them(drawn):
         assert found < (SAME if same else SIMILAR), name
 
 
+@pytest.mark.whole_corpus
 def test_a_picture_that_shows_something_else_is_told_apart(drawn, tmp_path):
     """The comparison can fail: a line less, other kernels, one bar of another colour, nothing marked."""
     from split_surgery import plot

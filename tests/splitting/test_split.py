@@ -26,6 +26,7 @@ from tests.support.nets import (
     tiny_weights,
     write_tiny,
 )
+from tests.support.paths import examples
 from tests.support.protobuf_oracle import Mixed, agrees
 
 SPLITS = {"residual": residual, "extension": extension}
@@ -290,7 +291,7 @@ shapes = st.tuples(
 
 
 @given(shapes, st.sampled_from(sorted(SPLITS)), st.integers(0, 2**32), st.integers(1, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_law_the_block_folds_back(tmp_path_factory, shape, recipe, seed, fast):
     """A noise-free extension equals the layer bit for bit; a residual drifts as the algebra says."""
     n, c, kh, kw, bias = shape
@@ -460,7 +461,7 @@ INNER_LINES = [
     st.sampled_from(["\n", "\r\n", " \n\t"]),
     st.sampled_from(sorted(SPLITS)),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_any_mix_of_fields_is_split_without_a_defect(tmp_path_factory, outer, inner, count, inner_count, eol, recipe):
     """What the run proves of itself must hold for all that a convolution may say; a false alarm would stop a good split."""
     folder = tmp_path_factory.mktemp("mix")

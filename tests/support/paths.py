@@ -25,6 +25,11 @@ REQUIRE_CAFFE = os.environ.get("SPLIT_SURGERY_REQUIRE_CAFFE") == "1"
 WHOLE_CORPUS = os.environ.get("SPLIT_SURGERY_WHOLE_CORPUS") == "1"
 
 
+def examples(most: int) -> int:
+    """How many examples of a law a run tries: a third of them, all where the whole corpus is read."""
+    return most if WHOLE_CORPUS else -(-most // 3)
+
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "split-surgery"
 
 

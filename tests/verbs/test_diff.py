@@ -17,6 +17,7 @@ from tests.support.caffe_proto import message_class
 from tests.support.fixture_nets import fixture
 from tests.support.hdf5_files import tiny_layers, write_h5
 from tests.support.nets import TINY, conv_arrays, tiny_state, tiny_weights, weights, write_tiny
+from tests.support.paths import examples
 from tests.support.respelling import RESPELLED, respelled
 
 
@@ -31,7 +32,7 @@ def texts(tmp_path, old: str, new: str):
     return tmp_path / "a", tmp_path / "b"
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(RESPELLED), st.randoms(use_true_random=False))
 def test_spelling_is_no_difference(tmp_path, name, draw):
     first, second = tmp_path / "a", tmp_path / "b"

@@ -25,11 +25,11 @@ KINDS = {
 
 
 DRAWINGS = [
-    pytest.param(kind, suffix, marks=[pytest.mark.whole_corpus] if (row + column) % len(MAGIC) else [])
+    pytest.param(kind, suffix, marks=[pytest.mark.whole_corpus] if row or column else [])
     for row, kind in enumerate(KINDS)
     for column, suffix in enumerate(MAGIC)
 ]
-"""Each kind in one format in every run, in all of them where the whole corpus is read."""
+"""One of them in every run, since it takes a process of its own."""
 
 
 @pytest.mark.parametrize(("kind", "suffix"), DRAWINGS)

@@ -18,6 +18,7 @@ from split_surgery.errors import FileError, SurgeryError, UsageError
 from tests.support.fixture_nets import fixture
 from tests.support.hdf5_files import tiny_layers, write_h5
 from tests.support.nets import TINY, conv_arrays, tiny_state, tiny_weights, weights, write_tiny
+from tests.support.paths import examples
 from tests.support.respelling import RESPELLED, respelled
 
 
@@ -48,7 +49,7 @@ def test_a_net_reads_well(tmp_path, command):
     ]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(RESPELLED), st.randoms(use_true_random=False))
 def test_the_same_meaning_is_the_same_listing(tmp_path, name, draw):
     first, second = tmp_path / "a", tmp_path / "b"
@@ -66,7 +67,7 @@ def numbers(message: Message):
                 yield value
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(RESPELLED), st.data())
 def test_another_number_is_another_listing(tmp_path, name, data):
     text = fixture(name)
@@ -236,7 +237,7 @@ def test_numbers_of_all_sizes(tmp_path):
 FILES = [TINY.encode(), fixture("v1_layers"), tiny_weights(), tiny_weights(legacy=True, dtype="<f8"), tiny_state()]
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(FILES), st.integers(0, 400), st.binary(max_size=3), st.integers(0, 3), st.booleans())
 def test_damaged_files_fail_with_a_sentence_or_are_shown(tmp_path, data, at, put, skipped, cut):
     file = tmp_path / "x"

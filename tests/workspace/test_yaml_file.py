@@ -18,6 +18,7 @@ from split_surgery.splitting.ranking.scores_file import read_scores
 from split_surgery.workspace import yaml_file
 from split_surgery.workspace.yaml_file import YAML_LIMIT, YamlFile, dumped
 from tests.support.nets import TINY
+from tests.support.paths import examples
 
 NAMES = st.sampled_from(["a", "b", "c"])
 NUMBERS = ["0x" + "f" * 5000, "0b" + "1" * 9000, "1" + ":59" * 3000, "9" * 401, ".inf", "-.nan", "1e999", "0o7", "1_0"]
@@ -76,7 +77,7 @@ def one_line(error: SurgeryError) -> bool:
     return len(text) < 3000 and text.isprintable()
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(200), suppress_health_check=[HealthCheck.too_slow])
 @given(FILES)
 def test_it_reads_what_pyyaml_reads_or_says_where_it_does_not(text):
     try:
@@ -92,7 +93,7 @@ def test_it_reads_what_pyyaml_reads_or_says_where_it_does_not(text):
     assert repr(found) == repr(yaml.safe_load(text)), "bounded, so this is bounded as well"
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FILES)
 def test_every_reader_ends_in_an_error_of_ours(tmp_path, text):
     folder = tmp_path / "dir"
