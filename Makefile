@@ -30,7 +30,7 @@ lint: $(STAMP)  ## ruff and mypy --strict
 check: lint test  ## ruff, mypy --strict, then the tests
 
 SECONDS := 60
-FUZZ := prototxt caffemodel solverstate hdf5 logs options scores inputs convert surgery editing
+FUZZ := prototxt caffemodel solverstate hdf5 logs options scores inputs convert surgery images editing
 fuzz: $(STAMP)  ## every reader and editing verb against strange files, SECONDS each, two at a time ; FUZZ names harnesses, FUZZFLAGS are libFuzzer's
 	$(BIN)/python -m pip install -q -e '.[fuzz]'
 	printf '%s\n' $(FUZZ) | xargs -P 2 -I NAME $(BIN)/python -m fuzz NAME $(SECONDS) $(FUZZFLAGS)

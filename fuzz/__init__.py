@@ -6,5 +6,5 @@ tests/outside/test_fuzz.py holds every file there to the law ever after.
 """
 
 HARNESSES = (
-    "prototxt", "caffemodel", "solverstate", "hdf5", "logs", "options", "scores", "inputs", "convert", "surgery", "editing",
+    "prototxt", "caffemodel", "solverstate", "hdf5", "logs", "options", "scores", "inputs", "convert", "surgery", "images", "editing",
 )  # fmt: skip

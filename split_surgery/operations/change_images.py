@@ -10,15 +10,19 @@ import numpy as np
 from split_surgery.documents.edit.layer_edit import LayerEdit
 from split_surgery.documents.edit.layer_text import splice_layer
 from split_surgery.documents.edit.proof import prove_extent, prove_text
+from split_surgery.documents.edit.v1_proof import prove_record
+from split_surgery.documents.edit.v1_record import with_blobs
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Prototxt
 from split_surgery.documents.net.parameters import convolution_blobs, needed_record, shared_with
 from split_surgery.documents.net.splittable import check_linear
-from split_surgery.documents.weights.blobs import finite
+from split_surgery.documents.spans import Splice, merged
+from split_surgery.documents.weights.blobs import Blob, Held, Record, Weights, finite
+from split_surgery.documents.weights.caffemodel import Caffemodel, LayerRecord, encode_blob
 from split_surgery.errors import Defect, OptionError, Unsupported, UsageError
 from split_surgery.kernels.image_changes import Array, Color, Gray, ImageChange, Swapped, Unshifted, largest_difference
 from split_surgery.operations.image_kinds import ImageKind
-from split_surgery.operations.image_layers import Images, images_of
+from split_surgery.operations.image_layers import Images, images_of, stated_channels
 from split_surgery.operations.image_sources import retold
 from split_surgery.operations.pixel_transform import Transform, transform_of
 from split_surgery.operations.scale_layer import with_scale_layer
@@ -118,7 +122,15 @@ def _read(inputs: Inputs) -> _Reading:
             f"convolutions read images of {' and '.join(map(str, sorted(channels)))} channels",
             reading[0].readers[0].place(),
         )
-    return _Reading(found, tuple(reversed(readers.values())), *channels)
+    (count,) = channels
+    nets = [net for text in inputs.texts for net in text.nets]
+    for net, images in zip(nets, (images for own in found for images in own)):
+        for source in images.sources if images is not None else ():
+            transform_of(source, count)  # whose refusals say more
+        wrong = sorted(stated_channels(net, images) - {count}) if images is not None else []
+        if images is not None and wrong:
+            images.readers[0].fail(f'reads {count} channels, and "{images.blob}" has {wrong[0]}')
+    return _Reading(found, tuple(reversed(readers.values())), count)
 
 
 def _channels(inputs: Inputs, layer: Layer, first: Layer) -> int:
@@ -211,9 +223,26 @@ def _with_kernels(inputs: Inputs, name: str, change: ImageChange) -> tuple[Input
     kept = stored if needs_bias else stored[: len(blobs)]
     edits = {one: _edit(one, needs_bias) for one in twins}
     texts = [_edited_text(text, [one for net in text.nets for one in net.named(name)], edits) for text in inputs.texts]
-    applied_change = changed_record(record, edits[layer], kept, (1,) if needs_bias else ())
+    weights = _edited_weights(inputs.weights, record, edits[layer], kept, needs_bias)
     rounding = max(float(np.abs(one.astype(np.float64) - array).max()) for one, array in zip(stored, exact))
-    return inputs.edited(texts, applied(inputs.weights, [applied_change])), rounding
+    return inputs.edited(texts, weights), rounding
+
+
+def _edited_weights(
+    weights: Weights, record: Record, edit: LayerEdit, arrays: Sequence[Array], needs_bias: bool
+) -> Weights:
+    """The weights with other numbers in one record, proven; its other bytes stay, unless it gets a bias."""
+    if needs_bias or not isinstance(record, LayerRecord) or not isinstance(weights, Caffemodel):
+        return applied(weights, [changed_record(record, edit, arrays, (1,) if needs_bias else ())])
+    blobs: list[Blob] = [
+        Held(array if array.ndim == len(blob.shape) else array.reshape(blob.shape), blob.index, "", blob.legacy)
+        for array, blob in zip(arrays, record.blobs)
+    ]
+    encoded = with_blobs(record, [encode_blob(blob, like) for blob, like in zip(blobs, record.blobs)])
+    edited = Caffemodel(weights.rope.spliced([Splice(*record.span, merged(encoded.fragments))]))
+    (new,) = edited.named(record.name)
+    prove_record(record, new, blobs)
+    return edited
 
 
 def _rounded(layer: Layer, array: Array, dtype: str) -> Array:

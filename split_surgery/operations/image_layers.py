@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from split_surgery.documents.net.flow import Flow, Value, flows
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
+from split_surgery.documents.net.shapes import infer, net_inputs
 from split_surgery.errors import Unsupported
 
 ONLY_SIZES = {("Crop", 1), ("PriorBox", 1)}
@@ -57,6 +58,20 @@ def images_of(net: Net) -> Images | None:
     for blob in found:
         return Images(blob, declared, tuple(sources), tuple(readers))
     return None
+
+
+def stated_channels(net: Net, images: Images) -> set[int]:
+    """How many channels the prototxt says that the images have: none where it does not say, several where it disagrees."""
+    shapes = [net_inputs(net).get(images.blob)]
+    for flow in flows(net):
+        shapes += [
+            shape
+            for one in infer(net, flow.state)
+            if not one.layer.bottoms
+            for top, shape in zip(one.layer.tops, one.tops)
+            if top == images.blob
+        ]
+    return {shape[1] for shape in shapes if shape is not None and len(shape) > 1 and shape[1] is not None}
 
 
 def _sources(net: Net, flow: Flow) -> Iterator[Value]:

@@ -170,7 +170,9 @@ def _prove_source(old: Layer, new: Layer, change: ImageChange) -> None:
 
 def _as_meant(before: Shape | None, after: Shape | None, change: ImageChange | None) -> bool:
     """Whether a shape is the one that was, with the channels of the new images; what a text does not say may be missing in either."""
-    if before is None or after is None or change is None or len(before) < 2:
+    if before is None:  # a size that no blob can have was said
+        return change is None or after is None or after[1] in (None, change.after)
+    if after is None or change is None or len(before) < 2:
         return before == after
     return (*before[:1], *before[2:]) == (*after[:1], *after[2:]) and after[1] in (None, change.after)
 

@@ -13,8 +13,9 @@ from split_surgery.documents.net.parameters import needed_record
 from split_surgery.documents.prototxt import Document
 from split_surgery.documents.spans import Splice
 from split_surgery.documents.weights.blobs import Weights
-from split_surgery.documents.weights.caffemodel import Caffemodel, LayerRecord
+from split_surgery.documents.weights.caffemodel import LAYER, NET_LAYER, Caffemodel, LayerRecord
 from split_surgery.documents.weights.hdf5 import Hdf5Weights
+from split_surgery.documents.weights.wire import tagged
 from split_surgery.errors import Defect, UsageError
 from split_surgery.kernels.image_changes import Array, Unshifted
 from split_surgery.operations.editable_net import EditableNet
@@ -101,14 +102,16 @@ def _edited_weights(inputs: Inputs, readers: Sequence[str], name: str, numbers: 
     if isinstance(weights, Hdf5Weights):
         return weights.replaced([], {name: dict(enumerate(numbers))})
     assert isinstance(weights, Caffemodel)
-    made = message_class("NetParameter")()
-    layer = made.layer.add(name=name, type="Scale", bottom=[records[0].bottoms[0]], top=[name])
-    layer.scale_param.bias_term = True
+    head = [("name", name), ("type", "Scale"), ("bottom", name.removesuffix(SUFFIX)), ("top", name)]
+    said = b"".join(tagged(LAYER[field], text.encode("utf-8", "surrogateescape")) for field, text in head)
+    rest = message_class("LayerParameter")()
+    rest.scale_param.bias_term = True
     for array in numbers:
-        layer.blobs.add().data.extend(array.tolist())
-        layer.blobs[-1].shape.dim.append(array.size)
+        rest.blobs.add().data.extend(array.tolist())
+        rest.blobs[-1].shape.dim.append(array.size)
+    made = tagged(NET_LAYER, said + rest.SerializeToString())
     first = min(record.span.start for record in records if isinstance(record, LayerRecord))
-    edited = Caffemodel(weights.rope.spliced([Splice(first, first, made.SerializeToString())]))
+    edited = Caffemodel(weights.rope.spliced([Splice(first, first, made)]))
     (record,) = edited.named(name)
     if [blob.load().tolist() for blob in record.blobs] != [array.tolist() for array in numbers]:
         raise Defect(f'the record of "{name}" holds other numbers than were meant')

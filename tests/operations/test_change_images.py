@@ -230,6 +230,7 @@ def test_v1_and_hdf5(tmp_path):
 
 
 REFUSED = [
+    ("dim: 3", "dim: 1", "gray", FileError, 'reads 3 channels, and "data" has 1'),
     ("num_output: 6", "num_output: 6 group: 3", "gray", Unsupported, "has 3 groups"),
     ('bottom: "data"', 'bottom: "other"', "gray", UsageError, "no convolution of .* reads what comes into the net"),
     ("dim: 8 dim: 8 } }", 'dim: 8 dim: 8 } }\n}\nlayer { name: "p" type: "Pooling" bottom: "data" top: "p"', "gray", Unsupported,
