@@ -235,8 +235,8 @@ def verify(report: VerifyReport, quiet: bool, verbose: bool) -> Iterator[str]:
             yield "  ignored, the net has no such layer: " + channels_of(report.ignored, verbose)
         for row in report.coverage:
             fine = row.status in ("copied", "none")
-            if row.layer in report.inherited:  # no fault of the derived net's, so not in capitals
-                yield f"  as in the baseline: {row.layer} ({row.type}) {row.detail}"
+            if row.layer in report.inherited:  # no fault of the derived net
+                yield f"  {row.status.upper()}, as in the baseline: {row.layer} ({row.type}) {row.detail}"
             elif verbose or not fine:
                 status = row.status if fine or row.status == "shared" else row.status.upper()
                 yield f"  {status} {row.layer} ({row.type}) {row.detail}".rstrip()
