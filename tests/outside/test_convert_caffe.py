@@ -138,7 +138,7 @@ SMALL = ARCHITECTURES[:12]
     "names",
     [
         pytest.param(SMALL, id="small"),
-        pytest.param(ARCHITECTURES[12::4], id="large", marks=pytest.mark.whole_corpus),
+        pytest.param(ARCHITECTURES[12::6], id="large", marks=pytest.mark.whole_corpus),
     ],
 )
 def test_real_architectures(names, tmp_path, caffe):

@@ -111,7 +111,7 @@ def test_groups_as_layers(tmp_path, caffe):
 @pytest.mark.corpus
 @pytest.mark.parametrize(
     ("first", "last", "nets", "layers"),
-    [(0, 9, 7, 13), pytest.param(9, len(ARCHITECTURES), 15, 60, marks=pytest.mark.whole_corpus)],
+    [(0, 9, 7, 13), pytest.param(13, 22, 6, 30, marks=pytest.mark.whole_corpus)],
 )
 def test_real_architectures(first, last, nets, layers, tmp_path, caffe):
     cases, tasks = [], []
@@ -210,11 +210,11 @@ def test_other_images_of_real_architectures(tmp_path, caffe):
         net.write_bytes(run.text)
         tasks.append({"net": net, "save": model})
         cases.append((net, model, run.inputs["data"][1:], ("raw", "gray", "raw", "swapped")[len(cases) % 4]))
-        if len(cases) == 16:
+        if len(cases) == 12:
             break
     in_caffe(caffe, tasks)
     assert len(cases) >= 12
     found = hold_images_against_caffe(caffe, tmp_path, cases)
     raw = [one.added for one in found if one.change == "raw"]
-    assert len(raw) == 8
-    assert 0 < len(list(filter(None, raw))) < 8
+    assert len(raw) == 6
+    assert 0 < len(list(filter(None, raw))) < 6

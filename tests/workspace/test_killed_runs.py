@@ -51,13 +51,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def killed_everywhere(
-    words: tuple[object, ...], folder: Path, scratch: Path, mixed: bool = False, step: int = 3
+    words: tuple[object, ...], folder: Path, scratch: Path, mixed: bool = False, step: int | None = None
 ) -> int:
     """Kill a command at its write events, in a copy of `folder`, and hold what is left to the law; how many events there are.
 
     Args:
         mixed: whether the outputs are several places, of which some may be new while others are old.
-        step: every how many events, where not all are tried.
+        step: every how many events; None tries all where the whole corpus is read, and every third elsewhere.
     """
     old = files_below(folder)
     whole = scratch / "whole" / "work"  # pages name a training after its directory
@@ -65,7 +65,7 @@ def killed_everywhere(
     code, events, _ = run_disturbed(words, whole)
     assert code == 0
     new = files_below(whole)
-    for at in range(0, events, 1 if WHOLE_CORPUS else step):
+    for at in range(0, events, step or (1 if WHOLE_CORPUS else 3)):
         place = scratch / str(at) / "work"
         shutil.copytree(folder, place, symlinks=True)
         assert run_disturbed(words, place, send(signal.SIGKILL, at)).code == -9, f"it has no event {at}"
@@ -135,7 +135,7 @@ def test_the_demo_killed(tmp_path, tmp_path_factory, undrawn, monkeypatch):
     monkeypatch.setattr(demo, "predictions", _remembered_nets(demo.predictions))
     monkeypatch.setattr(demo, "verify", lambda *files, engine, input, **more: verify(*files, **more))
     assert run_here("demo", "demo", cwd=tmp_path_factory.mktemp("warm")).returncode == 0
-    events = killed_everywhere(("demo", "demo"), tmp_path, tmp_path_factory.mktemp("killed"), mixed=True, step=23)
+    events = killed_everywhere(("demo", "demo"), tmp_path, tmp_path_factory.mktemp("killed"), mixed=True, step=5)
     assert events > 20
 
 
