@@ -137,7 +137,7 @@ def missing_advice(missing: click.Parameter | None, verb: str | None, help: str)
     if verb == "diff":
         return "two files of one kind, or a net and the directory of its split: split-surgery diff NET DIR"
     if missing is not None and missing.name == "output":
-        return f"-o {missing.make_metavar(click.get_current_context())} says where to write"
+        return f"-o {missing.metavar} says where to write"
     example = re.search(rf"^ *(split-surgery (?:plot )?{verb} .*\S)", help, re.MULTILINE)
     return example[1] if example else ""
 
