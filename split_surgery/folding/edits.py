@@ -16,7 +16,7 @@ from split_surgery.documents.weights.blobs import Record, Weights
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.errors import Defect
 from split_surgery.folding.collapse import Collapsed, edit_of
-from split_surgery.workspace.outputs import RecordChange, changed_record
+from split_surgery.workspace.outputs import RecordChange, with_numbers
 
 Edits = Mapping[Layer, LayerEdit]
 """The anchors of a prototxt, and what becomes of them."""
@@ -90,12 +90,8 @@ def _prove_layers(net: Net, again: Net, edits: Edits, members: set[str]) -> None
     for layer, new in zip(kept, again.layers):
         if layer in edits:
             prove_text([new], [edits[layer]], layer)
-        elif _bytes(layer) != _bytes(new):
+        elif layer.text != new.text:
             raise Defect(f'layer "{layer.name}" is not folded, and has changed')
-
-
-def _bytes(layer: Layer) -> bytes:
-    return layer.document.data[layer.message.span.start : layer.message.span.stop]
 
 
 def _prove_wiring(net: Net, again: Net, done: Sequence[Collapsed]) -> None:
@@ -153,7 +149,7 @@ def record_changes(
 
 def _anchor_change(collapsed: Collapsed, edit: LayerEdit, record: Record) -> RecordChange:
     arrays = (collapsed.weight,) if collapsed.bias is None else (collapsed.weight, collapsed.bias)
-    return changed_record(record, edit, arrays, (1,) if "bias_term" in edit.drops else ())
+    return with_numbers(record, edit, arrays, (1,) if "bias_term" in edit.drops else ())
 
 
 def _removed(record: Record) -> RecordChange:

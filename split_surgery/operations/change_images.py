@@ -24,10 +24,11 @@ from split_surgery.kernels.image_changes import Array, Color, Gray, ImageChange,
 from split_surgery.operations.image_kinds import ImageKind
 from split_surgery.operations.image_layers import Images, images_of, stated_channels
 from split_surgery.operations.image_sources import retold
+from split_surgery.operations.named_layers import check_passes_on
 from split_surgery.operations.pixel_transform import Transform, transform_of
 from split_surgery.operations.scale_layer import with_scale_layer
 from split_surgery.workspace.inputs import Inputs
-from split_surgery.workspace.outputs import applied, changed_record
+from split_surgery.workspace.outputs import applied, with_numbers
 
 _CHANGES: dict[ImageKind, type[Gray | Color | Swapped]] = {"gray": Gray, "color": Color, "swapped": Swapped}
 
@@ -123,12 +124,13 @@ def _read(inputs: Inputs) -> _Reading:
             reading[0].readers[0].place(),
         )
     (count,) = channels
-    nets = [net for text in inputs.texts for net in text.nets]
-    for net, images in zip(nets, (images for own in found for images in own)):
-        for source in images.sources if images is not None else ():
+    for net, images in zip(inputs.nets, (images for own in found for images in own)):
+        if images is None:
+            continue
+        for source in images.sources:
             transform_of(source, count)  # whose refusals say more
-        wrong = sorted(stated_channels(net, images) - {count}) if images is not None else []
-        if images is not None and wrong:
+        wrong = sorted(stated_channels(net, images) - {count})
+        if wrong:
             images.readers[0].fail(f'reads {count} channels, and "{images.blob}" has {wrong[0]}')
     return _Reading(found, tuple(reversed(readers.values())), count)
 
@@ -139,8 +141,7 @@ def _channels(inputs: Inputs, layer: Layer, first: Layer) -> int:
     Raises:
         Unsupported, FileError: its kernels cannot be made others.
     """
-    if len(layer.bottoms) != 1 or len(layer.tops) != 1 or layer.bottoms == layer.tops:
-        layer.refuse("must have one bottom and another top")
+    check_passes_on(layer)
     check_linear(layer, frozenset())
     geometry = layer.geometry()
     if geometry != first.geometry():
@@ -233,7 +234,7 @@ def _edited_weights(
 ) -> Weights:
     """The weights with other numbers in one record, proven; its other bytes stay, unless it gets a bias."""
     if needs_bias or not isinstance(record, LayerRecord) or not isinstance(weights, Caffemodel):
-        return applied(weights, [changed_record(record, edit, arrays, (1,) if needs_bias else ())])
+        return applied(weights, [with_numbers(record, edit, arrays, (1,) if needs_bias else ())])
     blobs: list[Blob] = [
         Held(array if array.ndim == len(blob.shape) else array.reshape(blob.shape), blob.index, "", blob.legacy)
         for array, blob in zip(arrays, record.blobs)

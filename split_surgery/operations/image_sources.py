@@ -132,7 +132,7 @@ def _prove(was: Net, now: Net, images: Images | None, change: ImageChange) -> No
     if len(was.layers) != len(now.layers):
         raise Defect(f"the new prototxt has {len(now.layers)} layers instead of {len(was.layers)}")
     for old, new in zip(was.layers, now.layers):
-        if old not in sources and _text(old) != _text(new):
+        if old not in sources and old.text != new.text:
             raise Defect(f'"{old.name}" is no source of images, and has changed')
         if old in sources:
             _prove_source(old, new, change)
@@ -175,7 +175,3 @@ def _as_meant(before: Shape | None, after: Shape | None, change: ImageChange | N
     if after is None or change is None or len(before) < 2:
         return before == after
     return (*before[:1], *before[2:]) == (*after[:1], *after[2:]) and after[1] in (None, change.after)
-
-
-def _text(layer: Layer) -> bytes:
-    return layer.document.data[slice(*layer.message.span)]

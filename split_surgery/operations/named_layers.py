@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from split_surgery.documents.net.layer import Layer
 from split_surgery.errors import OptionError, UsageError, nearest
 from split_surgery.workspace.inputs import Inputs
 
@@ -28,3 +29,9 @@ def named_layers(inputs: Inputs, names: Sequence[str], kind: str) -> tuple[str, 
         if wanted and not any(net.named(name) for net in text.nets for name in wanted):
             raise OptionError("also", "has none of the layers that are reshaped", text.document.name)
     return tuple(name for name in there if name in wanted)
+
+
+def check_passes_on(layer: Layer) -> None:
+    """Raises: Unsupported, where a layer does not make one blob of one other."""
+    if len(layer.bottoms) != 1 or len(layer.tops) != 1 or layer.bottoms == layer.tops:
+        layer.refuse("must have one bottom and another top")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from split_surgery.documents.edit.proof import prove_extent
 from split_surgery.documents.edit.recast import HOLDERS, KEPT, Recast, recast_record, recast_splices
 from split_surgery.documents.edit.recast_proof import prove_recast_record, prove_recast_text
-from split_surgery.documents.net.build_faults import given_twice
+from split_surgery.documents.net.build_faults import check_given_once
 from split_surgery.documents.net.flow import flows
 from split_surgery.documents.net.layer import Geometry, Layer
 from split_surgery.documents.net.net import Net, Prototxt
@@ -23,7 +23,7 @@ from split_surgery.documents.weights.caffemodel import BlobRef, Caffemodel, Laye
 from split_surgery.documents.weights.casts import Cast
 from split_surgery.documents.weights.hdf5 import Hdf5Weights
 from split_surgery.errors import Defect, FileError
-from split_surgery.operations.named_layers import named_layers
+from split_surgery.operations.named_layers import check_passes_on, named_layers
 from split_surgery.workspace.inputs import Inputs
 
 
@@ -109,11 +109,8 @@ def _check_kind(layer: Layer, was: str) -> None:
     """Raises: Unsupported, where a layer is none that can be of another type."""
     if layer.type != was:
         layer.refuse(f"has type {layer.type}, and only a layer of type {was} is made the other")
-    if len(layer.bottoms) != 1 or len(layer.tops) != 1 or layer.bottoms == layer.tops:
-        layer.refuse("must have one bottom and another top")
-    twice = given_twice(layer.message.fields)
-    if twice is not None:
-        layer.refuse(f"gives {twice[0]} more than once, which Caffe refuses", twice[1])
+    check_passes_on(layer)
+    check_given_once(layer)
 
 
 def _check_inner_product(layer: Layer, bottom: tuple[int, int, int]) -> None:

@@ -84,7 +84,7 @@ def _prove_net(was: Sequence[Layer], now: Sequence[Layer], images: Images | None
         if old in readers:
             if _fields(old) != _fields(again) or again.bottoms != (name,):
                 raise Defect(f'"{old.name}" has changed in more than what it reads')
-        elif old.document.data[slice(*old.message.span)] != again.document.data[slice(*again.message.span)]:
+        elif old.text != again.text:
             raise Defect(f'"{old.name}" does not read the images, and has changed')
 
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.edit.layer_edit import EnumValue, Join, LayerEdit
-from split_surgery.documents.edit.layer_record import encode_record
 from split_surgery.documents.edit.layer_text import insertion_point, render_layer, splice_layer, style_of
-from split_surgery.documents.edit.proof import old_record, prove_extent, prove_records, prove_text
-from split_surgery.documents.net.build_faults import given_twice
+from split_surgery.documents.edit.proof import prove_extent, prove_text
+from split_surgery.documents.net.build_faults import check_given_once
 from split_surgery.documents.net.layer import Geometry, Layer
 from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.net.parameters import convolution_blobs, needed_record
@@ -20,9 +19,9 @@ from split_surgery.documents.v1 import OLD_NUMBERS, OLD_TYPES
 from split_surgery.documents.weights.blobs import Blob, ChosenKernels, Record, in_parts, pieces
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.errors import Defect, UsageError
-from split_surgery.operations.named_layers import named_layers
+from split_surgery.operations.named_layers import check_passes_on, named_layers
 from split_surgery.workspace.inputs import Inputs
-from split_surgery.workspace.outputs import RecordChange, applied
+from split_surgery.workspace.outputs import RecordChange, applied, changed_record
 
 
 @dataclass(frozen=True)
@@ -75,11 +74,8 @@ def _check(layer: Layer) -> Geometry:
     """
     if layer.type != "Convolution":
         layer.refuse(f"has type {layer.type}, and only a Convolution has groups")
-    if len(layer.bottoms) != 1 or len(layer.tops) != 1 or layer.bottoms == layer.tops:
-        layer.refuse("must have one bottom and another top")
-    twice = given_twice(layer.message.fields)
-    if twice is not None:
-        layer.refuse(f"gives {twice[0]} more than once, which Caffe refuses", twice[1])
+    check_passes_on(layer)
+    check_given_once(layer)
     if layer.param_names():
         layer.refuse(
             "has named parameters, which its groups cannot share with another layer", layer.param_names()[0][2]
@@ -168,17 +164,7 @@ def _record_change(record: Record, layer: Layer, geometry: Geometry, blobs: Sequ
     parts = [_part(blobs, at * size, size) for at in range(geometry.group)]
     _prove_parts(blobs, parts)
     numbers: list[tuple[Blob, ...]] = [(), *parts, ()]
-    if not isinstance(record, LayerRecord):
-        return RecordChange(record, edits, numbers, [])
-    before = old_record(record)
-    starts = [record.span.start, *[record.span.stop] * (len(edits) - 1)]
-    splices = [
-        Splice(start, record.span.stop, encode_record(record, edit, held))
-        for start, edit, held in zip(starts, edits, numbers)
-    ]
-    prove_extent(splices, [record.span], "weights")
-    prove_records(splices, record.reader, before, edits, numbers)
-    return RecordChange(record, edits, numbers, splices)
+    return changed_record(record, edits, numbers)
 
 
 def _prove_parts(blobs: Sequence[Blob], parts: Sequence[tuple[Blob, ...]]) -> None:

@@ -8,12 +8,10 @@ from typing import NoReturn
 import numpy as np
 
 from split_surgery.documents.edit.layer_edit import GEOMETRY, EnumValue, Join, LayerEdit, NewField, geometry_fields
-from split_surgery.documents.edit.layer_record import encode_record
 from split_surgery.documents.edit.layer_text import insertion_point, render_layer, splice_layer, style_of
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.spans import Splice
 from split_surgery.documents.weights.blobs import Array, Blob, ChosenKernels, Held, MadeKernels, all_finite, in_parts
-from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.errors import UsageError
 from split_surgery.kernels.initial import centre_boosted, identity, noisy, permutation
 from split_surgery.splitting.plan import LayerPlan, Member
@@ -158,13 +156,3 @@ def _overflow(plan: LayerPlan, part: Part, like: Blob) -> NoReturn:
     raise UsageError(
         f'the start of "{plan.names[part.role]}" overflows {np.dtype(like.dtype).name}: are --surround and --center meant so?'
     )
-
-
-def weight_splices(edits: Sequence[LayerEdit], blobs: Sequence[tuple[Blob, ...]], record: LayerRecord) -> list[Splice]:
-    """The weights file's splices, one for each new layer, blobless ones too: the first takes the old record's place.
-
-    One splice for all would need all records in one piece, and so the memory twice.
-    """
-    records = (encode_record(record, edit, numbers) for edit, numbers in zip(edits, blobs))
-    starts = (record.span.start, *[record.span.stop] * (len(edits) - 1))
-    return [Splice(start, record.span.stop, data) for start, data in zip(starts, records)]

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from split_surgery.documents.edit.proof import old_record, prove_extent, prove_records
 from split_surgery.documents.net.splittable import check_splittable
 from split_surgery.documents.source import Progress, no_progress
 from split_surgery.documents.weights.blobs import Blob, Record, check_finite
 from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.errors import FileError, FilePlace, UsageError
-from split_surgery.splitting.edits import initial_blobs, layer_edits, weight_splices
+from split_surgery.splitting.edits import initial_blobs, layer_edits
 from split_surgery.splitting.options import Options, Settings
 from split_surgery.splitting.plan import LayerPlan, Member, check_geometry, check_names_free, plan_layer
 from split_surgery.splitting.ranking.evidence import Evidence, Request
@@ -23,7 +22,7 @@ from split_surgery.splitting.recipes.graph import Part
 from split_surgery.splitting.remarks import Remark
 from split_surgery.splitting.targets import Target, TargetLayer, find_target
 from split_surgery.workspace.inputs import Inputs, NoWeights
-from split_surgery.workspace.outputs import RecordChange
+from split_surgery.workspace.outputs import RecordChange, changed_record
 
 
 @dataclass(frozen=True)
@@ -215,14 +214,8 @@ def _record_change(
     Raises:
         Defect: what would be written is not what was meant.
     """
-    if not isinstance(record, LayerRecord):
-        return RecordChange(record, layer_edits(plan, names, member.layer, v1=False), blobs, [])
-    edits = layer_edits(plan, names, member.layer, record.v1)
-    before = old_record(record)
-    splices = weight_splices(edits, blobs, record)
-    prove_extent(splices, [record.span], "weights")
-    prove_records(splices, record.reader, before, edits, blobs)
-    return RecordChange(record, edits, blobs, splices)
+    v1 = isinstance(record, LayerRecord) and record.v1
+    return changed_record(record, layer_edits(plan, names, member.layer, v1), blobs)
 
 
 def _start(part: Part, noise: float) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from split_surgery.documents.edit.layer_edit import LayerEdit
 from split_surgery.documents.edit.layer_record import encode_record
-from split_surgery.documents.edit.proof import old_record, prove_extent, prove_records
+from split_surgery.documents.edit.proof import prove_extent, prove_records
+from split_surgery.documents.edit.read_back import record_without_blobs
 from split_surgery.documents.source import PathLike, Progress, has_magic, no_progress, same_file
 from split_surgery.documents.spans import Splice, apply_splices, splice_chunks
 from split_surgery.documents.weights import hdf5
@@ -51,25 +52,40 @@ class RecordChange:
 
 
 def changed_record(
-    record: Record, edit: LayerEdit, arrays: Sequence[Array], added: tuple[int, ...] = ()
+    record: Record, edits: Sequence[LayerEdit], blobs: Sequence[tuple[Blob, ...]], added: tuple[int, ...] = ()
 ) -> RecordChange:
-    """A record with other numbers, proven by another route.
+    """What becomes of one record, proven by another route.
 
     Args:
-        edit: the layer that it is now. arrays: in the dtype they are stored in. added: see RecordChange.
+        edits: the layers that it becomes, in the form of the record. blobs: their numbers. added: see RecordChange.
 
     Raises:
-        Defect: what would be written is not what was meant.
+        FileError: the record is damaged. Defect: what would be written is not what was meant.
     """
-    blobs = tuple(Held(array, index, "") for index, array in enumerate(arrays))
     if not isinstance(record, LayerRecord):
-        return RecordChange(record, [edit], [blobs], [], added)
-    edit = replace(edit, v1=record.v1)
-    before = old_record(record)
-    splices = [Splice(*record.span, encode_record(record, edit, blobs))]
+        return RecordChange(record, edits, blobs, [], added)
+    before = record_without_blobs(record, made=False)
+    splices = weight_splices(edits, blobs, record)
     prove_extent(splices, [record.span], "weights")
-    prove_records(splices, record.reader, before, [edit], [blobs])
-    return RecordChange(record, [edit], [blobs], splices, added)
+    prove_records(splices, record.reader, before, edits, blobs)
+    return RecordChange(record, edits, blobs, splices, added)
+
+
+def with_numbers(record: Record, edit: LayerEdit, arrays: Sequence[Array], added: tuple[int, ...] = ()) -> RecordChange:
+    """A record that stays one, with other numbers, in the dtype that they are stored in. See `changed_record`."""
+    blobs = tuple(Held(array, index, "") for index, array in enumerate(arrays))
+    own = replace(edit, v1=record.v1) if isinstance(record, LayerRecord) else edit
+    return changed_record(record, [own], [blobs], added)
+
+
+def weight_splices(edits: Sequence[LayerEdit], blobs: Sequence[tuple[Blob, ...]], record: LayerRecord) -> list[Splice]:
+    """The weights file's splices, one for each new layer, blobless ones too: the first takes the old record's place.
+
+    One splice for all would need all records in one piece, and so the memory twice.
+    """
+    records = (encode_record(record, edit, numbers) for edit, numbers in zip(edits, blobs))
+    starts = (record.span.start, *[record.span.stop] * (len(edits) - 1))
+    return [Splice(start, record.span.stop, data) for start, data in zip(starts, records)]
 
 
 def applied(weights: Weights, changes: Sequence[RecordChange]) -> Weights:

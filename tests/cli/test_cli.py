@@ -168,7 +168,7 @@ def test_the_installed_command_says_what_main_says(tmp_path, program, command, a
 def test_a_defect_is_exit_4_and_says_so(tmp_path):
     net, weights = write_tiny(tmp_path)
     program = (
-        "import sys, split_surgery.splitting.edits as edits, split_surgery.splitting.split_layer as s\n"
+        "import sys, split_surgery.workspace.outputs as s\n"
         "good = s.weight_splices\n"
         "from split_surgery.documents.weights.blobs import Held\n"
         "def more(part): return tuple(Held(b.load() + 1, 0, '') for b in part)\n"

@@ -9,7 +9,7 @@ from split_surgery.documents.spans import Splice
 from split_surgery.documents.weights.blobs import Held
 from split_surgery.errors import Defect
 from split_surgery.splitting import edited_files
-from split_surgery.splitting import split_layer as splitting
+from split_surgery.workspace import outputs
 from tests.support.nets import CONV, DATA, TAIL, write_tiny
 
 TEXT = DATA + CONV.replace(
@@ -100,8 +100,8 @@ def in_record(old: bytes, new: bytes):
     ],
 )
 def test_faults_in_the_weights(tmp_path, monkeypatch, fault):
-    good = splitting.weight_splices
-    monkeypatch.setattr(splitting, "weight_splices", lambda *arguments: fault(good(*arguments)))
+    good = outputs.weight_splices
+    monkeypatch.setattr(outputs, "weight_splices", lambda *arguments: fault(good(*arguments)))
     net, weights = write_tiny(tmp_path)
     with pytest.raises(Defect):
         residual(net, weights, tmp_path / "out")
@@ -109,9 +109,9 @@ def test_faults_in_the_weights(tmp_path, monkeypatch, fault):
 
 
 def test_wrong_numbers(tmp_path, monkeypatch):
-    good = splitting.weight_splices
+    good = outputs.weight_splices
     monkeypatch.setattr(
-        splitting,
+        outputs,
         "weight_splices",
         lambda edits, blobs, *rest: good(
             edits, [tuple(Held(b.load() + 1, 0, "") for b in part) for part in blobs], *rest

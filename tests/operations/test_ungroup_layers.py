@@ -12,6 +12,7 @@ from split_surgery.documents.source import Source
 from split_surgery.documents.weights.opening import weights_in
 from split_surgery.errors import Defect, FileError, Unsupported, UsageError
 from split_surgery.operations import ungroup_layers
+from split_surgery.workspace import outputs
 from tests.support.linear_nets import run_opencv
 from tests.support.nets import read_weights
 from tests.support.reshaped import GROUPED, as_v1, grouped_net
@@ -136,7 +137,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_proof_finds_planted_faults(fault, tmp_path, monkeypatch):
     name, wrong = FAULTS[fault]
-    monkeypatch.setattr(ungroup_layers, name, wrong)
+    monkeypatch.setattr(outputs if name == "encode_record" else ungroup_layers, name, wrong)
     net, model, _ = grouped_net(tmp_path)
     with pytest.raises(Defect):
         reshape(net, model, tmp_path / "parts", ungroup="conv")

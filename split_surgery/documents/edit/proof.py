@@ -16,12 +16,11 @@ from google.protobuf import text_format
 
 from split_surgery.documents.edit.layer_edit import PARAMETERS, EnumValue, LayerEdit, NewField
 from split_surgery.documents.edit.protobuf_schema import message_class
-from split_surgery.documents.edit.read_back import read_blob, read_history, read_record, record_without_blobs
+from split_surgery.documents.edit.read_back import read_blob, read_history, read_record
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.rope import Rope
 from split_surgery.documents.spans import Reader, Span, Splice
 from split_surgery.documents.weights.blobs import Blob
-from split_surgery.documents.weights.caffemodel import LayerRecord
 from split_surgery.errors import Defect
 
 
@@ -35,18 +34,14 @@ def prove_extent(splices: Sequence[Splice], allowed: Sequence[Span], what: str) 
             raise Defect(f"an edit of the {what} reaches bytes {splice.start}..{splice.stop}, outside the layer")
 
 
-def old_record(record: LayerRecord) -> Any:
-    """What `prove_records` is to know of the record that is edited. Raises: FileError, where it is damaged."""
-    return record_without_blobs(record, made=False)
-
-
 def prove_records(
     splices: Sequence[Splice], reader: Reader, old: Any, edits: Sequence[LayerEdit], blobs: Sequence[tuple[Blob, ...]]
 ) -> None:
     """The new records against the old one and the plan. A record may be large: numbers are read by pieces.
 
     Args:
-        splices: what is put in place of the old record, in the file of `reader`. old: see `old_record`.
+        splices: what is put in place of the old record, in the file of `reader`. old: protobuf's message of
+            the old record, asked for before there are new ones.
         edits: the new layers. blobs: their numbers, in the dtype they are stored in.
 
     Raises:
@@ -109,9 +104,8 @@ def parse_text(layer: Layer) -> Any:
     Raises:
         ParseError: it cannot read it.
     """
-    text = layer.document.data[layer.message.span.start : layer.message.span.stop]
     # Bytes that are not UTF-8 are replaced alike in what is read and in what is expected.
-    data = f"{layer.field.name} {text.decode('utf-8', 'replace')}"
+    data = f"{layer.field.name} {layer.text.decode('utf-8', 'replace')}"
     net = text_format.Parse(data, message_class("NetParameter")(), allow_unknown_field=True)
     return only_layer(net)
 

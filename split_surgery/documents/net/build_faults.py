@@ -56,6 +56,13 @@ def build_faults(net: Net, given: Given | None = None) -> list[tuple[str, str]]:
     return found
 
 
+def check_given_once(layer: Layer) -> None:
+    """Raises: Unsupported, where a layer gives a field again that must not be."""
+    twice = given_twice(layer.message.fields)
+    if twice is not None:
+        layer.refuse(f"gives {twice[0]} more than once, which Caffe refuses", twice[1])
+
+
 def given_twice(fields: Iterable[Field]) -> tuple[str, FieldValue] | None:
     """Of a message, or of one in it, the first field that is given again and must not be: its name, and the value too many."""
     met: set[str] = set()

@@ -75,6 +75,11 @@ class Layer:
         """Raises: FileError, about this layer, at a place in it."""
         raise FileError(message, self.document.place(at or self.span), layer=self.name)
 
+    @property
+    def text(self) -> bytes:
+        """What stands between its braces, and they."""
+        return self.document.data[slice(*self.message.span)]
+
     def real(self, value: Scalar) -> float:
         """A number of this layer as Caffe reads it, which keeps 32 bits of it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from split_surgery.documents.caffe_fields import caffe_fields
-from split_surgery.documents.net.build_faults import given_twice
+from split_surgery.documents.net.build_faults import check_given_once
 from split_surgery.documents.net.layer import CONVOLUTION_FIELDS, Geometry, Layer
 from split_surgery.documents.prototxt import Field
 from split_surgery.errors import closest
@@ -41,9 +41,7 @@ def check_splittable(layer: Layer, trusted: frozenset[str] = frozenset()) -> Geo
         layer.refuse(f"has {kind}, and only a Convolution can be split{extra}")
     if not layer.name:
         layer.refuse("has no name, by which its weights could be found")
-    twice = given_twice(layer.message.fields)
-    if twice is not None:
-        layer.refuse(f"gives {twice[0]} more than once, which Caffe refuses", twice[1])
+    check_given_once(layer)
     if len(layer.bottoms) != 1 or len(layer.tops) != 1:
         layer.refuse(f"has {len(layer.bottoms)} bottoms and {len(layer.tops)} tops; only one of each can be split")
     if layer.bottoms == layer.tops:
