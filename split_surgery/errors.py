@@ -184,6 +184,10 @@ class NotFoldable(SurgeryError):
     """Layers that no one layer can stand for, so that they must be left as they are; nothing is wrong with the files."""
 
 
+class Overflow(NotFoldable):
+    """Layers whose numbers together are too large, or hold NaN: fewer of them may do."""
+
+
 class Defect(SurgeryError):
     """The tool contradicted itself: nothing was written (exit 4)."""
 

@@ -16,7 +16,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of
 from split_surgery.documents.net.split_blocks import Region
 from split_surgery.documents.weights.blobs import Array, Held, Weights, all_finite
-from split_surgery.errors import NotFoldable
+from split_surgery.errors import NotFoldable, Overflow
 from split_surgery.folding.compose import CheckSize, Folded, by_windows, fold_group
 from split_surgery.folding.gathered import Gathered
 from split_surgery.folding.linear import as_stored, slide_of
@@ -169,7 +169,8 @@ def _stored(
     """The layer as the files will hold it.
 
     Raises:
-        NotFoldable: it is larger than the region was, or its numbers overflow.
+        NotFoldable: it is larger than the region was.
+        Overflow: its numbers are too large for the files.
     """
     net = next(text.net for text in texts if text.net.named(region.anchor))
     anchor = net.named(region.anchor)[0]
@@ -199,7 +200,7 @@ def _stored(
         stored = np.ascontiguousarray(weight, like.dtype)
         bias = np.ascontiguousarray(whole.bias, like.dtype) if has_bias or whole.bias.any() else None
     if not (all_finite(Held(stored, 0, "")) and (bias is None or np.isfinite(bias).all())):
-        raise NotFoldable(f"its numbers overflow {stored.dtype.name}")
+        raise Overflow(f"its numbers overflow {stored.dtype.name}")
     before = sum(_parameters(net, weights, name) for name in region.layers)
     after = stored.size + (bias.size if bias is not None else 0)
     if not allow_larger:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from split_surgery.errors import NotFoldable
+from split_surgery.errors import Overflow
 from split_surgery.folding.compose import Folded
 from split_surgery.kernels.linear_maps import LinearMap
 
@@ -40,10 +40,10 @@ class Gathered:
         """Round and keep a window.
 
         Raises:
-            NotFoldable: it holds NaN or infinity.
+            Overflow: it holds NaN or infinity.
         """
         if not (np.isfinite(part.weight).all() and np.isfinite(part.bias).all()):
-            raise NotFoldable("its weights hold NaN or infinity")
+            raise Overflow("its weights hold NaN or infinity")
         with np.errstate(over="ignore"):  # asked about once the layer is stored
             self.map.weight[:, channels] = part.weight
         self.largest = max(self.largest, part.largest)

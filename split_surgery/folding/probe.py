@@ -11,7 +11,7 @@ import numpy as np
 
 from split_surgery.documents.net.flow import Flow, Value
 from split_surgery.documents.net.layer_types import BY_CHANNEL
-from split_surgery.errors import Defect, NotFoldable
+from split_surgery.errors import Defect, Overflow
 from split_surgery.folding.forward import Blobs, Bounded, Image, SizesDiffer, convolve, run, spread
 from split_surgery.kernels.dense import Array
 from split_surgery.kernels.linear_maps import LinearMap, Slide
@@ -79,11 +79,11 @@ class Probe:
         """Hold the map, whose windows have all been added, against the layers.
 
         Raises:
-            NotFoldable: the numbers are too large for that.
+            Overflow: the numbers are too large for that.
             Defect: they do not agree.
         """
         if not np.isfinite(self.scale).all():
-            raise NotFoldable("its numbers are so large that what the layers compute overflows")
+            raise Overflow("its numbers are so large that what the layers compute overflows")
         assert self.found is not None  # a map has a window
         found = self.found + bias[:, None, None]
         if found.shape != self.wanted.shape or not (np.abs(found - self.wanted) <= TOLERANCE * (1 + self.scale)).all():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from split_surgery.documents.net.flow import Flow, Value
@@ -15,16 +16,32 @@ from split_surgery.folding.understood import JOINED, is_linear, values
 KERNELS = (*SLIDING, "InnerProduct")
 
 
-def linear_regions(
-    flow: Flow, at: int, whole: Mapping[int, Sequence[int]], taken: Collection[str]
-) -> Iterator[list[int]]:
-    """Closed groups of linear layers that end at a place in a flow, from the largest on.
+@dataclass(frozen=True)
+class GrowingGroup:
+    """Places in a flow that are a group at several sizes, each with the places of the smaller ones.
+
+    Attributes:
+        joined: the places of the largest group, in the order in which they joined. sizes: how many make a group, growing.
+    """
+
+    joined: list[int]
+    sizes: list[int]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: int) -> list[int]:
+        return sorted(self.joined[: self.sizes[index]])
+
+
+def linear_regions(flow: Flow, at: int, whole: Mapping[int, Sequence[int]], taken: Collection[str]) -> GrowingGroup:
+    """Closed groups of linear layers that end at a place in a flow.
 
     Args:
         whole: by place, those of the block of a split, which belong to a group whole or not at all.
         taken: names of layers that are part of another region.
     """
-    group: dict[int, None] = {}  # in the order in which they joined: a smaller group is how a larger one began
+    group: dict[int, None] = {}
     outside: set[Value] = set()
     makers = [-at]  # a heap of those of what is read from outside, the last one first
     sizes: list[int] = []
@@ -53,9 +70,7 @@ def linear_regions(
         outside |= read
         if len(outside) == 1:
             sizes.append(len(group))
-    joined = list(group)
-    for size in reversed(sizes):
-        yield sorted(joined[:size])
+    return GrowingGroup(list(group), sizes)
 
 
 def anchor_of(flow: Flow, group: Sequence[int], owner: Mapping[str, Region]) -> tuple[Layer, str] | None:

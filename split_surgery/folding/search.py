@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -12,7 +12,7 @@ from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.parameters import blob_of, shared_with
 from split_surgery.documents.net.split_blocks import Region, Splits
 from split_surgery.documents.source import Progress
-from split_surgery.errors import FileError, FilePlace, NotFoldable, Unsupported, UsageError, nearest
+from split_surgery.errors import FileError, FilePlace, NotFoldable, Overflow, Unsupported, UsageError, nearest
 from split_surgery.folding.collapse import Collapsed, collapse
 from split_surgery.folding.regions import anchor_of, linear_regions
 from split_surgery.folding.understood import Trust, is_linear
@@ -61,7 +61,8 @@ class Search:
         self.known = {names[-1]: layer for layer, names in self.planned}
         self.done: list[Collapsed] = []
         self.failed: list[tuple[Region, NotFoldable | Unsupported]] = []
-        self.refused: set[tuple[str, ...]] = set()  # the layers of each region that failed
+        self.refused: dict[tuple[str, ...], NotFoldable | Unsupported] = {}  # why, by the layers of a region
+        self.overflowing: set[str] = set()  # layers whose numbers together are too large
 
     def find(self, every: bool) -> None:
         """Fold what can be folded.
@@ -86,7 +87,8 @@ class Search:
         else:
             for done, region in enumerate(self._asked(regions, inner)):
                 self.progress("folding", done, len(regions))
-                self._try(region)
+                folded = self._folded(region)
+                self.done += [folded] if isinstance(folded, Collapsed) else []
         self._untie()
         order = {layer.name: at for at, layer in enumerate(self.inputs.net.layers)}
         self.done.sort(key=lambda one: order[one.region.layers[0]])
@@ -139,20 +141,20 @@ class Search:
             hint=nearest(name, list(dict.fromkeys(names))),
         )
 
-    def _try(self, region: Region) -> bool:
+    def _folded(self, region: Region) -> Collapsed | NotFoldable | Unsupported:
+        """A region as one layer, or why it must be left."""
         if region.layers in self.refused:
-            return False
+            return self.refused[region.layers]
         for name in region.layers:
             self._check_weights(name)
         try:
-            self.done.append(collapse(self.texts, self.inputs.weights, region, self.trust, self.allow_larger))
+            return collapse(self.texts, self.inputs.weights, region, self.trust, self.allow_larger)
         except (NotFoldable, Unsupported) as error:
             # Its traceback would keep the arrays of every region that failed.
             error.__cause__ = error.__context__ = None
-            self.failed.append((region, error.with_traceback(None)))
-            self.refused.add(region.layers)
-            return False
-        return True
+            self.refused[region.layers] = error.with_traceback(None)
+            self.failed.append((region, error))
+            return error
 
     def _check_weights(self, name: str) -> None:
         """Raises: FileError, where the weights file has not the blobs that a layer needs: then it is not this net's."""
@@ -176,16 +178,53 @@ class Search:
                 layer = flow.layers[at]
                 if layer.name in covered or not is_linear(layer) or (layer.name in inside and layer.name not in named):
                     continue
-                for group in linear_regions(flow, at, whole, covered):
-                    region = self._region(flow, group, at, inside) if len(group) > 1 else None
-                    if region is None or _begins_with_anothers(flow, region):
-                        continue
-                    if (not self.wanted or region.name in self.wanted) and self._try(region):
-                        covered |= set(region.layers)
-                        break
+                groups = linear_regions(flow, at, whole, covered)
+                found = self._largest(len(groups), lambda size: self._region(flow, groups[size], at, inside))  # noqa: B023
+                if found is not None:
+                    self.done.append(found)
+                    covered |= set(found.region.layers)
+
+    def _largest(self, count: int, region_at: Callable[[int], Region | None]) -> Collapsed | None:
+        """Fold the largest that can be of so many regions, each of which holds the ones before it; None is no region."""
+        for at in reversed(range(count)):
+            region = region_at(at)
+            if region is None:
+                continue
+            if not self.overflowing.issuperset(region.layers):
+                found = self._folded(region)
+                if isinstance(found, Collapsed):
+                    return found
+                if not isinstance(found, Overflow):
+                    continue
+                self.overflowing |= set(region.layers)
+            return self._largest_from_below(at + 1, region_at)
+        return None
+
+    def _largest_from_below(self, count: int, region_at: Callable[[int], Region | None]) -> Collapsed | None:
+        """The same where together they are too large: regions that grow by twice as much each time, until one overflows; then between.
+
+        From above, a chain of n layers would be worked out in each of its lengths, and so again from each of its layers.
+        """
+        best: Collapsed | None = None
+        low, high, step = -1, count, 1  # the largest that is known to fold, and the smallest that overflows
+        while low + 1 < high:
+            first = min(low + step, (low + high) // 2)
+            for at in range(first, high):
+                region = region_at(at)
+                found = self._folded(region) if region is not None else None
+                if isinstance(found, Collapsed):
+                    best, low, step = found, at, 2 * step
+                    break
+                if isinstance(found, Overflow):
+                    high = at
+                    break
+            if low < first:
+                high = first  # nothing from there on folds
+        return best
 
     def _region(self, flow: Flow, group: list[int], last: int, inside: Mapping[str, Region]) -> Region | None:
-        anchor = anchor_of(flow, group, inside)
+        """What a group of places would be folded as; None where nothing is to be folded."""
+        anchor = anchor_of(flow, group, inside) if len(group) > 1 else None
         if anchor is None:
             return None
         layers = tuple(flow.layers[at].name for at in group)
@@ -193,10 +232,14 @@ class Search:
             return None
         split = inside.get(layers[-1])
         if split is not None and set(split.layers) == set(layers):
-            return split
-        blocks = {region.name: region for region in map(inside.get, layers) if region is not None}
-        nested = sum(1 + region.nested for region in blocks.values())
-        return Region(layers, flow.layers[last].name, anchor[0].name, anchor[1], split=False, nested=nested)
+            region = split
+        else:
+            blocks = {one.name: one for one in map(inside.get, layers) if one is not None}
+            nested = sum(1 + one.nested for one in blocks.values())
+            region = Region(layers, flow.layers[last].name, anchor[0].name, anchor[1], split=False, nested=nested)
+        if _begins_with_anothers(flow, region) or (self.wanted and region.name not in self.wanted):
+            return None
+        return region
 
     def _untie(self) -> None:
         """Leave regions whose parameters are tied by name to others that do not become the same."""

@@ -7,7 +7,7 @@ import pytest
 
 from split_surgery import apply, extension, fold, residual, skip, verify
 from split_surgery.errors import UsageError
-from split_surgery.folding import collapse, compose, search
+from split_surgery.folding import collapse, compose
 from split_surgery.kernels import linear_maps
 from split_surgery.splitting.recipes import RECIPES
 from split_surgery.splitting.recipes.graph import INPUT as RECIPE_INPUT
@@ -556,18 +556,3 @@ def test_a_kernel_that_would_be_huge_is_left_before_it_is_made(tmp_path):
     assert "it would grow: its bottoms in one kernel have" in fold(*base, tmp_path / "out", all=True).left[0].reason
     (region,) = fold(*base, tmp_path / "larger", all=True, allow_larger=True).regions
     assert region.parameters[1] == 2 * 4 * 49 * 49 + 2
-
-
-def test_a_long_chain_is_looked_at_once(tmp_path, monkeypatch):
-    count = 40
-    text = INPUT + "".join(
-        conv(f"c{at}", f"c{at - 1}" if at else "data", num_output=3, kernel_size=1) for at in range(count)
-    )
-    net, model = write_net(tmp_path, text, model_of(text, {f"c{at}": [(3, 3, 1, 1), (3,)] for at in range(count)}))
-    asked, anchor_of = [], search.anchor_of
-    monkeypatch.setattr(
-        search, "anchor_of", lambda flow, group, owner: asked.append(len(group)) or anchor_of(flow, group, owner)
-    )
-    report = fold(net, model, tmp_path / "out", all=True)
-    assert report.layers == (count, 1)
-    assert asked == [count], "the largest group is tried first, and smaller ones only where it fails"
