@@ -12,6 +12,7 @@ from hypothesis import settings
 from tests.support.fork_server import fork_server
 from tests.support.paths import EXAMPLE, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools, caffe_wheel, examples
 from tests.support.run_command import run_here, run_program
+from tests.support.unpainted import unpaint
 
 # How long an example takes is nothing that a test asserts: other work may run beside it.
 settings.register_profile("untimed", deadline=None, max_examples=examples(100))
@@ -79,19 +80,11 @@ def page(tmp_path_factory):
     return path
 
 
-def _unpainted(picture, suffix: str) -> bytes:
-    """What stands for a picture's file: as a report knows its own, and another for each."""
-    return b"\x89PNG Software\0split-surgery" + f"{suffix} {picture.name}: {picture.about}".encode("utf-8", "replace")
-
-
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Drawings are made and not painted, which takes most of a page's time: for tests of what is put down, and where."""
+    """Drawings are made and not painted."""
     pytest.importorskip("matplotlib")
-    from split_surgery.reporting.pictures import style
-
-    monkeypatch.setattr(style.Picture, "saved", _unpainted)
-    monkeypatch.setattr(style.Picture, "inline", lambda one: f'<svg class="{one.name}"></svg>')
+    unpaint(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from split_surgery.splitting.plan_file import read_plan
 from tests.support.paths import EXAMPLE, ROOT
 from tests.support.report_pages import SECTIONS, one_log
 from tests.support.run_command import run_here
+from tests.support.unpainted import unpaint
 
 pytest.importorskip("matplotlib")
 
@@ -88,14 +89,16 @@ def test_the_commands_on_the_page_make_the_split_again(page, tmp_path, command):
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory):
-    """The report on the example as notes.md with its pictures, in a folder of their own, and what the command printed."""
+    """The report on the example as notes.md, its pictures unpainted, in a folder of their own, and what the command printed."""
     folder = tmp_path_factory.mktemp("notes")
-    done = run_here("report", EXAMPLE, "-o", folder / "notes.md")
+    with pytest.MonkeyPatch.context() as patch:
+        unpaint(patch)
+        done = run_here("report", EXAMPLE, "-o", folder / "notes.md")
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
 
-def test_markdown_with_pictures_beside_it(notes, tmp_path, command):
+def test_markdown_with_pictures_beside_it(notes, tmp_path, command, undrawn):
     folder, printed = notes
     assert "written, with 12 pictures beside it" in printed
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
@@ -105,11 +108,19 @@ def test_markdown_with_pictures_beside_it(notes, tmp_path, command):
     assert sorted(names) == sorted(f"notes_files/{path.name}" for path in (tmp_path / "notes_files").iterdir())
     assert "| derived1 | 0.8915 | 0.0007 | 0.8965 | 0.0030 | 0.8965 at 1000 | 10,000 | 1,000 |" in text
     assert [line[3:].replace("\\_", "_") for line in text.splitlines() if line.startswith("## ")] == SECTIONS
-    plot.loss(EXAMPLE, tmp_path / "alone.png")  # with a legend: a page in Markdown has no check boxes
-    assert (tmp_path / "notes_files" / "curves.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert ": unchanged" in command("report", EXAMPLE, "-o", tmp_path / "notes.md").stdout
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+
+
+def test_a_picture_beside_markdown_is_that_of_plot(tmp_path):
+    log = EXAMPLE / "train.log"
+    report(log, tmp_path / "notes.md")
+    plot.loss(log, tmp_path / "alone.png")  # with a legend: a page in Markdown has no check boxes
+    painted = (tmp_path / "notes_files" / "curves.png").read_bytes()
+    assert painted == (tmp_path / "alone.png").read_bytes()
+    assert report(log, tmp_path / "notes.md").status == "unchanged"
+    assert (tmp_path / "notes_files" / "curves.png").read_bytes() == painted
 
 
 def test_pictures_that_a_page_no_longer_shows_are_removed(notes, tmp_path, undrawn):

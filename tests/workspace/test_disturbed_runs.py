@@ -17,6 +17,9 @@ from tests.support.run_command import run_here
 if not hasattr(os, "fork"):
     pytest.skip("forks a process that has loaded much", allow_module_level=True)
 
+STEP = 1 if WHOLE_CORPUS else 3
+"""Of the events of a run one in so many is disturbed; CI takes all."""
+
 NET = ("base.prototxt", "base.caffemodel")
 FIRST = ("residual", *NET, "-o", "out", "--fast", "2")
 SECOND = ("residual", *NET, "-o", "out", "--fast", "4")
@@ -72,7 +75,7 @@ def test_two_at_once_end_in_one_of_both(folder, monkeypatch, forced, locks, expe
         assert leftovers(place) == []
         assert "Traceback" not in done.said + other.stderr
         assert (done.code, other.returncode) == expected, f"the first waited at event {at}"
-        at += 1 if WHOLE_CORPUS else 3
+        at += STEP
     assert at > 5
 
 
@@ -83,7 +86,7 @@ def test_a_disk_that_is_full_from_any_event_on(folder, forced):
     words = (*FIRST, "--force") if forced else FIRST
     old, events = files_below(folder), run_disturbed(words, copied(folder)).events
     failed = 0
-    for at in range(0, events, 1 if WHOLE_CORPUS else 2):
+    for at in range(0, events, STEP):
         place = copied(folder)
         done = run_disturbed(words, place, full(at))
         if done.code:
@@ -92,7 +95,7 @@ def test_a_disk_that_is_full_from_any_event_on(folder, forced):
             assert files_below(place) == old
             failed += 1
         assert leftovers(place) == []
-    assert failed >= (5 if WHOLE_CORPUS else 3)
+    assert failed >= 5 / STEP
 
 
 @pytest.mark.parametrize("limit", [0, 1, 300, 2000, 6000])
@@ -126,7 +129,7 @@ def test_an_input_that_changes_while_it_is_copied(folder, name):
     old, whole = files_below(folder), run_disturbed(FIRST, copied(folder))
     assert whole.code == 0
     new, refused = result_of(FIRST, folder), 0
-    for at in range(whole.events):
+    for at in range(0, whole.events, STEP):
         place = copied(folder)
 
         def grow(event: int, _takes: bool, at: int = at, place: Path = place) -> None:
@@ -143,7 +146,7 @@ def test_an_input_that_changes_while_it_is_copied(folder, name):
         assert there | {name: ""} == old | {name: ""}
         assert leftovers(place) == []
         refused += 1
-    assert refused >= 3 if name == "base.caffemodel" else refused == 0
+    assert refused >= 3 / STEP if name == "base.caffemodel" else refused == 0
 
 
 @pytest.mark.parametrize(
@@ -152,7 +155,7 @@ def test_an_input_that_changes_while_it_is_copied(folder, name):
 )
 def test_a_second_signal_while_tidying_up(folder, number):
     events, new = run_disturbed(FIRST, copied(folder)).events, result_of(FIRST, folder)
-    for at in range(events):
+    for at in range(0, events, STEP):
         place = copied(folder)
         done = run_disturbed(FIRST, place, send(number, at, at + 1))
         assert (done.code, done.said.strip()) in ((130, ""), (130, "Aborted!")), f"at event {at}"

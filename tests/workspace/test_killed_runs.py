@@ -1,6 +1,6 @@
 """A run that is killed, wherever: inputs stay, the place holds the old files or the new ones, and the next run tidies up.
 
-Every run of the tests kills at each third event or so, and one with SPLIT_SURGERY_WHOLE_CORPUS=1, as CI's, at every one.
+Every run of the tests kills at each fourth event or so, and one with SPLIT_SURGERY_WHOLE_CORPUS=1, as CI's, at every one.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def killed_everywhere(
 
     Args:
         mixed: whether the outputs are several places, of which some may be new while others are old.
-        step: every how many events; None tries all where the whole corpus is read, and every third elsewhere.
+        step: every how many events; None tries all where the whole corpus is read, and every fourth elsewhere.
     """
     old = files_below(folder)
     whole = scratch / "whole" / "work"  # pages name a training after its directory
@@ -65,7 +65,7 @@ def killed_everywhere(
     code, events, _ = run_disturbed(words, whole)
     assert code == 0
     new = files_below(whole)
-    for at in range(0, events, step or (1 if WHOLE_CORPUS else 3)):
+    for at in range(0, events, step or (1 if WHOLE_CORPUS else 4)):
         place = scratch / str(at) / "work"
         shutil.copytree(folder, place, symlinks=True)
         assert run_disturbed(words, place, send(signal.SIGKILL, at)).code == -9, f"it has no event {at}"
