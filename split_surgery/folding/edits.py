@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from split_surgery.documents.edit.layer_edit import LayerEdit
 from split_surgery.documents.edit.layer_text import removals, splice_layer
 from split_surgery.documents.edit.proof import prove_extent, prove_text
-from split_surgery.documents.net.flow import Flow, NetFlows, Value
+from split_surgery.documents.net.flow import Flow, NetFlows, Value, flow_in
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.spans import Span, Splice
@@ -97,7 +97,7 @@ def _prove_layers(net: Net, again: Net, edits: Edits, members: set[str]) -> None
 def _prove_wiring(net: Net, again: Net, done: Sequence[Collapsed]) -> None:
     """Raises: Defect, where a layer that stays reads something else than it did, in any phase or stage."""
     for state in dict.fromkeys(net.states() + again.states()):
-        old, new = Flow(net, state), Flow(again, state)
+        old, new = flow_in(net, state), flow_in(again, state)
         tops: dict[Value, Value] = {}
         bottoms: dict[int, Value] = {}  # of what the anchors become
         gone: set[int] = set()

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from split_surgery.documents.net.flow import Flow, Value
+from split_surgery.documents.net.flow import Flow, Value, flow_in
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.rules import State
@@ -109,7 +109,7 @@ def diagram_of(
     Args:
         new: names of the layers that are marked. weights, given: say sizes that the prototxt does not (see shapes.infer).
     """
-    flow = Flow(net, state)
+    flow = flow_in(net, state)
     shapes = _shapes(net, flow, weights, given)
     owner: list[int] = []  # the box of each layer
     boxes: list[Box] = []

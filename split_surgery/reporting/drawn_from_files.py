@@ -153,7 +153,7 @@ def diagram_at(
         UsageError: a layer is not in the net, or the net has no layer in the phase.
     """
     state = State(phase.upper())
-    present = [layer.name for layer in net.layers if layer.in_state(state)]
+    present = [layer.name for layer in net.layers_in(state)]
     if not present:
         raise UsageError(f"{net.document.name} has no layer in the phase {phase.upper()}")
     focus: set[str] = set()

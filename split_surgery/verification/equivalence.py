@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from split_surgery.documents.net.flow import Flow
+from split_surgery.documents.net.flow import Flow, flow_in
 from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.one_form import Said, in_one_form
@@ -122,7 +122,7 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
     seen: set[tuple[Layer, ...]] = set()
     found: dict[str, Block] = {}
     for state in sorted(states, key=lambda state: state.phase):  # TEST first
-        base, derived = Flow(held.base, state), Flow(held.derived, state)
+        base, derived = flow_in(held.base, state), flow_in(held.derived, state)
         for stand in stand_ins(base, derived, held.unchanged):
             names = tuple(sorted(base.layers[at].name for at in stand.group))
             key = (stand.layer, *(base.layers[at] for at in stand.group))

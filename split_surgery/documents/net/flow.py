@@ -23,9 +23,8 @@ class Value(NamedTuple):
 class Flow:
     """The layers that Caffe keeps in a state, in their order, with the values that each reads and makes."""
 
-    def __init__(self, net: Net, state: State) -> None:
-        self.state = state
-        self.layers = tuple(layer for layer in net.layers if layer.in_state(state))
+    def __init__(self, state: State, layers: tuple[Layer, ...]) -> None:
+        self.state, self.layers = state, layers
         self.reads: list[tuple[Value, ...]] = []
         self.makes: list[tuple[Value, ...]] = []
         self.readers: dict[Value, list[int]] = {}
@@ -80,13 +79,17 @@ class Flow:
             return None
 
 
+def flow_in(net: Net, state: State) -> Flow:
+    """The flow of a net in one state."""
+    return Flow(state, net.layers_in(state))
+
+
 def flows(net: Net) -> list[Flow]:
     """The flows of a net in all its states, those of the same layers once."""
-    found: dict[tuple[Layer, ...], Flow] = {}
+    states: dict[tuple[Layer, ...], State] = {}
     for state in net.states():
-        flow = Flow(net, state)
-        found.setdefault(flow.layers, flow)
-    return [flow for flow in found.values() if flow.layers]
+        states.setdefault(net.layers_in(state), state)
+    return [Flow(state, layers) for layers, state in states.items() if layers]
 
 
 @dataclass(frozen=True)

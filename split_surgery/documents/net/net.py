@@ -91,6 +91,10 @@ class Net:
         """States that tell the net's rules apart: both phases, the levels and stages that the rules name."""
         return states_of(self.layers)
 
+    def layers_in(self, state: State) -> tuple[Layer, ...]:
+        """The layers that Caffe keeps in a state, in their order."""
+        return tuple(layer for layer in self.layers if layer.in_state(state))
+
     def wiring_faults(self, state: State) -> Iterator[tuple[Layer, str]]:
         """What stops Caffe from building the net of a state (Net::AppendBottom and AppendTop), first fault first."""
         made = set(self.inputs())

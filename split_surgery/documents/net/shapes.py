@@ -69,7 +69,7 @@ def infer(net: Net, state: State, weights: Weights | None = None, given: Given |
         weights: say how many channels a data layer gives, where a convolution reads it.
         given: shapes by blob; they hold against what the file says, for inputs and for blobs that layers make.
     """
-    layers = [layer for layer in net.layers if layer.in_state(state)]
+    layers = net.layers_in(state)
     said = {name: tuple(shape) for name, shape in (given or {}).items()}
     blobs: dict[str, Shape | None] = dict(net_inputs(net)) | said
     found = []
@@ -104,7 +104,7 @@ def net_inputs(net: Net) -> dict[str, Shape | None]:
     return {name: shapes[index] if index < len(shapes) else None for index, name in enumerate(names)}
 
 
-def _with_channels(shape: Shape | None, top: str, layers: list[Layer], weights: Weights) -> Shape | None:
+def _with_channels(shape: Shape | None, top: str, layers: Sequence[Layer], weights: Weights) -> Shape | None:
     """The shape of a data layer's images, with the channels that the weights of a convolution reading them have."""
     if shape is None or len(shape) != 4 or shape[1] is not None:
         return shape

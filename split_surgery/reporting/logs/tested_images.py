@@ -116,7 +116,7 @@ def standard_error(accuracy: float | None, images: int | None) -> float | None:
 
 def _batch_sizes(net: Net) -> set[int]:
     """The sizes of batches that the layers of the tested net say."""
-    layers = [layer for layer in net.layers if layer.in_state(State("TEST"))]
+    layers = net.layers_in(State("TEST"))
     inner = [
         message for layer in layers for part in layer.message.fields for message in layer.message.messages(part.name)
     ]

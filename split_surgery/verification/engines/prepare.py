@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,7 @@ def _without_rules(layer: Layer) -> bytes:
     return apply_splices(layer.document.data[start:stop], cuts)
 
 
-def _squashed(layers: list[Layer], outputs: list[str]) -> dict[str, str]:
+def _squashed(layers: Sequence[Layer], outputs: list[str]) -> dict[str, str]:
     """The blobs that a last Softmax or Sigmoid squashes, by the output that it makes of them."""
     return {
         layer.tops[0]: layer.bottoms[0]
@@ -115,7 +115,7 @@ def _parted(
     net: Net, weights: Weights, shapes: Mapping[str, tuple[int, ...]], state: State
 ) -> tuple[dict[str, tuple[int, ...] | None], list[Layer]]:
     """The inputs of a net, and the layers that are left once data layers and whatever needs a label are gone."""
-    layers = [layer for layer in net.layers if layer.in_state(state)]
+    layers = net.layers_in(state)
     made = {top: size for row in infer(net, state, weights) for top, size in zip(row.layer.tops, row.tops)}
     inputs = {name: known(shape) for name, shape in net_inputs(net).items()}
     labels: set[str] = set()
@@ -142,7 +142,7 @@ def _one_image(layer: Layer, shape: Shape | None) -> tuple[int, ...] | None:
     return known(shape if shape is None or layer.type == "DummyData" else (1, *shape[1:]))
 
 
-def _is_image(blob: str, layers: list[Layer]) -> bool:
+def _is_image(blob: str, layers: Sequence[Layer]) -> bool:
     """Whether a convolution reads a data layer's further top, as in siamese nets; else it is taken for a label."""
     return any(layer.type == "Convolution" and blob in layer.bottoms for layer in layers)
 
@@ -158,7 +158,7 @@ def _old_input_text(name: str, shape: tuple[int, ...]) -> bytes:
     return b"input: %s\ninput_shape { %s }\n" % (quote(name), b" ".join(b"dim: %d" % size for size in shape))
 
 
-def _tolerance(layers: list[Layer], weights: Weights) -> float:
+def _tolerance(layers: Sequence[Layer], weights: Weights) -> float:
     """SAFETY * eps * the sum over layers with weights of sqrt(terms of one output's sum)."""
     roots = 0.0
     for layer in layers:
