@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.support.fork_server import fork_server
+from tests.support.fork_server import fork_server, ready_pycaffe
 from tests.support.paths import EXAMPLE, REQUIRE_CAFFE, SHARED, WHOLE_CORPUS, caffe_tools, caffe_wheel, examples
 from tests.support.run_command import run_here, run_program
 from tests.support.unpainted import unpaint
@@ -60,11 +61,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def caffe() -> tuple[Path, Path]:
-    """The real `caffe`, and the Python that has pycaffe."""
+def caffe() -> Iterator[tuple[Path, Path]]:
+    """The real `caffe`, and a Python that has loaded pycaffe, which `verify --engine caffe` takes too."""
     tools = caffe_tools()
     assert tools is not None, "SPLIT_SURGERY_REQUIRE_CAFFE is set, but there is no Caffe: run `make caffe`"
-    return tools
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        ready_pycaffe(Path(scratch), tools[1]) as python,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(python))
+        yield tools[0], python
 
 
 @pytest.fixture(scope="session")

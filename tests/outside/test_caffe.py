@@ -39,17 +39,21 @@ from tests.support.nets import (
 from tests.support.paths import EXAMPLE, SUPPORT
 from tests.support.real_nets import EVERY, NETS, REAL
 
-pytestmark = pytest.mark.caffe
+pytestmark = [pytest.mark.caffe, pytest.mark.usefixtures("caffe")]
 
 
-@pytest.fixture(autouse=True)
-def _engine(caffe, monkeypatch):
-    monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(caffe[1]))
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+def test_the_engine_as_a_user_starts_it(tmp_path, caffe, monkeypatch):
+    """By the `caffe-python` beside the `caffe` that is named, in a process that loads pycaffe. All other tests fork one that has it."""
+    monkeypatch.delenv("SPLIT_SURGERY_CAFFE_PYTHON")
+    monkeypatch.setenv("SPLIT_SURGERY_CAFFE", str(caffe[0]))
+    net, weights = write_tiny(tmp_path)
+    extension(net, weights, tmp_path / "out", noise=0)
+    report = verify(net, weights, tmp_path / "out", engine="caffe", max_drift=0)
+    assert (report.problems, report.engine) == ((), "caffe")
 
 
 def inspect(caffe, files, phase="TEST"):
-    """What Caffe holds after loading each net with its weights: see caffe_inspect.py. One process: pycaffe loads slowly."""
+    """What Caffe holds after loading each net with its weights: see caffe_inspect.py."""
     script = SUPPORT / "caffe_inspect.py"
     given = [path for pair in files for path in pair]
     done = subprocess.run(
@@ -346,8 +350,7 @@ def test_why_a_shape_does_not_fit_and_why_caffe_refuses_a_net(tmp_path):
 
 
 @pytest.mark.caffe
-def test_hdf5_nets_run_in_caffe_and_are_refused_by_opencv(tmp_path, caffe, monkeypatch):
-    monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(caffe[1]))
+def test_hdf5_nets_run_in_caffe_and_are_refused_by_opencv(tmp_path, caffe):
     net, weights = h5_case(tmp_path)
     extension(net, weights, tmp_path / "out", noise=0)
     assert verify(net, weights, tmp_path / "out", engine="caffe", max_drift=0).problems == ()
@@ -365,9 +368,8 @@ def test_hdf5_nets_run_in_caffe_and_are_refused_by_opencv(tmp_path, caffe, monke
         ("kernel_size: 2 stride: 2", {"even_center": "low"}),
     ],
 )
-def test_skip_in_real_caffe_is_what_folding_says(tmp_path, caffe, monkeypatch, geometry, options):
+def test_skip_in_real_caffe_is_what_folding_says(tmp_path, caffe, geometry, options):
     """The folded block, put into the baseline, computes in Caffe what the derived net computes there."""
-    monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", str(caffe[1]))
     from split_surgery.documents.weights.caffemodel import Caffemodel
     from split_surgery.documents.weights.wire import Buffer
     from split_surgery.folding.compose import Candidates, fold_block

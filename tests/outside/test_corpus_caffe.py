@@ -106,9 +106,8 @@ def assert_same(caffe, pairs: list[Pair]) -> None:
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_real_architectures_compute_the_same(tmp_path, caffe, monkeypatch, part):
+def test_real_architectures_compute_the_same(tmp_path, caffe, part):
     """A noise-free extension is what the baseline was; and with every linear region folded it is that too."""
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     pairs = []
     for case in made_cases(tmp_path, caffe, part):
         base, out = case.file("base"), case.file("derived")
@@ -125,9 +124,8 @@ def test_real_architectures_compute_the_same(tmp_path, caffe, monkeypatch, part)
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_real_architectures_with_a_trained_split_fold(tmp_path, caffe, monkeypatch, part):
+def test_real_architectures_with_a_trained_split_fold(tmp_path, caffe, part):
     """A residual split of a split, all its layers random as after long training: one layer computes the same."""
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     cases = made_cases(tmp_path, caffe, part)
     for case in cases:
         base, name = case.file("base"), case.layer

@@ -64,9 +64,8 @@ def fashion_mnist(caffe) -> tuple[np.ndarray, np.ndarray]:
     return pixels.astype(np.float32) * np.float32(SCALE), labels
 
 
-def test_the_trained_example_folds_without_a_change_of_accuracy(tmp_path, caffe, monkeypatch):
+def test_the_trained_example_folds_without_a_change_of_accuracy(tmp_path, caffe):
     """examples/fashion_vgg/derived1, trained by real Caffe: accuracy on all test images, and predictions that differ."""
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     images, labels = fashion_mnist(caffe)
     residual(EXAMPLE / "train_val.prototxt", EXAMPLE / "fashion_vgg.caffemodel", tmp_path / "split",
              snapshots=str(EXAMPLE / "snapshots" / "*_iter_*.caffemodel"), also=(EXAMPLE / "deploy.prototxt",))  # fmt: skip
