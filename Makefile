@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+unexport PYTHONDONTWRITEBYTECODE  # some images of Python set it; each of the hundreds of processes of a test run would compile the package anew
 
 .PHONY: help demo test lint check fuzz bench caffe chromium docs site golden experiment evidence
 .DEFAULT_GOAL := demo

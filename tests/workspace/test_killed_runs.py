@@ -135,7 +135,7 @@ def test_the_demo_killed(tmp_path, tmp_path_factory, undrawn, monkeypatch):
     monkeypatch.setattr(demo, "predictions", _remembered_nets(demo.predictions))
     monkeypatch.setattr(demo, "verify", lambda *files, engine, input, **more: verify(*files, **more))
     assert run_here("demo", "demo", cwd=tmp_path_factory.mktemp("warm")).returncode == 0
-    events = killed_everywhere(("demo", "demo"), tmp_path, tmp_path_factory.mktemp("killed"), mixed=True, step=5)
+    events = killed_everywhere(("demo", "demo"), tmp_path, tmp_path_factory.mktemp("killed"), mixed=True, step=10)
     assert events > 20
 
 
