@@ -134,6 +134,7 @@ def _check_inputs(inputs: Inputs, plan: Plan) -> None:
             raise FileError(
                 f"is not the {meant.name} that the plan was made for (its SHA-256 differs)",
                 FilePlace(text.document.name),
+                "a split.yaml makes its own split again; to split another net alike, write the recipe and options into a config",
             )
     if inputs.source is not None and inputs.source.size != plan.weights.size:
         message = f"has {inputs.source.size} bytes, and the {plan.weights.name} that the plan was made for {plan.weights.size}"

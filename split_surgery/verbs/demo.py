@@ -219,6 +219,7 @@ def predictions(net: PathLike, weights: PathLike, pixels: npt.NDArray[np.uint8])
     with OpenFiles() as files:
         inputs = _scaled(pixels)
         runnable = prepare(files.prototxt(net).net, files.weights(weights), {"data": inputs.shape})
-        (scores,) = run(runnable, Path(weights), {"data": inputs}, runnable.outputs).values()
+        (found,) = run([(runnable, Path(weights))], {"data": inputs}, runnable.outputs)
+    (scores,) = found.values()
     classes: npt.NDArray[np.intp] = scores.argmax(axis=1)
     return classes

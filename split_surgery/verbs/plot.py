@@ -113,9 +113,9 @@ def loss(
             shown.append(one.net)
         else:
             warnings.append(f"{one.log.name}: says no values with their iterations, so there is no curve to draw")
-    silent = [log.name for log in found if not log.told]
+    silent = [log for log in found if not log.told]
     if found and len(silent) == len(found):
-        raise FileError("no line of it is one that Caffe writes of a training", FilePlace(silent[0]), "give its log")
+        raise FileError(silent[0].silence, FilePlace(silent[0].name), "give the log of a training")
     if not drawn:
         raise FileError("there is no curve to draw: no value has an iteration (lines out of grep have none)")
     return _written(

@@ -76,13 +76,13 @@ def report(
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
     if len(silent) == len(every) and not bare:
         raise FileError(
-            f"{silent[0].name}: no line of it is one that Caffe writes of a training",
+            f"{silent[0].name}: {silent[0].silence}",
             hint="give what `caffe train` printed, kept by `2>&1 | tee train.log`; nets are for show, diff and plot net",
         )
     check_output(every, test_output)
     trainings = {name: arranged([log for log in logs if log.told]) for name, logs in flows.items()}
     groups = tuple(Group(name, rows(members, test_output)) for name, members in trainings.items())
-    warnings = [f"{log.name}: no line of it is one that Caffe writes of a training; it is left out" for log in silent]
+    warnings = [f"{log.name}: {log.silence}; it is left out" for log in silent]
     warnings += dict.fromkeys(
         f"{row.source}: tells no test output" + (f' "{test_output}"' if test_output is not None else "")
         for one in groups for row in one.rows if row.told is None

@@ -176,7 +176,8 @@ def apply(
         settings = [Settings.made_of(entry.options, options) for entry in entries]
         for entry in entries:
             if entry.recipe is None:
-                raise UsageError(f"{config}: says no recipe (recipe: {', '.join(RECIPES)})")
+                says = "says no recipe" if entry.options else "is empty, and a config says a recipe at least"
+                raise UsageError(f"{config}: {says} (recipe: {', '.join(RECIPES)})")
         steps = [Step(entry.recipe or "", made) for entry, made in zip(entries, settings)]
         for step, entry in zip(steps, entries):
             _check_options(step, entry)

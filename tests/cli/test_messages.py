@@ -30,7 +30,7 @@ def derived(tmp_path_factory):
         (("residual", NET, WEIGHTS, "--layer", "pool1", "-o", "x"), 2,
          ('layer "pool1" is of type Pooling', "convolutions: conv1_1, conv1_2, conv2_1")),
         (("residual", NET, WEIGHTS, "--layer", "conv1_9", "-o", "x"), 2, ('no layer "conv1_9"', "nearest: conv1_")),
-        (("plot", "loss", WEIGHTS, "-o", "x.png"), 3, ("no line of it is one that Caffe writes", "give its log")),
+        (("plot", "loss", WEIGHTS, "-o", "x.png"), 3, ("no line of it is one that Caffe writes", "give the log of a training")),
         (("report", NET), 3, ("no line of it is one that Caffe writes",)),
         (("residual", NET), 2, ("Missing option '-o' / '--output'",)),
         (("resdual", NET), 2, ("No such command 'resdual'", "did you mean residual?")),

@@ -293,7 +293,7 @@ def scores(engine, net, weights, images):
     inputs = (images[:, None].astype(np.float32) * np.float32(SCALE)).astype(np.float32)
     with Source(weights) as source:
         made = prepare(Net(Document(net.read_bytes(), net.name)), Caffemodel(source), {"data": inputs.shape})
-        return engine.run(made, weights, {"data": inputs}, made.outputs)["prob"]
+        return engine.run([(made, weights)], {"data": inputs}, made.outputs)[0]["prob"]
 
 
 def test_caffe_and_opencv_give_the_demos_nets_the_same_accuracy(tmp_path):

@@ -61,11 +61,13 @@ def test_it_runs_there(tmp_path):
     (tmp_path / "stub").mkdir()
     (tmp_path / "stub" / "caffe.py").write_text(STUB_CAFFE)
     np.savez(tmp_path / "in.npz", data=np.arange(24.0).reshape(2, 3, 2, 2))
-    (tmp_path / "blobs.json").write_text(json.dumps(["out"]))
-    command = [python, RUNNER, "net.prototxt", "net.caffemodel", "in.npz", "out.npz", "blobs.json"]
+    (tmp_path / "blobs.json").write_text(json.dumps([["out"], ["data"]]))
+    nets = [("net.prototxt", "net.caffemodel", f"out{at}.npz") for at in range(2)]
+    command = [python, RUNNER, "in.npz", "blobs.json", *nets[0], *nets[1]]
     paths = [str(tmp_path / "stub"), *filter(None, [os.environ.get("SPLIT_SURGERY_PYTHON27_PATH")])]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    with np.load(tmp_path / "out.npz") as found:
-        assert np.array_equal(found["blob_0"], 2 * np.arange(24.0).reshape(2, 3, 2, 2))
+    for at in range(2):
+        with np.load(tmp_path / f"out{at}.npz") as found:
+            assert np.array_equal(found["blob_0"], (2 - at) * np.arange(24.0).reshape(2, 3, 2, 2))

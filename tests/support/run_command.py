@@ -58,13 +58,16 @@ def _text(stream: io.TextIOWrapper) -> str:
 
 @contextlib.contextmanager
 def _kept() -> Iterator[None]:
-    """Put back what is set for the whole process: the words of the command, where it runs, and the signals."""
+    """Put back what is set for the whole process: what it was started as, the words of the command, where it runs, and the signals."""
     words, place = sys.argv, Path.cwd()
+    program = sys.modules["__main__"]
+    package, program.__package__ = program.__package__, None  # else `python -m pytest` would be the name in every usage
     handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, *_hangup())}
     try:
         yield
     finally:
         sys.argv = words
+        program.__package__ = package
         os.chdir(place)
         for name, handler in handlers.items():
             signal.signal(name, handler)

@@ -27,8 +27,8 @@ def test_an_exact_block_with_other_outputs_is_a_problem(tmp_path, monkeypatch):
     real = opencv.run
 
     def off(*arguments):
-        found = real(*arguments)
-        return {name: array + (0 if arguments[1].name == "base.caffemodel" else 1) for name, array in found.items()}
+        before, after = real(*arguments)
+        return [before, {name: array + 1 for name, array in after.items()}]
 
     monkeypatch.setattr(opencv, "run", off)
     report = verify(net, weights, tmp_path / "out", engine="opencv")
@@ -94,15 +94,15 @@ def test_engines_that_are_missing(tmp_path, monkeypatch):
     inputs = {"data": np.zeros((1, 3, 8, 8), np.float32)}
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(FileError, match="OpenCV is not installed"):
-        opencv.run(made, tmp_path / "base.caffemodel", inputs, ["ip"])
+        opencv.run([(made, tmp_path / "base.caffemodel")], inputs, ["ip"])
     from split_surgery.verification.engines import pycaffe
 
     monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", "/no/such/python")
     with pytest.raises(FileError, match="/no/such/python: cannot be run: No such file"):
-        pycaffe.run(made, tmp_path / "base.caffemodel", inputs, ["ip"])
+        pycaffe.run([(made, tmp_path / "base.caffemodel")], inputs, ["ip"])
     monkeypatch.setenv("SPLIT_SURGERY_CAFFE_PYTHON", sys.executable)
     with pytest.raises(FileError, match="pycaffe cannot be imported"):
-        pycaffe.run(made, tmp_path / "base.caffemodel", inputs, ["ip"])
+        pycaffe.run([(made, tmp_path / "base.caffemodel")], inputs, ["ip"])
     monkeypatch.delenv("SPLIT_SURGERY_CAFFE_PYTHON")
     for name in ("SPLIT_SURGERY_CAFFE", "SPLIT_SURGERY_CAFFE_ROOT"):
         monkeypatch.setenv(name, str(tmp_path))
@@ -120,7 +120,7 @@ def test_opencv_5_is_told_apart(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("PYTHONPATH", str(fake.parent))
     with pytest.raises(FileError, match="OpenCV 5.0.0 has no Caffe importer"):
-        opencv.run(runnable(tmp_path, TINY), Path("x"), {}, [])
+        opencv.run([(runnable(tmp_path, TINY), Path("x"))], {}, [])
 
 
 def test_a_crash_of_an_engine_takes_nothing_with_it(tmp_path, monkeypatch):
@@ -139,7 +139,21 @@ def test_a_crash_of_an_engine_takes_nothing_with_it(tmp_path, monkeypatch):
 def test_a_net_that_opencv_cannot_run(tmp_path):
     made = runnable(tmp_path, TINY.replace('type: "ReLU"', 'type: "ForkSpecial"'))
     with pytest.raises(FileError, match="OpenCV cannot run it"):
-        opencv.run(made, tmp_path / "base.caffemodel", {"data": np.zeros((1, 3, 8, 8), np.float32)}, ["ip"])
+        opencv.run([(made, tmp_path / "base.caffemodel")], {"data": np.zeros((1, 3, 8, 8), np.float32)}, ["ip"])
+
+
+def test_of_two_nets_the_one_that_fails_is_named(tmp_path):
+    good, inputs = runnable(tmp_path, TINY), {"data": np.zeros((1, 3, 8, 8), np.float32)}
+    other = tmp_path / "other.caffemodel"
+    other.write_bytes((tmp_path / "base.caffemodel").read_bytes())
+    bad = runnable(tmp_path, TINY.replace('type: "ReLU"', 'type: "ForkSpecial"'))
+    one, two = (good, tmp_path / "base.caffemodel"), (bad, other)
+    for nets in ([one, two], [two, one]):
+        with pytest.raises(FileError, match="OpenCV cannot run it") as caught:
+            opencv.run(nets, inputs, ["ip"])
+        assert str(caught.value).startswith(str(other))
+    found = opencv.run([one, one], inputs, ["ip"])
+    assert (found[0]["ip"] == found[1]["ip"]).all()
 
 
 def test_blocks_of_another_phase_are_not_asked_for(tmp_path):

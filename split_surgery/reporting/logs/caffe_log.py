@@ -104,6 +104,11 @@ class Log:
     _steps_back: int = 0
     _sums: int = -1
 
+    @property
+    def silence(self) -> str:
+        """Why it tells nothing, where `told` is False."""
+        return "no line of it is one that Caffe writes of a training" if self.skipped else "is empty"
+
     def read(self, line: LogLine) -> None:
         """One line, as GLOG_HEAD has parted it."""
         if self._writers.waiting:

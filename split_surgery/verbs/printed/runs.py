@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ LOOKED_ONLY = ("diff", "same", "differs")
 
 def done_line(report: MadeReport, place: str | None) -> str:
     """Where the files are and what was done there; of those that differ the names."""
+    if report.status == "differs" and place is not None and not os.path.lexists(place):
+        return f"{place}: DIFFERS: it is not there; without --check it would be made"
     return f"{place}: {STATES[report.status]}{', '.join(report.differing)}"
 
 

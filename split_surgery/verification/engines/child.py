@@ -1,4 +1,4 @@
-"""An engine run in a process of its own: what it dies of takes nothing with it."""
+"""Nets run by an engine in a process of its own: what it dies of takes nothing with it."""
 
 from __future__ import annotations
 
@@ -10,40 +10,63 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from split_surgery.errors import FileError, FilePlace
 from split_surgery.verification.engines.prepare import Runnable
 
 
+class Failed(NamedTuple):
+    """How a process ended that did not run all nets: its exit code, what it said, and the weights of the net that it was at."""
+
+    code: int
+    said: str
+    weights: Path
+
+
 def run_child(
-    command: Sequence[str], net: Runnable, weights: Path, inputs: Mapping[str, np.typing.NDArray[np.float32]],
-    asked: Sequence[object], environment: Mapping[str, str] | None = None,
-) -> list[np.typing.NDArray[np.float32]] | subprocess.CompletedProcess[bytes]:  # fmt: skip
-    """What was asked for, in its order, or how the process ended instead.
+    command: Sequence[str], nets: Sequence[tuple[Runnable, Path]], inputs: Mapping[str, npt.NDArray[np.float32]],
+    asked: Sequence[Sequence[object]], environment: Mapping[str, str] | None = None,
+) -> list[list[npt.NDArray[np.float32]]] | Failed:  # fmt: skip
+    """Of each net what was asked for, in its order; all in one process, since an engine takes a second to load.
 
     Args:
-        command: an interpreter and a script, which takes the paths NET WEIGHTS INPUTS.npz OUTPUTS.npz BLOBS.json.
+        command: an interpreter and a script, which takes the paths INPUTS.npz BLOBS.json, and NET WEIGHTS OUTPUTS.npz of each net.
+        nets: each with its weights. asked: of each net in turn.
 
     Raises:
         FileError: the interpreter cannot be started.
     """
     with tempfile.TemporaryDirectory(prefix="split-surgery-") as folder:
-        text, given, out, names = (Path(folder, name) for name in ("net.prototxt", "in.npz", "out.npz", "blobs.json"))
-        text.write_bytes(net.text)
+        given, names = Path(folder, "in.npz"), Path(folder, "blobs.json")
         np.savez(given, **inputs)  # type: ignore[arg-type]
-        names.write_text(json.dumps(list(asked)))  # a name may hold what no argument of a command can
-        files = [str(text), os.path.abspath(weights), str(given), str(out), str(names)]
+        names.write_text(json.dumps([list(one) for one in asked]))  # a name may hold what no argument of a command can
+        files = [str(given), str(names)]
+        outputs = []
+        for index, (net, weights) in enumerate(nets):
+            text = Path(folder, f"net{index}.prototxt")
+            text.write_bytes(net.text)
+            outputs.append(Path(folder, f"out{index}.npz"))
+            files += [str(text), os.path.abspath(weights), str(outputs[-1])]
         try:
             done = subprocess.run([*command, *files], capture_output=True, check=False, env=environment)
         except OSError as error:
             raise FileError(f"cannot be run: {error.strerror}", FilePlace(command[0])) from error
         if done.returncode:
-            done.stderr = done.stderr.replace(str(text).encode(), b"the net")
-            return done
-        with np.load(out) as found:
-            return [found[f"blob_{index}"] for index in range(len(asked))]
+            said = re.sub(
+                re.escape(folder) + r"[/\\]net\d+\.prototxt", "the net", done.stderr.decode("utf-8", "replace")
+            )
+            at = min(sum(path.exists() for path in outputs), len(nets) - 1)
+            return Failed(done.returncode, said.strip(), nets[at][1])
+        return [_read(path, len(one)) for path, one in zip(outputs, asked)]
+
+
+def _read(path: Path, count: int) -> list[npt.NDArray[np.float32]]:
+    with np.load(path) as found:
+        return [found[f"blob_{index}"] for index in range(count)]
 
 
 UNKNOWN_LAYER = (

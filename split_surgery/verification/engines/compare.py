@@ -44,7 +44,7 @@ class EngineOutput:
 
 
 def compare(
-    run: Callable[[Runnable, Path, Mapping[str, np.typing.NDArray[np.float32]], Sequence[str]], Arrays],
+    run: Callable[[Sequence[tuple[Runnable, Path]], Mapping[str, np.typing.NDArray[np.float32]], Sequence[str]], list[Arrays]],
     nets: Sequence[Runnable], weights: Sequence[PathLike], tops: Sequence[str], inputs: Mapping[str, np.typing.NDArray[np.float32]],
 ) -> list[EngineOutput]:  # fmt: skip
     """Every output of both nets, what a last Softmax or Sigmoid makes it of, and the tops of the split layers.
@@ -62,7 +62,7 @@ def compare(
     squashed = [net.squashed[blob] for net in nets for blob in outputs if blob in net.squashed]
     there = [blob for blob in dict.fromkeys([*squashed, *tops]) if all(blob in net.makers for net in nets)]
     asked = [*outputs, *(blob for blob in there if blob not in outputs)]
-    before, after = (run(net, Path(path), inputs, asked) for net, path in zip(nets, weights))
+    before, after = run([(net, Path(path)) for net, path in zip(nets, weights)], inputs, asked)
     return [_held(blob, before[blob], after[blob], derived.tolerance, blob in base.squashed) for blob in asked]
 
 

@@ -23,9 +23,9 @@ NO_IMPORTER, REFUSED = 7, 8
 
 
 def run(
-    net: Runnable, weights: Path, inputs: Mapping[str, np.typing.NDArray[np.float32]], blobs: Sequence[str]
-) -> Arrays:
-    """The blobs asked for, float32, after a forward pass with these inputs.
+    nets: Sequence[tuple[Runnable, Path]], inputs: Mapping[str, np.typing.NDArray[np.float32]], blobs: Sequence[str]
+) -> list[Arrays]:
+    """Of each net, given with its weights, the blobs asked for, float32, after a forward pass with these inputs.
 
     Raises:
         Missing: OpenCV is not installed, or too new (5 dropped Caffe).
@@ -33,17 +33,17 @@ def run(
     """
     if importlib.util.find_spec("cv2") is None:
         raise Missing("OpenCV is not installed", hint=HINT)
-    if has_magic(weights, HDF5_MAGIC):
-        hint = "use --engine caffe"
-        raise FileError("is HDF5, which OpenCV's importer does not read", FilePlace(os.fspath(weights)), hint)
-    found = run_child([sys.executable, str(RUNNER)], net, weights, inputs, [[net.makers[name], name] for name in blobs])
+    for _, weights in nets:
+        if has_magic(weights, HDF5_MAGIC):
+            hint = "use --engine caffe"
+            raise FileError("is HDF5, which OpenCV's importer does not read", FilePlace(os.fspath(weights)), hint)
+    asked = [[[net.makers[name], name] for name in blobs] for net, _ in nets]
+    found = run_child([sys.executable, str(RUNNER)], nets, inputs, asked)
     if isinstance(found, list):
-        return dict(zip(blobs, found))
-    words = found.stderr.decode("utf-8", "replace").strip() or ended(found.returncode)
-    if found.returncode == NO_IMPORTER:
+        return [dict(zip(blobs, arrays)) for arrays in found]
+    words = found.said or ended(found.code)
+    if found.code == NO_IMPORTER:
         raise Missing(words, hint=HINT)
-    what = "cannot run it" if found.returncode == REFUSED else f"did not survive it: {ended(found.returncode)}"
-    hint = hint_on(words) or (
-        UNKNOWN_LAYER if found.returncode < 0 else ""
-    )  # killed, as by a layer that it does not know
-    raise FileError(f"OpenCV {what}: {words}", FilePlace(os.fspath(weights)), hint)
+    what = "cannot run it" if found.code == REFUSED else f"did not survive it: {ended(found.code)}"
+    hint = hint_on(words) or (UNKNOWN_LAYER if found.code < 0 else "")  # killed, as by a layer that it does not know
+    raise FileError(f"OpenCV {what}: {words}", FilePlace(os.fspath(found.weights)), hint)

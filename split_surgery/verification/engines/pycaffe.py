@@ -54,9 +54,9 @@ def find_interpreter() -> str:
 
 
 def run(
-    net: Runnable, weights: Path, inputs: Mapping[str, np.typing.NDArray[np.float32]], blobs: Sequence[str]
-) -> Arrays:
-    """The blobs asked for, float32, after a forward pass with these inputs.
+    nets: Sequence[tuple[Runnable, Path]], inputs: Mapping[str, np.typing.NDArray[np.float32]], blobs: Sequence[str]
+) -> list[Arrays]:
+    """Of each net, given with its weights, the blobs asked for, float32, after a forward pass with these inputs.
 
     Raises:
         FileError: Caffe refused the files or died; its last words are in the message.
@@ -64,11 +64,11 @@ def run(
     python = find_interpreter()
     # A clean Python path: ours must not leak into an interpreter of another version.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or python == sys.executable}
-    found = run_child([python, str(CAFFE_RUNNER)], net, weights, inputs, blobs, environment)
+    found = run_child([python, str(CAFFE_RUNNER)], nets, inputs, [blobs] * len(nets), environment)
     if isinstance(found, list):
-        return dict(zip(blobs, found))
-    words = found.stderr.decode("utf-8", "replace").strip().splitlines()
+        return [dict(zip(blobs, arrays)) for arrays in found]
+    words = found.said.splitlines()
     telling = [line for line in words if TELLING.match(line)] or words[-1:] or ["it said nothing"]
     reasons = "; ".join(_LOG_HEAD.sub("", line) for line in telling)
-    place = FilePlace(os.fspath(weights))
-    raise FileError(f"Caffe failed on it ({found.returncode}): {reasons}", place, hint_on(reasons))
+    place = FilePlace(os.fspath(found.weights))
+    raise FileError(f"Caffe failed on it ({found.code}): {reasons}", place, hint_on(reasons))
