@@ -7,11 +7,8 @@ Chunks are literal bytes, or ranges of a source that the kernel copies. Outputs 
 from __future__ import annotations
 
 import difflib
-import errno
-import io
 import os
 import shutil
-import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,12 +26,10 @@ from split_surgery.documents.source import (
 )
 from split_surgery.documents.spans import Chunk, Made, Span, chunk_size, pieces_of
 from split_surgery.errors import Defect, FileError, FilePlace, UsageError
+from split_surgery.workspace.copying import TOLD_AFTER, copy_range, write_all
 from split_surgery.workspace.names import BINARY_SUFFIXES, OWN_FILES
 from split_surgery.workspace.swap import swap
 from split_surgery.workspace.workplace import held, tidy, workplace
-
-_BLOCK = 8 * 1024 * 1024
-"""Bytes copied at a time where the kernel cannot: large enough for the disk, small enough for memory."""
 
 
 @dataclass(frozen=True)
@@ -88,48 +83,11 @@ class Output:
                         write_all(out, piece)
                         done += len(piece)
                     continue
-                for start in range(chunk.start, chunk.stop, 16 * _BLOCK):
-                    span = Span(start, min(chunk.stop, start + 16 * _BLOCK))
+                for start in range(chunk.start, chunk.stop, TOLD_AFTER):
+                    span = Span(start, min(chunk.stop, start + TOLD_AFTER))
                     copy_range(self._source(), span, out)
                     done += span.stop - span.start
                     progress(f"writing {self.name}", done, total)
-
-
-def write_all(out: io.FileIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[out.write(view) :]
-
-
-def copy_range(source: Source, span: Span, out: io.FileIO) -> None:
-    """Append a range of a source to `out`: in the kernel where it can (copy_file_range, sendfile), else by reading."""
-    start, stop = span
-    for call in (_copy_file_range, _sendfile):
-        while start < stop:
-            try:
-                moved = call(source.fileno(), out.fileno(), start, stop - start)
-            except (AttributeError, OSError) as error:
-                # Not on this system, or not between these two file systems: the next way. A full disk is a full disk.
-                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-                    raise
-                break
-            if moved == 0:
-                break
-            start += moved
-    while start < stop:
-        block = source.read(start, min(stop, start + _BLOCK))
-        write_all(out, block)
-        start += len(block)
-
-
-def _copy_file_range(src: int, dst: int, offset: int, count: int) -> int:
-    return os.copy_file_range(src, dst, count, offset_src=offset)
-
-
-def _sendfile(src: int, dst: int, offset: int, count: int) -> int:
-    if sys.platform != "linux":
-        raise AttributeError("sendfile between files is Linux's")
-    return os.sendfile(dst, src, offset, count)
 
 
 class OutputDir:

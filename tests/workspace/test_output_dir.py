@@ -11,7 +11,7 @@ import pytest
 from split_surgery.documents.source import Source
 from split_surgery.documents.spans import Span
 from split_surgery.errors import FileError, UsageError
-from split_surgery.workspace import output_dir as files
+from split_surgery.workspace import copying, output_dir
 from split_surgery.workspace.output_dir import Output, OutputDir
 
 
@@ -31,7 +31,7 @@ def test_create_copies_ranges_by_every_way(tmp_path, monkeypatch, without):
         raise OSError(errno.EXDEV, "not between these")
 
     for name in without:
-        monkeypatch.setattr(files, name, unavailable)
+        monkeypatch.setattr(copying, name, unavailable)
     made, opened = outputs(tmp_path)
     directory = OutputDir(tmp_path / "deep" / "out")
     with opened:
@@ -65,9 +65,10 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch, fail_at):
     def no_copy(*_):
         raise OSError(errno.EXDEV, "not between these")
 
-    monkeypatch.setattr(files, "write_all", write_all)
-    monkeypatch.setattr(files, "_copy_file_range", no_copy)
-    monkeypatch.setattr(files, "_sendfile", no_copy)
+    for module in (copying, output_dir):
+        monkeypatch.setattr(module, "write_all", write_all)
+    monkeypatch.setattr(copying, "_copy_file_range", no_copy)
+    monkeypatch.setattr(copying, "_sendfile", no_copy)
     with opened, pytest.raises(FileError, match="cannot write: No space left on device"):
         OutputDir(tmp_path / "new" / "out").create(made)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["source"]
@@ -77,7 +78,7 @@ def test_a_full_disk_is_not_taken_for_a_missing_system_call(tmp_path, monkeypatc
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "_copy_file_range", full)
+    monkeypatch.setattr(copying, "_copy_file_range", full)
     made, opened = outputs(tmp_path)
     with opened, pytest.raises(FileError, match="No space left"):
         OutputDir(tmp_path / "out").create(made)
@@ -128,7 +129,7 @@ def test_two_runs_at_once_may_both_be_done(tmp_path, monkeypatch):
     first = OutputDir(tmp_path / "out")
     real = Output.write
 
-    def overtaken(self, path, progress=files.no_progress):
+    def overtaken(self, path, progress=output_dir.no_progress):
         real(self, path, progress)
         monkeypatch.undo()
         OutputDir(tmp_path / "out").create(made)
