@@ -25,11 +25,13 @@ def outputs(tmp_path):
 B = b"01234-56789" + b"0123456789" * 999
 
 
+@pytest.mark.parametrize("local", [True, False])
 @pytest.mark.parametrize("without", [(), ("_copy_file_range",), ("_copy_file_range", "_sendfile")])
-def test_create_copies_ranges_by_every_way(tmp_path, monkeypatch, without):
+def test_create_copies_ranges_by_every_way(tmp_path, monkeypatch, without, local):
     def unavailable(*_):
         raise OSError(errno.EXDEV, "not between these")
 
+    monkeypatch.setattr(copying, "_is_local", lambda _: local)
     for name in without:
         monkeypatch.setattr(copying, name, unavailable)
     made, opened = outputs(tmp_path)
@@ -65,6 +67,8 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch, fail_at):
     def no_copy(*_):
         raise OSError(errno.EXDEV, "not between these")
 
+    monkeypatch.setattr(copying, "_is_local", lambda _: False)
+
     for module in (copying, output_dir):
         monkeypatch.setattr(module, "write_all", write_all)
     monkeypatch.setattr(copying, "_copy_file_range", no_copy)
@@ -79,6 +83,7 @@ def test_a_full_disk_is_not_taken_for_a_missing_system_call(tmp_path, monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(copying, "_copy_file_range", full)
+    monkeypatch.setattr(copying, "_is_local", lambda _: False)
     made, opened = outputs(tmp_path)
     with opened, pytest.raises(FileError, match="No space left"):
         OutputDir(tmp_path / "out").create(made)
