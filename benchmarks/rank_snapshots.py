@@ -31,6 +31,7 @@ print(sum(read), wanted, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * sc
 
 def main() -> None:
     WORK.mkdir(exist_ok=True)
+    # In a process of its own: a child's peak of memory begins with what its parent had.
     make = """
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ import vgg16
 folder = Path(sys.argv[1])
 vgg16.write_prototxt(folder / "n.prototxt")
 for k in (1, 2, 3):
-    vgg16.write_caffemodel(folder / f"s_iter_{k}.caffemodel", seed=k)
+    vgg16.write_caffemodel(folder / f"s_iter_{k}.caffemodel", "vgg16_sized", vgg16.layers(), seed=k)
 """
     subprocess.run([sys.executable, "-c", make, WORK], check=True, cwd=HERE)
     for step in range(4, COUNT + 1):
