@@ -182,26 +182,48 @@ def fold(
             files=tuple(one.name for one in outputs), source=(os.fspath(files.net), os.fspath(inputs.weights_path)),
             deploy=(deploy, inputs.weights_name) if deploy is not None else None,
             hints=_hints(edited, deploy) if deploy is not None else (),
-            differing=differing, warnings=(*files.remarks, *_warnings(inputs, search.done), *left_at_random(inputs)),
+            differing=differing, warnings=(*files.remarks, *_warnings(inputs, search), *left_at_random(inputs)),
             diff=diff_of(inputs, edited, outputs, names) if diff and not check else changes,
         )  # fmt: skip
 
 
-def _warnings(inputs: Inputs, done: Sequence[Collapsed]) -> list[str]:
-    """BatchNorms that were folded by a rule which their statistics were hardly meant for."""
+def _warnings(inputs: Inputs, search: Search) -> list[str]:
+    """BatchNorms that were folded by a rule which their statistics were hardly meant for, and twins to train with that went too."""
+    found = []
+    if search.trust.statistics and (gone := _gone_twins(search)):
+        found.append(
+            f"{', '.join(gone)}: what is there in phase TRAIN went too, whatever it computed: the folded net is one to test"
+        )
     names = [
         name
-        for one in done
+        for one in search.done
         for name in one.region.layers
         if any(without_factor(net, inputs.weights, layer) for net in inputs.nets for layer in net.named(name)[:1])
     ]
     if not names:
-        return []
+        return found
     return [
+        *found,
         f"{', '.join(names)}: the scale factor (blob 2) is 0 while there are statistics, which Caffe then takes for none, so that the "
         "weights grow by 1 / sqrt(eps); NVIDIA's fork stores statistics so (store_blobs_in_old_format): if they are meant, set blob 2 "
-        "to 1 and fold again"
+        "to 1 and fold again",
     ]
+
+
+def _gone_twins(search: Search) -> list[str]:
+    """Names of folded layers that a net has twice: for the phase TEST, which was folded, and for another."""
+    gone = dict[str, None]()
+    for text in search.texts:
+        tested = {layer for flow in text.flows if flow.state.phase == "TEST" for layer in flow.layers}
+        names = {name for one in search.done for name in one.region.layers}
+        for layer in text.net.layers:
+            if (
+                layer.name in names
+                and layer not in tested
+                and any(twin in tested for twin in text.net.named(layer.name))
+            ):
+                gone[layer.name] = None
+    return list(gone)
 
 
 def _hints(edited: Inputs, deploy: str) -> tuple[str, ...]:

@@ -340,6 +340,23 @@ BN = (
 )
 
 
+@pytest.mark.parametrize("phase", ["test", None])
+def test_a_twin_to_train_with_goes_with_a_word(tmp_path, phase):
+    """Of two BatchNorms of one name the one of phase TEST is folded; what the other did in phase TRAIN is lost."""
+    train, test = (
+        layer(
+            "b", "BatchNorm", "c", "c", f"batch_norm_param {{ use_global_stats: {used} }} include {{ phase: {name} }}"
+        )
+        for used, name in (("false" if phase else "true", "TRAIN"), ("true", "TEST"))
+    )
+    text = INPUT + conv("c", "data", num_output=4, kernel_size=3) + train + test + scale("s", "c")
+    base = write_net(tmp_path, text, model_of(text, BN_SHAPES))
+    report = fold(*base, tmp_path / "out", all=True, phase=phase)
+    assert [one.layers for one in report.regions] == [("c", "b", "s")]
+    said = "b: what is there in phase TRAIN went too, whatever it computed: the folded net is one to test"
+    assert list(report.warnings) == ([said] if phase else [])
+
+
 @pytest.mark.parametrize(
     ("stats", "rule", "phase", "reason"),
     [
