@@ -14,7 +14,7 @@ from split_surgery.documents.net.split_blocks import Region, Splits
 from split_surgery.documents.source import Progress
 from split_surgery.errors import FileError, FilePlace, NotFoldable, Overflow, Unsupported, UsageError, nearest
 from split_surgery.folding.collapse import Collapsed, collapse
-from split_surgery.folding.regions import anchor_of, linear_regions
+from split_surgery.folding.regions import GrowingGroup, anchor_of, linear_regions
 from split_surgery.folding.understood import Trust, is_linear
 from split_surgery.workspace.inputs import Inputs
 
@@ -178,15 +178,20 @@ class Search:
                 layer = flow.layers[at]
                 if layer.name in covered or not is_linear(layer) or (layer.name in inside and layer.name not in named):
                     continue
-                groups = linear_regions(flow, at, whole, covered)
-                found = self._largest(len(groups), lambda size: self._region(flow, groups[size], at, inside))  # noqa: B023
+                found = self._largest(flow, linear_regions(flow, at, whole, covered), at, inside)
                 if found is not None:
                     self.done.append(found)
                     covered |= set(found.region.layers)
 
-    def _largest(self, count: int, region_at: Callable[[int], Region | None]) -> Collapsed | None:
-        """Fold the largest that can be of so many regions, each of which holds the ones before it; None is no region."""
-        for at in reversed(range(count)):
+    def _largest(
+        self, flow: Flow, groups: GrowingGroup, last: int, inside: Mapping[str, Region]
+    ) -> Collapsed | None:  # fmt: skip
+        """Fold the largest that can be of groups that end at a place."""
+
+        def region_at(at: int) -> Region | None:
+            return self._region(flow, groups[at], last, inside)
+
+        for at in reversed(range(len(groups))):
             region = region_at(at)
             if region is None:
                 continue
@@ -201,7 +206,8 @@ class Search:
         return None
 
     def _largest_from_below(self, count: int, region_at: Callable[[int], Region | None]) -> Collapsed | None:
-        """The same where together they are too large: regions that grow by twice as much each time, until one overflows; then between.
+        """The same of the first `count` groups, where together they are too large: regions that grow by twice as much each time, until
+        one overflows; then between.
 
         From above, a chain of n layers would be worked out in each of its lengths, and so again from each of its layers.
         """
