@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from split_surgery.documents.net.net import Net, Prototxt
@@ -15,12 +14,11 @@ from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Weights
 from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError, UsageError, for_shell
-from split_surgery.reporting.folded import folded_from, only_source
-from split_surgery.reporting.lineage import derived_in
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.verbs.against_plan import against_plan
 from split_surgery.verbs.library_words import in_library_words
-from split_surgery.verbs.net_and_weights import net_and_weights, refuse_weights_alone
+from split_surgery.verbs.made_from import baseline_of, check_order
+from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.verbs.printed import runs
 from split_surgery.verification.coverage import LayerCoverage
 from split_surgery.verification.engines import ENGINES, run_of
@@ -29,7 +27,7 @@ from split_surgery.verification.engines.input_file import read_inputs
 from split_surgery.verification.engines.prepare import input_shapes, prepare, random_inputs
 from split_surgery.verification.equivalence import Block, Changed
 from split_surgery.verification.verdict import prove_files
-from split_surgery.workspace.names import FOLD_FILE, PLAN_FILE, WEIGHTS_FILE
+from split_surgery.workspace.names import WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
 
@@ -185,7 +183,7 @@ def verify(
         raise UsageError(f"--input{'-shape' if input is None else ''} is for a run: name an --engine")
     alone = derived is None and weights is not None
     if derived is None and weights is None:
-        (net, weights), derived = _baseline_of(net), net
+        (net, weights), derived = baseline_of(net), net
     elif derived is None:
         assert weights is not None
         derived, strict = (run_dir(net).need_net() if os.path.isdir(net) else net, weights), True
@@ -203,7 +201,7 @@ def verify(
             hint = f"verify NET WEIGHTS {for_shell(os.fspath(weights))}, or verify {for_shell(os.fspath(weights))} if it is a split"
             raise UsageError(f"{os.fspath(weights)} stands where WEIGHTS belongs", hint=hint)
         if os.path.isdir(net) and not isinstance(derived, (tuple, list)):
-            _check_order(net, weights, derived)
+            check_order(net, weights, derived)
         given = net_and_weights(files, net, weights)
         given_weights = given.need_weights()
         derived_net, derived_weights = (
@@ -245,55 +243,6 @@ def verify(
             raise
     report = replace(report, inputs=ran_on, outputs=tuple(outputs))
     return replace(report, problems=(*report.problems, *_output_problems(report)))
-
-
-def _check_order(net: PathLike, weights: PathLike | None, derived: PathLike | None) -> None:
-    """Raises: UsageError, where the directory `net` belongs at the end: a baseline follows it, or what it was folded from."""
-    if derived is None:
-        return
-    one, other = (for_shell(os.fspath(path)) for path in (derived, net))
-    if weights is not None and os.path.isfile(derived):
-        raise UsageError(f"the derived net comes last: split-surgery verify NET WEIGHTS {other}")
-    if weights is not None or not os.path.isdir(derived) or run_dir(net).fold is None:
-        return
-    if any(Path(derived).resolve() == text.parent.resolve() for text, _ in folded_from(Path(net), [Path(derived)])):
-        raise UsageError(
-            f"{os.fspath(net)} was folded from {os.fspath(derived)}, which comes first",
-            hint=f"split-surgery verify {one} {other}",
-        )
-
-
-def _baseline_of(directory: PathLike) -> tuple[Path, Path]:
-    """The prototxt and the weights that the directory of a split was made from.
-
-    Raises:
-        FileError: it is none, or they were not found.
-    """
-    place = FilePlace(os.fspath(directory))
-    if not os.path.isdir(directory):
-        if os.path.basename(directory) == PLAN_FILE:
-            raise UsageError(f"{place}: give its directory: verify {for_shell(os.path.dirname(directory) or '.')}")
-        with OpenFiles() as files:
-            refuse_weights_alone(files, directory)
-        hint = "verify NET WEIGHTS says whether weights fit a net; verify NET WEIGHTS DERIVED proves a derived net; verify DIR a split"
-        raise UsageError(f"{place} is one file: WEIGHTS is missing", hint=hint)
-    made_by = run_dir(directory).made_by
-    if made_by is not None and made_by.name == FOLD_FILE:
-        pairs = folded_from(Path(directory), [Path(directory).parent])
-        name = for_shell(os.fspath(directory))
-        if pairs:
-            return only_source(pairs, name)
-        hint = f"name it: verify NET WEIGHTS {name}, or its directory: verify DIR {name}"
-        raise FileError("is a fold, and what it was folded from is not in the directories beside it", place, hint)
-    found = [one for one in derived_in([directory]) if one.folder == Path(directory)]
-    if not found:
-        hint = "give the baseline and the directory: verify NET WEIGHTS DERIVED"
-        raise FileError(
-            f"is not the directory of a split or a fold (it has neither {PLAN_FILE} nor {FOLD_FILE})", place, hint
-        )
-    if found[0].base is None:
-        raise FileError(found[0].missing, place, "verify NET WEIGHTS DERIVED names them")
-    return found[0].base
 
 
 def _run(

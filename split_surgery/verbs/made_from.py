@@ -1,0 +1,64 @@
+"""What a directory that is named alone, or in another order, is to be held against."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from split_surgery.documents.source import PathLike
+from split_surgery.errors import FileError, FilePlace, UsageError, for_shell
+from split_surgery.reporting.folded import folded_from, only_source
+from split_surgery.reporting.lineage import derived_in
+from split_surgery.verbs.net_and_weights import refuse_weights_alone
+from split_surgery.workspace.names import FOLD_FILE, PLAN_FILE
+from split_surgery.workspace.open_files import OpenFiles
+from split_surgery.workspace.run_dir import run_dir
+
+
+def check_order(net: PathLike, weights: PathLike | None, derived: PathLike | None) -> None:
+    """Raises: UsageError, where the directory `net` belongs at the end: a baseline follows it, or what it was folded from."""
+    if derived is None:
+        return
+    one, other = (for_shell(os.fspath(path)) for path in (derived, net))
+    if weights is not None and os.path.isfile(derived):
+        raise UsageError(f"the derived net comes last: split-surgery verify NET WEIGHTS {other}")
+    if weights is not None or not os.path.isdir(derived) or run_dir(net).fold is None:
+        return
+    if any(Path(derived).resolve() == text.parent.resolve() for text, _ in folded_from(Path(net), [Path(derived)])):
+        raise UsageError(
+            f"{os.fspath(net)} was folded from {os.fspath(derived)}, which comes first",
+            hint=f"split-surgery verify {one} {other}",
+        )
+
+
+def baseline_of(directory: PathLike) -> tuple[Path, Path]:
+    """The prototxt and the weights that the directory of a split was made from.
+
+    Raises:
+        FileError: it is none, or they were not found.
+    """
+    place = FilePlace(os.fspath(directory))
+    if not os.path.isdir(directory):
+        if os.path.basename(directory) == PLAN_FILE:
+            raise UsageError(f"{place}: give its directory: verify {for_shell(os.path.dirname(directory) or '.')}")
+        with OpenFiles() as files:
+            refuse_weights_alone(files, directory)
+        hint = "verify NET WEIGHTS says whether weights fit a net; verify NET WEIGHTS DERIVED proves a derived net; verify DIR a split"
+        raise UsageError(f"{place} is one file: WEIGHTS is missing", hint=hint)
+    made_by = run_dir(directory).made_by
+    if made_by is not None and made_by.name == FOLD_FILE:
+        pairs = folded_from(Path(directory), [Path(directory).parent])
+        name = for_shell(os.fspath(directory))
+        if pairs:
+            return only_source(pairs, name)
+        hint = f"name it: verify NET WEIGHTS {name}, or its directory: verify DIR {name}"
+        raise FileError("is a fold, and what it was folded from is not in the directories beside it", place, hint)
+    found = [one for one in derived_in([directory]) if one.folder == Path(directory)]
+    if not found:
+        hint = "give the baseline and the directory: verify NET WEIGHTS DERIVED"
+        raise FileError(
+            f"is not the directory of a split or a fold (it has neither {PLAN_FILE} nor {FOLD_FILE})", place, hint
+        )
+    if found[0].base is None:
+        raise FileError(found[0].missing, place, "verify NET WEIGHTS DERIVED names them")
+    return found[0].base
