@@ -250,6 +250,12 @@ def files_in(folder: PathLike, suffix: str) -> list[str]:
         return []
 
 
+def parent_of(folder: PathLike) -> Path:
+    """The directory that holds one, which its path does not say where that is `.` or ends in `..`."""
+    path = Path(folder)
+    return path.parent if path.name not in ("", "..") else Path(os.path.realpath(path)).parent
+
+
 def folders_in(folder: PathLike) -> list[str]:
     """Paths of the directories in a folder, sorted, without what a run that was killed has left; none where it cannot be read."""
     try:

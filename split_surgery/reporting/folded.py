@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from split_surgery.documents.source import folders_in, read_file, sha256
@@ -46,24 +46,32 @@ def folded_from(folder: Path, near: Sequence[Path]) -> list[tuple[Path, Path]]:
     return _pairs(net, weights, folders)
 
 
-def only_source(pairs: Sequence[tuple[Path, Path]], fold: str) -> tuple[Path, Path]:
+def only_source(
+    pairs: Sequence[tuple[Path, Path]], fold: str, proves: Callable[[Path, Path], bool]
+) -> tuple[Path, Path]:
     """The prototxt and the weights that a fold was made from, out of those that they may be: fold.yaml has no digest of weights.
 
     Args:
-        fold: its directory, as a shell has it.
+        fold: its directory, as a shell has it. proves: whether a fold is the one of such a pair.
 
     Raises:
-        UsageError: several weights may be meant, as where runs of one split lie side by side.
+        UsageError: several weights may be meant, as where runs of one split lie side by side, and none of them alone is proven.
     """
-    first = pairs[0]
-    others = [pair for pair in pairs[1:] if not filecmp.cmp(first[1], pair[1], shallow=False)]
-    if others:
-        folders = [os.fspath(model.parent) for _, model in (first, *others)]
-        raise UsageError(
-            f"{fold} may have been folded from {' or '.join(folders[:8])}, whose weights have the same name and size",
-            hint=f"say which: split-surgery verify {for_shell(folders[0])} {fold}",
-        )
-    return first
+    different: list[tuple[Path, Path]] = []
+    for pair in pairs:
+        if not any(filecmp.cmp(other[1], pair[1], shallow=False) for other in different):
+            different.append(pair)
+    if len(different) == 1:
+        return pairs[0]
+    proven = [pair for pair in different if proves(*pair)]
+    if len(proven) == 1:
+        return proven[0]
+    folders = dict.fromkeys(os.fspath(model.parent) for _, model in pairs)
+    net, weights = (for_shell(os.fspath(path)) for path in pairs[0])
+    raise UsageError(
+        f"{fold} may have been folded from {' or '.join(list(folders)[:8])}, whose weights have the same name and size",
+        hint=f"say which: split-surgery verify {net} {weights} {fold}",
+    )
 
 
 def _folded(

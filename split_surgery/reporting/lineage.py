@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike, folders_in, read_file, sha256, walk_folders
+from split_surgery.documents.source import PathLike, folders_in, parent_of, read_file, sha256, walk_folders
 from split_surgery.errors import SurgeryError, UsageError
 from split_surgery.reporting.logs.trainings import natural
 from split_surgery.splitting.plan import Plan
@@ -67,8 +67,8 @@ def made_with(made_by: str, given: Sequence[PathLike]) -> tuple[list[tuple[str, 
         elif os.path.exists(path):
             folders.setdefault(Path(path).parent)
     found = [folder for folder in folders if os.path.isfile(folder / made_by) and os.path.isfile(folder / NET_FILE)]
-    around = dict.fromkeys(folder.parent for folder in found)
-    around |= dict.fromkeys(beside for folder in found for beside in map(Path, folders_in(folder.parent)))
+    around = dict.fromkeys(map(parent_of, found))
+    around |= dict.fromkeys(beside for folder in found for beside in map(Path, folders_in(parent_of(folder))))
     others = [folder for folder in around if folder not in folders]
     return sorted(zip(_names(found), found), key=lambda one: natural(one[0])), list(folders), others
 
@@ -126,21 +126,23 @@ def _base(plan: Plan, near: Sequence[Path]) -> tuple[tuple[Path, Path] | None, s
         near = [folder for folder in near if plan.lineage[-1] in _digests(folder, (PLAN_FILE, FOLD_FILE))]
         if not near:
             made_by = f"whose {PLAN_FILE} or {FOLD_FILE} has the SHA-256 {plan.lineage[-1]}"
-            return None, f"the directory that it was made from ({made_by}) was not found: name it too"
+            return None, f"the directory that it was made from ({made_by}) was not found"
     net = next((path for path in files_called(plan.net, near) if sha256(read_file(path)) == plan.net.sha256), None)
     if net is None:
-        return (
-            None,
-            f"the prototxt that it was made from ({plan.net.name}) was not found: name its directory too",
-        )
+        return None, _missing("the prototxt that it was made from", "was", plan.net.name, near)
     beside = sorted(near, key=lambda folder: folder != net.parent)
     for path in files_called(plan.weights, beside):
         if _holds(path, plan):
             return (net, path), ""
-    return (
-        None,
-        f"the weights that it was made from ({plan.weights.name}) were not found: name their directory too",
-    )
+    return None, _missing("the weights that it was made from", "were", plan.weights.name, near)
+
+
+def _missing(what: str, verb: str, name: str, near: Iterable[Path]) -> str:
+    """Why a file was not found: there is none of the name, or it is another."""
+    other = next((folder / name for folder in near if os.path.isfile(folder / name)), None)
+    if other is None:
+        return f"{what} ({name}) {verb} not found"
+    return f"{what} ({name}) {verb} not found: {other} is another, or has been changed since"
 
 
 def files_called(file: InputFile, folders: Iterable[Path]) -> list[Path]:

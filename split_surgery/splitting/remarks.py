@@ -39,7 +39,7 @@ def remark_lines(remarks: Iterable[Remark], layers: Sequence[str] = ()) -> list[
 def _named(named: dict[str, str], layers: Sequence[str]) -> str:
     if not named:
         return ""
-    if len(named) > 1 and not any(named.values()) and set(named) >= set(layers):
+    if layers and len(named) > 1 and not any(named.values()) and set(named) >= set(layers):
         return f"all {len(named)} layers: "
     shown = [f"{layer} ({detail})" if detail else layer for layer, detail in list(named.items())[:NAMED]]
     if len(named) > NAMED:

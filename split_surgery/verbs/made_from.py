@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike
+from split_surgery.documents.source import PathLike, parent_of
 from split_surgery.errors import FileError, FilePlace, UsageError, for_shell
 from split_surgery.reporting.folded import folded_from, only_source
 from split_surgery.reporting.lineage import derived_in
 from split_surgery.verbs.net_and_weights import refuse_weights_alone
-from split_surgery.workspace.names import FOLD_FILE, PLAN_FILE
+from split_surgery.workspace.names import FOLD_FILE, NET_FILE, PLAN_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
 
@@ -31,8 +32,11 @@ def check_order(net: PathLike, weights: PathLike | None, derived: PathLike | Non
         )
 
 
-def baseline_of(directory: PathLike) -> tuple[Path, Path]:
+def baseline_of(directory: PathLike, proves: Callable[[Path, Path], bool]) -> tuple[Path, Path]:
     """The prototxt and the weights that the directory of a split was made from.
+
+    Args:
+        proves: whether the directory, of a fold, is the one of a prototxt and weights.
 
     Raises:
         FileError: it is none, or they were not found.
@@ -45,20 +49,25 @@ def baseline_of(directory: PathLike) -> tuple[Path, Path]:
             refuse_weights_alone(files, directory)
         hint = "verify NET WEIGHTS says whether weights fit a net; verify NET WEIGHTS DERIVED proves a derived net; verify DIR a split"
         raise UsageError(f"{place} is one file: WEIGHTS is missing", hint=hint)
-    made_by = run_dir(directory).made_by
-    if made_by is not None and made_by.name == FOLD_FILE:
-        pairs = folded_from(Path(directory), [Path(directory).parent])
-        name = for_shell(os.fspath(directory))
-        if pairs:
-            return only_source(pairs, name)
-        hint = f"name it: verify NET WEIGHTS {name}, or its directory: verify DIR {name}"
-        raise FileError("is a fold, and what it was folded from is not in the directories beside it", place, hint)
-    found = [one for one in derived_in([directory]) if one.folder == Path(directory)]
-    if not found:
+    there, name = run_dir(directory), for_shell(os.fspath(directory))
+    if there.made_by is None:
         hint = "give the baseline and the directory: verify NET WEIGHTS DERIVED"
+        if there.stands_for_a_net and there.net is not None and there.written is not None:
+            net, weights = (for_shell(os.fspath(path)) for path in (there.net, there.written))
+            hint = f"whether its weights fit its net: verify {net} {weights}"
         raise FileError(
             f"is not the directory of a split or a fold (it has neither {PLAN_FILE} nor {FOLD_FILE})", place, hint
         )
-    if found[0].base is None:
-        raise FileError(found[0].missing, place, "verify NET WEIGHTS DERIVED names them")
-    return found[0].base
+    if there.net is None:
+        remade = f"make it again: split-surgery apply {for_shell(os.fspath(there.made_by))} NET WEIGHTS -o {name}"
+        raise FileError(f"has {there.made_by.name}, but no {NET_FILE}", place, remade if there.plan is not None else "")
+    if there.plan is None:
+        pairs = folded_from(Path(directory), [parent_of(directory)])
+        if pairs:
+            return only_source(pairs, name, proves)
+        hint = f"name it: verify NET WEIGHTS {name}, or its directory: verify DIR {name}"
+        raise FileError("is a fold, and what it was folded from is not in the directories beside it", place, hint)
+    (found,) = (one for one in derived_in([directory]) if one.folder == Path(directory))
+    if found.base is None:
+        raise FileError(found.missing, place, f"name them: split-surgery verify NET WEIGHTS {name}")
+    return found.base

@@ -155,5 +155,7 @@ def left_at_random(inputs: Inputs) -> list[str]:
     """What Caffe would start at random, since the weights file has nothing for it: a head, say, that was renamed."""
     if isinstance(inputs.weights, NoWeights):
         return []
-    rows = coverage(inputs.nets[inputs.trained()], inputs.weights)
-    return remark_lines(Remark(row.detail, row.layer) for row in rows if row.status == "unfilled")
+    rows = [row for row in coverage(inputs.nets[inputs.trained()], inputs.weights) if row.status != "none"]
+    foreign = len(rows) > 1 and all(row.status == "unfilled" for row in rows)
+    more = f"; is {inputs.weights.name} of another net?" if foreign else ""
+    return remark_lines(Remark(row.detail + more, row.layer) for row in rows if row.status == "unfilled")

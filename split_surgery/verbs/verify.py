@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +14,7 @@ from split_surgery.documents.net.net import Net, Prototxt
 from split_surgery.documents.net.rules import State
 from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.documents.weights.blobs import Weights
-from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError, UsageError, for_shell
+from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError, SurgeryWarning, UsageError, for_shell
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.verbs.against_plan import against_plan
 from split_surgery.verbs.library_words import in_library_words
@@ -183,7 +184,8 @@ def verify(
         raise UsageError(f"--input{'-shape' if input is None else ''} is for a run: name an --engine")
     alone = derived is None and weights is not None
     if derived is None and weights is None:
-        (net, weights), derived = baseline_of(net), net
+        directory = net
+        (net, weights), derived = baseline_of(net, lambda text, model: _passes(text, model, directory)), net
     elif derived is None:
         assert weights is not None
         derived, strict = (run_dir(net).need_net() if os.path.isdir(net) else net, weights), True
@@ -243,6 +245,16 @@ def verify(
             raise
     report = replace(report, inputs=ran_on, outputs=tuple(outputs))
     return replace(report, problems=(*report.problems, *_output_problems(report)))
+
+
+def _passes(net: PathLike, weights: PathLike, derived: PathLike) -> bool:
+    """Whether a directory is proven against a prototxt and weights, from the files alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SurgeryWarning)
+        try:
+            return verify(net, weights, derived).exit_code == 0
+        except SurgeryError:
+            return False
 
 
 def _run(

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike, files_in
+from split_surgery.documents.source import PathLike, files_in, not_there
 from split_surgery.errors import FileError, FilePlace, UsageError
 from split_surgery.workspace.names import (
     FOLD_FILE,
@@ -87,6 +87,8 @@ class RunDir:
             FileError: there is none, so the directory is none of a split or a fold.
         """
         if self.net is None:
+            if not os.path.lexists(self.given):
+                raise not_there(self.given)
             if os.path.isfile(self.given) and os.path.exists(Path(self.given).parent / NET_FILE):
                 hint = f"give its directory, {os.path.dirname(self.given) or '.'}; {hint}" if hint else hint
             raise FileError(

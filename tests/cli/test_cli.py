@@ -121,7 +121,7 @@ REFUSED = [
     (
         ["verify", "base.prototxt", "base.caffemodel", "nosuch"],
         3,
-        "nosuch: is not the directory of a split or a fold",
+        "nosuch: No such file or directory",
     ),
     (
         ["verify", "base.prototxt", "base.caffemodel", ".", "--trained"],
@@ -137,7 +137,7 @@ REFUSED = [
         "must be a number from 0 to 2**32 - 1",
     ),
     (["residual", "n" * 300, "base.caffemodel", "-o", "o"], 3, "File name too long"),
-    (["verify", "base.prototxt", "base.caffemodel", "n" * 300], 3, "is not the directory of a split or a fold"),
+    (["verify", "base.prototxt", "base.caffemodel", "n" * 300], 3, "No such file or directory"),
     (
         ["rank", "base.prototxt", "base.caffemodel", "--fast", "9" * 5000],
         2,

@@ -250,19 +250,26 @@ def test_verify_finds_what_a_fold_was_made_from(command, derived, tmp_path):
 
 
 def test_verify_does_not_guess_which_run_was_folded(command, derived, tmp_path):
-    """Two splits of one layer differ in their numbers, and fold.yaml knows weights by name and size alone."""
+    """Two splits of one layer differ in their numbers, and fold.yaml knows weights by name and size: the proof says which it was."""
     shutil.copytree(derived, tmp_path / "b")
     assert command("residual", NET, WEIGHTS, "--seed", "1", "-o", "a", cwd=tmp_path).returncode == 0
     assert command("fold", "b", "-o", "f", cwd=tmp_path).returncode == 0
-    done = command("verify", "f", cwd=tmp_path)
+    assert command("verify", "f", cwd=tmp_path).returncode == 0
+    assert [command("verify", folder, "f", cwd=tmp_path).returncode for folder in "ab"] == [1, 0]
+    damaged = bytearray((tmp_path / "f" / "net.caffemodel").read_bytes())
+    damaged[damaged.index(b"conv1_1") + 300] ^= 1
+    (tmp_path / "g").mkdir()
+    for name in ("net.prototxt", "fold.yaml"):
+        shutil.copy(tmp_path / "f" / name, tmp_path / "g")
+    (tmp_path / "g" / "net.caffemodel").write_bytes(damaged)
+    done = command("verify", "g", cwd=tmp_path)  # none of them proves it: no verdict on a guess
     assert (done.returncode, done.stderr.splitlines()) == (
         2,
         [
-            "split-surgery: f may have been folded from a or b, whose weights have the same name and size",
-            "  say which: split-surgery verify a f",
+            "split-surgery: g may have been folded from a or b, whose weights have the same name and size",
+            "  say which: split-surgery verify a/net.prototxt a/net.caffemodel g",
         ],
     )
-    assert [command("verify", folder, "f", cwd=tmp_path).returncode for folder in "ab"] == [1, 0]
     shutil.rmtree(tmp_path / "a")
     shutil.copytree(tmp_path / "b", tmp_path / "c")  # the same weights: either will do
     assert command("verify", "f", cwd=tmp_path).returncode == 0
@@ -378,3 +385,58 @@ def test_a_report_without_drops_says_why(command, example):
     )
     (example / "derived1" / "train.log").write_bytes((example / "train.log").read_bytes())
     assert "drop: empty" not in command("report", "train.log", "derived1", cwd=example).stdout
+
+
+def test_a_directory_is_verified_from_inside_it(command, derived, tmp_path):
+    for name in (NET, WEIGHTS):
+        shutil.copy(name, tmp_path)
+    shutil.copytree(derived, tmp_path / "d")
+    inside = command("verify", ".", cwd=tmp_path / "d")
+    assert (inside.returncode, inside.stdout) == (0, command("verify", "d", cwd=tmp_path).stdout)
+    (tmp_path / "d" / "below").mkdir()
+    assert command("verify", "..", cwd=tmp_path / "d" / "below").returncode == 0
+
+
+def test_what_a_directory_was_made_from_is_there_and_another(command, derived, tmp_path):
+    shutil.copytree(derived, tmp_path / "d")
+    (tmp_path / NET.name).write_bytes(NET.read_bytes() + b"# edited\n")
+    shutil.copy(WEIGHTS, tmp_path)
+    done = command("verify", "d", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        3,
+        [
+            f"split-surgery: d: the prototxt that it was made from ({NET.name}) was not found: {NET.name} is another, or has been "
+            "changed since",
+            "  name them: split-surgery verify NET WEIGHTS d",
+        ],
+    )
+    (tmp_path / NET.name).unlink()
+    assert f"({NET.name}) was not found\n" in command("verify", "d", cwd=tmp_path).stderr
+
+
+def test_a_directory_that_verify_cannot_hold_against_anything(command, derived, tmp_path):
+    shutil.copytree(derived, tmp_path / "d")
+    (tmp_path / "d" / "net.prototxt").unlink()
+    done = command("verify", "d", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        3,
+        [
+            "split-surgery: d: has split.yaml, but no net.prototxt",
+            "  make it again: split-surgery apply d/split.yaml NET WEIGHTS -o d",
+        ],
+    )
+    assert command("rename", NET, WEIGHTS, "conv1_1=first", "-o", "r", cwd=tmp_path).returncode == 0
+    done = command("verify", "r", cwd=tmp_path)
+    assert (
+        done.returncode,
+        "whether its weights fit its net: verify r/net.prototxt r/net.caffemodel" in done.stderr,
+    ) == (3, True)
+
+
+def test_layers_that_stay_random_are_named(command, tmp_path):
+    """Some of a net's layers are not all of them."""
+    net = NET.read_text().replace('name: "conv1_2"', 'name: "other_a"').replace('name: "conv2_1"', 'name: "other_b"')
+    (tmp_path / "n.prototxt").write_text(net)
+    done = command("extension", "n.prototxt", WEIGHTS, "--layer", "conv1_1", "-o", "d", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "other_a, other_b: the weights file has nothing for it: it stays random" in done.stderr

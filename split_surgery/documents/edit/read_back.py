@@ -57,7 +57,8 @@ class ReadBlob:
         for piece in self._pieces(meant.dtype, what):
             if at + len(piece) > meant.count:
                 break
-            if meant.part(at, at + len(piece)).tobytes() != piece.tobytes():
+            wanted = meant.part(at, at + len(piece))
+            if wanted.tobytes() != piece.tobytes() and _one_nan(wanted) != _one_nan(piece):
                 raise Defect(f"{what} holds other numbers than were meant")
             at += len(piece)
         else:
@@ -91,6 +92,11 @@ class ReadBlob:
                     count = len(piece.data if item.number == BLOB_DATA else piece.double_data)
                     written: bytes = piece.SerializeToString()
                     yield np.frombuffer(written, dtype, count, len(written) - count * np.dtype(dtype).itemsize)
+
+
+def _one_nan(numbers: Array) -> bytes:
+    """Numbers as bytes, with one NaN for all: protobuf in pure Python knows no other."""
+    return np.where(np.isnan(numbers), np.asarray(np.nan, numbers.dtype), numbers).tobytes()
 
 
 @dataclass(frozen=True)

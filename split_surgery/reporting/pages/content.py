@@ -195,7 +195,7 @@ def _split(files: OpenFiles, one: Derived, place: str, proof: Sequence[PagePart]
     yield from _folded_away(f"What was chosen for {len(layers)} layers", layers, len(layers) > MANY)
     yield Details(f"What it was made from: {len(digests.rows)} digests", (replace(digests, title=""),))
     if one.missing:
-        yield Words(one.missing[0].upper() + one.missing[1:] + ".")
+        yield Words(f"{one.missing[0].upper()}{one.missing[1:]}: name its directory too.")
     yield Heading("The block")
     yield from _diagrams(files, one, place, wishes)
     yield Heading("Scores of the kernels")
