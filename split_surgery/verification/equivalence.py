@@ -123,8 +123,15 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
     found: dict[str, Block] = {}
     for state in sorted(states, key=lambda state: state.phase):  # TEST first
         base, derived = flow_in(held.base, state), flow_in(held.derived, state)
-        for stand in stand_ins(base, derived, held.unchanged):
-            names = tuple(sorted(base.layers[at].name for at in stand.group))
+
+        def proves(stand: StandIn, base: Flow = base) -> bool:
+            try:
+                return _stand_in_block(held, base, stand, _names(base, stand)).sound
+            except SurgeryError:
+                return False
+
+        for stand in stand_ins(base, derived, held.unchanged, proves):
+            names = _names(base, stand)
             key = (stand.layer, *(base.layers[at] for at in stand.group))
             linear = all(is_linear(base.layers[at]) for at in stand.group)
             if key in seen or not linear or split & set(names):
@@ -139,6 +146,10 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
             worst = found.get(block.layer, block)
             found[block.layer] = max(worst, block, key=lambda b: (bool(b.fault), not b.exact, b.drift))
     return list(found.values())
+
+
+def _names(base: Flow, stand: StandIn) -> tuple[str, ...]:
+    return tuple(sorted(base.layers[at].name for at in stand.group))
 
 
 def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, ...]) -> Block:

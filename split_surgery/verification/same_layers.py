@@ -31,24 +31,35 @@ class StandIn:
     bottom: Value
 
 
-def stand_ins(base: Flow, derived: Flow, unchanged: Callable[[Layer, Layer], bool]) -> Iterator[StandIn]:
+def stand_ins(
+    base: Flow, derived: Flow, unchanged: Callable[[Layer, Layer], bool], proves: Callable[[StandIn], bool]
+) -> Iterator[StandIn]:
     """The layers of the derived net that stand for others than their namesakes, in one state.
 
     Args:
         unchanged: whether a layer of the baseline and its namesake are the same in text and numbers. (Asked only where it decides.)
+        proves: whether a layer computes what it would stand for. (Asked only where nothing else tells which of several values of a
+            blob it makes.)
     """
     same = _SameValues(base, derived, unchanged)
     for at, layer in enumerate(derived.layers):
         if layer.type in KINDS and len(layer.bottoms) == len(layer.tops) == 1:
-            top, bottom = same.value(derived.makes[at][0]), same.value(derived.reads[at][0])
-            group = _between(base, bottom, top) if top is not None and bottom is not None else ()
-            if (
-                top is not None
-                and bottom is not None
-                and group
-                and [base.layers[n].name for n in group] != [layer.name]
-            ):
-                yield StandIn(layer, group, top.maker, bottom)
+            made, bottom = derived.makes[at][0], same.value(derived.reads[at][0])
+            found = [_stand_in(base, layer, bottom, top) for top in same.values(made)]
+            stand = next(
+                (one for one in found if one is not None and len(found) > 1 and proves(one)), found and found[0]
+            )
+            if stand:
+                same.settled[made] = base.makes[stand.last][0]
+                yield stand
+
+
+def _stand_in(base: Flow, layer: Layer, bottom: Value | None, top: Value) -> StandIn | None:
+    """A layer that makes one value of the baseline of another; None where it is its namesake, or nothing that could be folded."""
+    group = _between(base, bottom, top) if bottom is not None else ()
+    if bottom is None or not group or [base.layers[at].name for at in group] == [layer.name]:
+        return None
+    return StandIn(layer, group, top.maker, bottom)
 
 
 def _between(base: Flow, bottom: Value, top: Value) -> tuple[int, ...]:
@@ -73,6 +84,7 @@ class _SameValues:
         self.base = base
         self.derived = derived
         self.unchanged = unchanged
+        self.settled: dict[Value, Value] = {}  # what was found out since
         self._makes: dict[str, list[Value]] = {}  # the baseline's values, by the blob that they are in
         for one in (one for makes in base.makes for one in makes):
             self._makes.setdefault(one.blob, []).append(one)
@@ -88,7 +100,22 @@ class _SameValues:
         return place if layer.type not in KINDS else None
 
     def value(self, value: Value) -> Value | None:
-        """The baseline's value that one of the derived net is: what the layers that both have say, else the last of its name."""
+        """The baseline's value that one of the derived net is; None where there is none."""
+        return next(iter(self.values(value)), None)
+
+    def values(self, value: Value) -> list[Value]:
+        """The baseline's values that one of the derived net may be, the likeliest first: what the layers that both have say, or was
+        found out, else those of its name, from the last on."""
+        if value in self.settled:
+            return [self.settled[value]]
+        told = self._told(value)
+        if told is not None:
+            return [told]
+        made = self._makes.get(value.blob, [])
+        # An output is the last of its name in both nets.
+        return made[::-1] if self.derived.readers.get(value) else made[-1:]
+
+    def _told(self, value: Value) -> Value | None:
         if value.maker < 0:
             return value
         place = self._kept(value.maker)
@@ -103,7 +130,7 @@ class _SameValues:
         layer = self.derived.layers[value.maker]
         own = self.base.places.get(layer.name)
         # A BatchNorm in place behind a convolution may have been folded into that one, or into the one that reads its blob.
-        if len(made) > 1 and own is not None and len(tops) == len(self.base.makes[own]):
-            stayed = self.unchanged(self.base.layers[own], layer)
-            return self.base.makes[own][tops.index(value)] if stayed else made[-1]
-        return made[-1] if made else None
+        there = own is not None and len(made) > 1 and len(tops) == len(self.base.makes[own])
+        if own is not None and there and self.unchanged(self.base.layers[own], layer):
+            return self.base.makes[own][tops.index(value)]
+        return None
