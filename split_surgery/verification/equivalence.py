@@ -36,7 +36,8 @@ class Block:
     Attributes:
         folded: whether it is the latter; then `layer` is the derived net's and `members` are the baseline's.
         exact: weight and bias of the folded block equal the layer's bit for bit, of a fold once they are rounded to its dtype.
-        drift: ||folded - old|| / ||old|| over weight and bias: the change of that layer's output for white input only.
+        drift: ||folded - old|| / ||old|| over weight and bias: the change of that layer's output for white input only. weight_drift: the
+            same of the weight alone, which a large bias would hide.
         largest: the largest absolute difference of one number.
         rounding: the drift that rounding each number to the layer's dtype may make.
         fault: why the block cannot be folded, or "". Its members are then all layers that the baseline has not.
@@ -50,11 +51,17 @@ class Block:
     fault: str = ""
     folded: bool = False
     rounding: float = 0.0
+    weight_drift: float = 0.0
 
     @property
     def sound(self) -> bool:
         """Whether the two compute the same but for the rounding of the weights."""
-        return not self.fault and (self.exact or self.drift <= self.rounding)
+        return not self.fault and (self.exact or self.worst <= self.rounding)
+
+    @property
+    def worst(self) -> float:
+        """The larger of the two changes."""
+        return max(self.drift, self.weight_drift)
 
 
 ChangedPart = Literal[
@@ -144,7 +151,7 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
                     continue  # it is the layers' of phase TEST; a twin that takes the statistics of its batch is no map
                 block = Block(stand.layer.name, names, False, math.nan, math.nan, str(error), folded=True)
             worst = found.get(block.layer, block)
-            found[block.layer] = max(worst, block, key=lambda b: (bool(b.fault), not b.exact, b.drift))
+            found[block.layer] = max(worst, block, key=lambda b: (bool(b.fault), not b.exact, b.worst))
     return list(found.values())
 
 
@@ -213,7 +220,7 @@ def _block(held: _Held, twins: list[Layer], found_in: Mapping[State, Candidates]
         folded = [_held_against(held, old, candidates) for (_, _, candidates), old in cases.items()]
     except (FileError, NotFoldable) as error:  # a blob that is missing is what coverage is there to tell
         return Block(twins[0].name, every, False, math.nan, math.nan, str(error))
-    return max(folded, key=lambda block: (not block.exact, block.drift))
+    return max(folded, key=lambda block: (not block.exact, block.worst))
 
 
 def _held_against(held: _Held, old: Layer, candidates: Candidates) -> Block:
@@ -241,7 +248,7 @@ def _compared(
     Raises:
         FileError: they are of different geometry.
     """
-    exact, moved, size, largest = True, 0.0, 0.0, 0.0
+    exact, moved, size, largest = True, np.zeros(2), np.zeros(2), 0.0  # moved, size: of the weight and of the bias
     for channels, folded in block:
         now = folded.map
         # The block may read more pixels than the layer does: then the layer is taken for one of that size, with zeros there.
@@ -254,15 +261,20 @@ def _compared(
             exact &= all(np.array_equal(its.astype(mine.dtype), mine) for mine, its in pairs)
         else:
             exact &= all(its.dtype == mine.dtype and its.tobytes() == mine.tobytes() for mine, its in pairs)
-        mine, its = (np.concatenate([side.ravel() for side in sides]).astype(np.float64) for sides in zip(*pairs))
-        its -= mine
-        np.abs(its, out=its)
-        moved, size = moved + float(np.dot(its, its)), size + float(np.dot(mine, mine))
-        largest = float(np.maximum(largest, its.max(initial=0.0)))  # np.maximum hands NaN on
+        for part, sides in enumerate(pairs):
+            mine, its = (side.ravel().astype(np.float64) for side in sides)
+            its -= mine
+            np.abs(its, out=its)
+            moved[part] += np.dot(its, its)
+            size[part] += np.dot(mine, mine)
+            largest = float(np.maximum(largest, its.max(initial=0.0)))  # np.maximum hands NaN on
         names = names or tuple(sorted(folded.layers))
-    drift = math.sqrt(moved) / (math.sqrt(size) or 1.0)
+    drift, weight_drift = (
+        math.sqrt(float(change)) / (math.sqrt(float(whole)) or 1.0)
+        for change, whole in ((moved.sum(), size.sum()), (moved[0], size[0]))
+    )
     rounding = _SAFETY * float(np.finfo(own.weight.dtype).eps)
-    return Block(layer.name, names, exact, drift, largest, folded=once, rounding=rounding)
+    return Block(layer.name, names, exact, drift, largest, folded=once, rounding=rounding, weight_drift=weight_drift)
 
 
 def changes(

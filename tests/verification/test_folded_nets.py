@@ -1,0 +1,69 @@
+"""Folded nets held against what they were folded from: right ones pass, and one wrong number fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from split_surgery import fold, verify
+from tests.support.caffe_proto import message_class
+from tests.support.linear_nets import INPUT, batch_norm, conv, layer, model_of, relu, scale, write_net
+
+
+def folded(folder, text, shapes):
+    """The files of a net, and the directory of its fold."""
+    base = write_net(folder, text, model_of(text, shapes))
+    fold(*base, folder / "out", all=True, allow_larger=True)
+    return base, folder / "out"
+
+
+def damaged(out, name, blob, add):
+    """One number of a blob that is another."""
+    model = message_class("NetParameter")()
+    model.ParseFromString((out / "net.caffemodel").read_bytes())
+    (record,) = (one for one in model.layer if one.name == name)
+    record.blobs[blob].data[0] += add
+    (out / "net.caffemodel").write_bytes(model.SerializeToString())
+
+
+FOUR = [(4, 4, 1, 1), (4,)]
+SUM = (
+    INPUT
+    + conv("a", "data", num_output=4, kernel_size=1)
+    + conv("b", "data", num_output=4, kernel_size=1)
+    + layer("e", "Eltwise", "a", "e").replace('bottom: "a"', 'bottom: "a" bottom: "b"')
+)
+
+
+@pytest.mark.parametrize("end", ["Deconvolution", "Convolution"])
+def test_a_scale_in_place_behind_a_sum(tmp_path, end):
+    """It goes into the layer behind it or into those before it: which, only the numbers say."""
+    text = SUM + scale("s", "e") + layer("d", end, "e", "d", "convolution_param { num_output: 4 kernel_size: 1 }")
+    base, out = folded(tmp_path, text, dict.fromkeys("abd", FOUR) | {"s": [(4,), (4,)]})
+    report = verify(*base, out)
+    assert report.problems == ()
+    assert {name for block in report.blocks for name in block.members} == set("abesd")
+    damaged(out, report.blocks[-1].layer, 0, 0.01)
+    assert verify(*base, out).exit_code == 1
+
+
+def test_a_scale_that_was_lost_is_missed(tmp_path):
+    """A net that ends at the blob has it scaled; one without the Scale has not."""
+    base, out = folded(tmp_path, SUM + scale("s", "e"), dict.fromkeys("ab", FOUR) | {"s": [(4,), (4,)]})
+    assert verify(*base, out).problems == ()
+    (tmp_path / "other").mkdir()
+    _, bare = folded(tmp_path / "other", SUM, dict.fromkeys("ab", FOUR))
+    assert verify(*base, (bare / "net.prototxt", bare / "net.caffemodel")).exit_code == 1
+
+
+def test_a_large_bias_hides_no_weight(tmp_path):
+    text = INPUT + conv("c", "data", num_output=4, kernel_size=3) + batch_norm("n", "c") + scale("s", "c") + relu("c")
+    shapes = {"c": [(4, 4, 3, 3), (4,)], "n": [(4,), (4,), (1,)], "s": [(4,), (4,)]}
+    given = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    given[0].write_text(text)
+    given[1].write_bytes(model_of(text, shapes, positive=True))
+    damaged(tmp_path, "s", 1, 1e6)  # the bias, which becomes the convolution's
+    fold(*given, tmp_path / "out", all=True)
+    assert verify(*given, tmp_path / "out").problems == ()
+    damaged(tmp_path / "out", "c", 0, 0.001)
+    (problem,) = verify(*given, tmp_path / "out").problems
+    assert "c: differs from the block that it stands for by" in problem
