@@ -74,7 +74,7 @@ def derived(tmp_path_factory):
          f"the newest in it is {WEIGHTS.parent}")),
         (("residual", NET, WEIGHTS, "-o", "x", "--snapshots", "snaps/*"), 2, ("there is no directory snaps",)),
         (("residual", NET, WEIGHTS, "-o", NET), 3, ("is a file, and the output is a directory",)),
-        (("report", NET), 3, ("give what `caffe train` printed",)),
+        (("report", NET), 3, ("give the log of a training: what `caffe train` printed",)),
         (("auto", NET, WEIGHTS), 2, ("--layer auto:K takes the K layers of highest TPM entropy",)),
         ((WEIGHTS, NET), 2, ("that is a file; before it stands what to do with it: residual",)),
         (("residual", "-m", NET, "-w", WEIGHTS), 2, ("NET is the first argument, and WEIGHTS the second",)),

@@ -58,6 +58,26 @@ def read_all(given: Sequence[PathLike], progress: Progress, bare: bool = False) 
     return found
 
 
+def silent_logs(logs: Sequence[Log], bare: bool = False) -> list[Log]:
+    """The logs that tell nothing of a training, which a verb leaves out.
+
+    Args:
+        bare: whether all may be such.
+
+    Raises:
+        FileError: there are logs, and none of them tells anything.
+    """
+    silent = [log for log in logs if not log.told]
+    if silent and len(silent) == len(logs) and not bare:
+        raise FileError(silent[0].silence, FilePlace(silent[0].name), silent[0].remedy)
+    return silent
+
+
+def remarks_on_silent(silent: Sequence[Log]) -> list[str]:
+    """The remark on each log that is left out."""
+    return [f"{log.name}: {log.silence}; it is left out" for log in silent]
+
+
 def log_files(path: PathLike) -> list[str]:
     """A file itself; of a directory the logs in it and below it, sorted.
 
