@@ -163,6 +163,12 @@ class YamlFile:
             raise FileError("must be a mapping from options to values", FilePlace(self.name), hint)
         return self.root
 
+    def refuse_empty(self, hint: str) -> None:
+        """Raises: FileError, with this hint, where there is no value in the file."""
+        if self.root is None:
+            what = "holds nothing but comments" if self.data.strip() else "is empty"
+            raise FileError(what, FilePlace(self.name), hint)
+
     def value(self, node: yaml.Node) -> Any:
         """Raises: FileError, where a value cannot be made of it."""
         try:

@@ -322,6 +322,18 @@ def test_a_config_that_is_written_wrongly(command, tmp_path, text, code, message
         assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
+@pytest.mark.parametrize(("text", "what"), [("", "is empty"), ("# all\n", "holds nothing but comments")])
+def test_a_record_that_is_empty(command, example, text, what):
+    (example / "derived1" / "split.yaml").write_text(text)
+    for words in ("verify derived1", "fold derived1 -o f", "residual derived1 -o d"):
+        done = command(*words.split(), cwd=example)
+        assert (done.returncode, done.stderr.splitlines()[0]) == (3, f"split-surgery: derived1/split.yaml: {what}")
+    assert command("fold", N, W, "--all", "--phase", "test", "-o", "f", cwd=example).returncode == 0
+    (example / "f" / "fold.yaml").write_text(text)
+    done = command("verify", "f", cwd=example)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (3, f"split-surgery: f/fold.yaml: {what}")
+
+
 def test_a_misspelt_parameter(command, tmp_path):
     (tmp_path / "n.prototxt").write_text(NET.read_text().replace("convolution_param", "convolutional_param"))
     done = command("residual", "n.prototxt", WEIGHTS, "-o", "x", cwd=tmp_path)
