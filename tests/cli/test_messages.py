@@ -117,6 +117,7 @@ def example(tmp_path):
         elif path.suffix in (".prototxt", ".caffemodel", ".log"):
             shutil.copy(path, tmp_path)
     (tmp_path / "lots.yaml").write_text("recipe: residual\nfast: lots\n")
+    (tmp_path / "wished.yaml").write_text('recipe: residual\nnet: "train_val.prototxt"\n')
     head = (tmp_path / "train_val.prototxt").read_text().replace('"ip1"', '"head"')
     (tmp_path / "head.prototxt").write_text(head)
     (tmp_path / "unquoted.prototxt").write_text(head.replace('"conv1_1"', "conv1_1"))
@@ -147,6 +148,15 @@ N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt
         (f"residual {PAIR} --config lots.yaml", 2, ("lots.yaml:2:1: --fast lots: must be a whole number of kernels",)),
         (f"apply lots.yaml {PAIR}", 2, ("lots.yaml:2:1: --fast lots: must be",)),
         (f"apply {PAIR}", 2, (f"{N} is a net; CONFIG comes first: apply CONFIG NET WEIGHTS",)),
+        (f"apply solver.prototxt {PAIR}", 2, ("solver.prototxt is a solver; CONFIG comes first: apply CONFIG NET WEIGHTS",)),
+        (f"apply train.log {PAIR}", 2, ("train.log is a log of Caffe; CONFIG comes first",)),
+        (f"residual {PAIR} --config {W}", 2, (f"{W} is binary, and no YAML; --config takes a YAML file of options",)),
+        (f"residual {PAIR} --config {N}", 2, (f"{N} is a net; --config takes a YAML file of options",)),
+        (f"residual {PAIR} --config solver.prototxt", 2, ("solver.prototxt is a solver; --config takes",)),
+        (f"residual {PAIR} --config derived1/split.yaml", 2,
+         ("derived1/split.yaml is a plan (split.yaml or fold.yaml), not a config of options\n"
+          "  a split.yaml is applied: split-surgery apply derived1/split.yaml NET WEIGHTS -o DIR",)),
+        (f"residual {PAIR} --config wished.yaml", 2, ("wished.yaml:2:1: there is no option 'net'",)),
         (f"apply snapshots {PAIR}", 3, ("snapshots: is a directory, and not one that a split wrote (it has no split.yaml)",)),
         (f"residual {N} derived1/net.caffemodel", 3,
          ('has no layer "conv1_1"', "it holds conv1_1_split1, ", "is it of another net? split-surgery verify NET WEIGHTS lists all")),
