@@ -108,6 +108,31 @@ def test_what_to_do(command, tmp_path, arguments, code, messages):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (("residual", "", WEIGHTS, "-o", "q"), "NET"),
+        (("residual", NET, "", "-o", "q"), "WEIGHTS"),
+        (("residual", NET, WEIGHTS, "-o", ""), "-o DIR"),
+        (("residual", NET, WEIGHTS, "-o", "q", "--solver", ""), "--solver FILE"),
+        (("apply", "", NET, WEIGHTS, "-o", "q"), "CONFIG"),
+        (("show", ""), "FILE"),
+        (("diff", WEIGHTS, ""), "B"),
+        (("verify", ""), "NET"),
+        (("verify", NET, WEIGHTS, "--derived", "", ""), "--derived NET WEIGHTS"),
+        (("report", "runs", ""), "one of LOGS"),
+        (("plot", "loss", "", "-o", "x.png"), "one of LOGS"),
+        (("rename", NET, "", "a=b", "-o", "q"), "one of NAMES"),
+        (("demo", ""), "DIR"),
+    ],
+)
+def test_a_name_that_is_empty(command, tmp_path, arguments, place):
+    done = command(*arguments, cwd=tmp_path)
+    message = f"split-surgery: {place} has no name: is a variable of the shell empty?\n"
+    assert (done.returncode, done.stderr) == (2, message)
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.fixture
 def example(tmp_path):
     """The example's files, to be named as a page names them."""
