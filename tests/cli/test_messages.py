@@ -149,6 +149,7 @@ def example(tmp_path):
     return tmp_path
 
 
+SNAPSHOTS = " ".join(f"snapshots/fashion_vgg_iter_{step}.caffemodel" for step in (1000, 1250, 1500, 250))
 N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt fashion_vgg.caffemodel"
 
 
@@ -191,6 +192,9 @@ N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt
         ("show train.log", 3, ("train.log: is a log of Caffe\n  give a net's own files here; split-surgery report reads logs",)),
         (f"residual {N} train.log", 3, ("train.log: is a log of Caffe",)),
         (f"rank {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
+        (f"rank {N} {SNAPSHOTS}", 2,
+         ("snapshots are named by one pattern in quotes: --snapshots 'snapshots/fashion_vgg_iter_*.caffemodel'",)),
+        (f"residual {PAIR} {SNAPSHOTS}", 2, ("--snapshots 'snapshots/fashion_vgg_iter_*.caffemodel'",)),
         (f"residual unquoted.prototxt {W}", 3, ('name needs quotes, or Caffe does not read it: "conv1_1"',)),
         (f"fold {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
     ],
@@ -202,6 +206,25 @@ def test_what_to_do_with_the_example(command, example, arguments, code, messages
     assert done.returncode == code, done.stderr
     assert [message for message in messages if message not in done.stderr] == [], done.stderr
     assert sorted(example.iterdir()) == there
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (f"residual {PAIR} new9", "-o DIR says where to write: -o new9?"),
+        (f"residual {PAIR} new9 --seed 3", "-o DIR says where to write: -o new9?"),
+        (f"fold {PAIR} derived1", "-o DIR says where to write: -o derived1?"),
+        ("fold derived1 folded9", "-o DIR says where to write: -o folded9?"),
+        (f"convert {W} half.caffemodel --to half", "-o OUT says where to write: -o half.caffemodel?"),
+        (f"residual {PAIR}", "-o DIR says where to write"),
+        (f"residual {N} nosuch.caffemodel", "-o DIR says where to write"),
+        (f"residual {PAIR} deploy.prototxt", "-o DIR says where to write"),
+        (f"residual {PAIR} new9 new10", "-o DIR says where to write"),
+    ],
+)
+def test_an_output_without_its_flag(command, example, arguments, advice):
+    done = command(*arguments.split(), cwd=example)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, advice)
 
 
 def test_snapshots_of_another_net(command, example):
