@@ -25,7 +25,7 @@ from split_surgery.reporting.drawn_from_files import (
     weights_at,
 )
 from split_surgery.reporting.logs.accuracy import starts
-from split_surgery.reporting.logs.log_files import read_all, remarks_on_silent, silent_logs
+from split_surgery.reporting.logs.log_files import check_told, read_all, remarks_on
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import arranged
 from split_surgery.reporting.pictures import need_matplotlib
@@ -99,11 +99,11 @@ def loss(
     if not given:
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
     found = read_all(given, progress)
-    silent = silent_logs(found)
+    check_told(found)
     check_output(found, test_output)
     from split_surgery.reporting.pictures.curves import axis_name, curves, lines_of
 
-    warnings = remarks_on_silent(silent)
+    warnings = remarks_on(found)
     drawn: list[Line] = []
     shown: list[str] = []
     members = arranged([log for log in found if log.told])

@@ -12,7 +12,7 @@ from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import OptionError, UsageError
 from split_surgery.reporting.logs.accuracy import rows, starts
 from split_surgery.reporting.logs.caffe_log import Log
-from split_surgery.reporting.logs.log_files import STDIN, read_all, remarks_on_silent, silent_logs
+from split_surgery.reporting.logs.log_files import STDIN, check_told, read_all, remarks_on
 from split_surgery.reporting.logs.log_report import Group, LogReport, images_differ
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import Training, arranged
@@ -73,11 +73,11 @@ def report(
     every = list({os.path.realpath(log.name): log for logs in flows.values() for log in logs}.values())
     if not every and not bare:
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
-    silent = silent_logs(every, bare)
+    check_told(every, bare)
     check_output(every, test_output)
     trainings = {name: arranged([log for log in logs if log.told]) for name, logs in flows.items()}
     groups = tuple(Group(name, rows(members, test_output)) for name, members in trainings.items())
-    warnings = remarks_on_silent(silent)
+    warnings = remarks_on(every)
     warnings += dict.fromkeys(
         f"{row.source}: tells no test output" + (f' "{test_output}"' if test_output is not None else "")
         for one in groups for row in one.rows if row.told is None

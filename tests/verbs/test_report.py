@@ -285,7 +285,13 @@ def test_gzip_and_standard_input(tmp_path, command):
     (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed)
     assert report(tmp_path / "zipped").groups[0].rows[0].told.final == 0.6
     (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed[: len(packed) // 2])
-    assert len(report(tmp_path / "zipped").groups[0].rows) == 1
+    cut = report(tmp_path / "zipped")
+    remark = f"{tmp_path / 'zipped' / 'derived1' / 'train.log.gz'}: its gzip was cut; it is read up to there"
+    assert (len(cut.groups[0].rows), cut.warnings[0]) == (1, remark)
+    (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed + b"more")
+    more = report(tmp_path / "zipped")
+    assert more.groups[0].rows[0].told.final == 0.6
+    assert more.warnings == (remark.replace("was cut", "is damaged, or followed by something else"),)
     done = subprocess.run([PROGRAM, "report", "-"], input=text, capture_output=True, check=False)
     assert done.returncode == 0
     assert b"0.6" in done.stdout

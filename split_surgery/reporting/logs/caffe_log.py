@@ -76,6 +76,7 @@ class Log:
         in_order: whether its lines are in the order in which they were written; False where somebody sorted them by value.
         images: on how many its nets were tested. resumed: whether it went on from a solver state at its beginning.
         headed: whether any line has glog's head. announced: whether Caffe said that it makes a solver, or that it tests a net.
+        unread: why the rest of its file was not read, as a sentence, or "".
     """
 
     name: str
@@ -96,6 +97,7 @@ class Log:
     resumed: bool = False
     headed: bool = False
     announced: Literal["", "training", "test"] = ""
+    unread: str = ""
     _iteration: int = -1
     _testing: tuple[int, int] = (-1, 0)
     _at: int = -1
