@@ -288,6 +288,9 @@ def test_gzip_and_standard_input(tmp_path, command):
     cut = report(tmp_path / "zipped")
     remark = f"{tmp_path / 'zipped' / 'derived1' / 'train.log.gz'}: its gzip was cut; it is read up to there"
     assert (len(cut.groups[0].rows), cut.warnings[0]) == (1, remark)
+    (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed[:12])
+    with pytest.raises(FileError, match="of a training(?s:.*): its gzip was cut"):
+        report(tmp_path / "zipped")
     (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed + b"more")
     more = report(tmp_path / "zipped")
     assert more.groups[0].rows[0].told.final == 0.6

@@ -72,7 +72,7 @@ def check_told(logs: Sequence[Log], bare: bool = False) -> None:
         FileError: none tells anything.
     """
     if logs and not bare and not any(log.told for log in logs):
-        raise FileError(logs[0].silence, FilePlace(logs[0].name), logs[0].remedy)
+        raise FileError(logs[0].silence, FilePlace(logs[0].name), logs[0].unread or logs[0].remedy)
 
 
 def remarks_on(logs: Sequence[Log]) -> list[str]:
