@@ -211,13 +211,20 @@ def logged(path: str) -> str:
 
 
 def nearest(name: str, names: list[str]) -> str:
-    """A hint listing the closest of `names`, or all of them where they are few."""
-    close = closest(name, names, 3, 0.5)
+    """A hint listing the closest of `names`; where none is close, the first of all."""
+    close = closest(name, names, 3, _CLOSE)
+    names = [own for own in names if len(own) <= _LONGEST]
+    if (
+        not close and len(name) <= _LONGEST
+    ):  # half a name, or one with too much behind it, is less like it than many another
+        close = [own for own in names if min(len(name), len(own)) > 2 and (name in own or own in name)][:3]
     if close:
         return "nearest: " + ", ".join(close)
-    names = [own for own in names if len(own) <= _LONGEST]
     return f"known: {first_of(names, 12)}" if names and len(name) <= _LONGEST else ""
 
+
+_CLOSE = 0.65
+"""How like a name must be that is offered for another: below that half the letters are others, and it is no help."""
 
 _LONGEST = 200
 """Characters of a name that is compared with others: difflib's time grows with the square of the length."""

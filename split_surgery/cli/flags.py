@@ -7,12 +7,33 @@ from typing import Any, TypeVar
 
 import click
 
+from split_surgery.errors import UsageError
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 INPUTS, RUN = "inputs and outputs", "run"
 """Headings in --help beside the topics of the options of a split."""
 
-FILE = click.Path()
+
+class _FileName(click.Path):
+    """A file's or a directory's name, which an empty variable of a shell is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "" and param is not None:
+            raise UsageError(f"{_place_of(param)} has no name: is a variable of the shell empty?")
+        return super().convert(value, param, ctx)
+
+
+def _place_of(parameter: click.Parameter) -> str:
+    """How the help calls an argument, or a flag and its value."""
+    word = (parameter.name or "").upper()
+    if parameter.nargs < 0:
+        return f"one of {word}"
+    word = (parameter.metavar or word).strip("[]")
+    return f"{parameter.opts[0]} {word}" if isinstance(parameter, click.Option) else word
+
+
+FILE = _FileName()
 """A file's name: it is completed as one, and opened by the library, which says what is wrong with it."""
 
 

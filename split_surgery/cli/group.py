@@ -105,13 +105,35 @@ class VerbCommand(click.Command):
         if isinstance(error, click.BadOptionUsage):
             return guesses.value_advice(error.option_name, ctx)
         if isinstance(error, click.MissingParameter):
-            return guesses.missing_advice(error.param, self.name, self.help or "")
+            return guesses.missing_advice(error.param, self.name, self.help or "", self._meant_as_output(given, ctx))
         if isinstance(error, click.BadParameter):
             return guesses.number_advice(error, given)
         pattern = _unquoted(given)
         if pattern:
             return f"--snapshots takes one pattern; quote it, so that the shell leaves it alone: {for_shell(pattern)}"
+        if any("--snapshots" in one.opts for one in self.params):
+            pattern = _pattern_of_weights(self._places_taken(given, ctx)[1])
+            if pattern:
+                return f"snapshots are named by one pattern in quotes: --snapshots {for_shell(pattern)}"
         return guesses.argument_advice(given, self.name)
+
+    def _places_taken(self, given: Sequence[str], ctx: click.Context) -> tuple[dict[str, Any], list[str]]:
+        """The words that arguments and flags have taken, by their names, and those that are too many."""
+        taken, surplus, _ = self.make_parser(ctx).parse_args(list(given))
+        return taken, surplus
+
+    def _meant_as_output(self, given: Sequence[str], ctx: click.Context) -> str:
+        """The argument that seems to be the place to write to, where there is no -o; or ""."""
+        taken, surplus = self._places_taken(given, ctx)
+        net, weights = taken.get("net"), taken.get("weights")
+        if (
+            not surplus
+            and isinstance(net, str)
+            and isinstance(weights, str)
+            and (self.name == "convert" or os.path.isdir(net))
+        ):
+            surplus = [weights]
+        return surplus[0] if len(surplus) == 1 and not os.path.isfile(surplus[0]) else ""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         found: dict[str, list[tuple[str, str]]] = {}
@@ -132,6 +154,16 @@ def _unquoted(args: Sequence[str]) -> str:
         return ""
     at = args.index("--snapshots") + 1
     names = list(itertools.takewhile(lambda word: not word.startswith("-"), args[at:]))
+    return _pattern(names)
+
+
+def _pattern_of_weights(words: Sequence[str]) -> str:
+    """The pattern that a shell has made several names of weights of; or ""."""
+    return _pattern(words) if all(word.endswith((".caffemodel", ".h5")) for word in words) else ""
+
+
+def _pattern(names: Sequence[str]) -> str:
+    """What several names have in common, with a star for the rest; "" for fewer than two."""
     if len(names) < 2:
         return ""
     # Of characters, not of folders: the names differ in their numbers.

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from split_surgery.errors import for_shell
+
 WORDS = {
     "split": "to split: residual, extension or skip",
     **dict.fromkeys(
@@ -132,12 +134,16 @@ def argument_advice(args: Sequence[str], verb: str | None) -> str:
     return ""
 
 
-def missing_advice(missing: click.Parameter | None, verb: str | None, help: str) -> str:
-    """What to do about an argument or flag that is missing. help: the verb's, which has an example."""
+def missing_advice(missing: click.Parameter | None, verb: str | None, help: str, meant: str = "") -> str:
+    """What to do about an argument or flag that is missing.
+
+    Args:
+        help: the verb's, which has an example. meant: the argument that was perhaps meant as the output.
+    """
     if verb == "diff":
         return "two files of one kind, or a net and the directory of its split: split-surgery diff NET DIR"
     if missing is not None and missing.name == "output":
-        return f"-o {missing.metavar} says where to write"
+        return f"-o {missing.metavar} says where to write" + (f": -o {for_shell(meant)}?" if meant else "")
     example = re.search(rf"^ *(split-surgery (?:plot )?{verb} .*\S)", help, re.MULTILINE)
     return example[1] if example else ""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import split_surgery
-from split_surgery.cli.flags import cli_argument, cli_flag, options
+from split_surgery.cli.flags import FILE, cli_argument, cli_flag, options
 from split_surgery.cli.group import Kinds, VerbCommand, cli, finish, given_flags, with_progress
 from split_surgery.cli.options import evidence, input_shape, output, shape_of, talk
 from split_surgery.cli.progress import Bar
@@ -139,8 +139,10 @@ def kernels(weights: str, layer: str, output: str, **flags: Any) -> None:
 @cli_argument("net")
 @cli_flag("--around", multiple=True, metavar="LAYER", help="Fold away what is far from this layer. Repeatable.")
 @cli_flag("--phase", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Which of its nets.")
-@cli_flag("--base", metavar="NET", help="Mark the layers that this net has not. [default: those in split.yaml]")
-@cli_flag("--weights", metavar="FILE", help="They say how many channels a data layer gives.")
+@cli_flag(
+    "--base", type=FILE, metavar="NET", help="Mark the layers that this net has not. [default: those in split.yaml]"
+)
+@cli_flag("--weights", type=FILE, metavar="FILE", help="They say how many channels a data layer gives.")
 @input_shape
 @drawn
 def net(net: str, output: str, **flags: Any) -> None:

@@ -60,7 +60,12 @@ def fold(net: str, weights: str | None, output: str, **flags: Any) -> None:
 @cli_argument("weights", required=False)
 @cli_argument("derived", required=False)
 @cli_flag(
-    "--derived", "files", nargs=2, metavar="NET WEIGHTS", help="The derived net as two files instead of a directory."
+    "--derived",
+    "files",
+    nargs=2,
+    type=FILE,
+    metavar="NET WEIGHTS",
+    help="The derived net as two files instead of a directory.",
 )
 @cli_flag("--trained", is_flag=True, help="Take the directory's newest snapshot; other layers may have changed.")
 @cli_flag("--engine", type=click.Choice(ENGINES), help="Run both nets too and compare every output.")

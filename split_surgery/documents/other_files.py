@@ -63,9 +63,7 @@ _TEXTS = {
 """How texts begin that are no prototxt, by what they are: each in a way that no prototxt does."""
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_PLAIN = OtherFile(
-    "plain text, not weights or a solver state", "give the binary file here, and a prototxt in its own place"
-)
+_PLAIN = OtherFile("plain text, not weights or a solver state", "give the binary file here")
 _FIRST_TAGS = re.compile(rb"[\x08\x0a\x12\x1a\x20\x22\x28\x32\x38\x42]|\xa2\x06")
 """How a NetParameter and a SolverState may begin: the tags of the fields that they have."""
 

@@ -185,7 +185,7 @@ class _Parser:
     def parse(self) -> Message:
         if _is_binary(self.data):
             self.fail(
-                "is binary, not a prototxt: weights stand in their own place, right behind NET", self.data.index(b"\0")
+                "is binary, not a prototxt: verbs that read weights take them right behind NET", self.data.index(b"\0")
             )
         self.advance()
         fields = self.fields(b"", 0, 0)

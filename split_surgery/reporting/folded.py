@@ -108,6 +108,7 @@ def _record(path: Path) -> tuple[InputFile, InputFile, list[tuple[str, int]]]:
         FileError: it is none.
     """
     document = YamlFile.read(path)
+    document.refuse_empty("a fold writes there what it did; was the file cut, or the disk full?")
     tree = document.tree()
     try:
         net, weights = (

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import yaml
 
-from split_surgery.documents.source import PathLike
-from split_surgery.errors import TextPlace, UsageError, for_shell, nearest, shown
+from split_surgery.documents.net.net import Prototxt
+from split_surgery.documents.other_files import FIRST_BYTES, is_text, other_file
+from split_surgery.documents.prototxt import Document
+from split_surgery.documents.source import PathLike, read_file
+from split_surgery.errors import SurgeryError, TextPlace, UsageError, for_shell, nearest, shown
 from split_surgery.splitting.options import RUN_WORDS, Settings, declaration_of, read_option, word_of
+from split_surgery.splitting.plan_file import is_plan
 from split_surgery.splitting.recipes import RECIPES
-from split_surgery.workspace.yaml_file import YamlFile
+from split_surgery.workspace.yaml_file import YAML_LIMIT, YamlFile
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,54 @@ def read_config(path: PathLike, verb: str | None = None) -> list[ConfigEntry]:
         verb: the recipe of the verb that reads it, which must then be the config's, and the only one. None for `apply`.
 
     Raises:
-        UsageError: it is for another recipe, or has an unknown word or a value of the wrong type, with line and column.
+        UsageError: it is a net or another known file, or for another recipe; or, with line and column, it has an unknown word or a
+            value of the wrong type.
         FileError: it cannot be read, or is not YAML.
     """
-    document = YamlFile.read(path)
+    data = read_file(path, YAML_LIMIT)
+    try:
+        return _entries(YamlFile(data, os.fspath(path)), path, verb)
+    except SurgeryError as error:  # only now: what can be read is what it was given for
+        if is_plan(path):
+            hint = f"a split.yaml is applied: split-surgery apply {for_shell(os.fspath(path))} NET WEIGHTS -o DIR"
+            raise UsageError(
+                f"{path} is a plan (split.yaml or fold.yaml), not a config of options", hint=hint
+            ) from error
+        other = _other_file(data)
+        if other is None:
+            raise
+        place = (
+            "CONFIG comes first: apply CONFIG NET WEIGHTS" if verb is None else "--config takes a YAML file of options"
+        )
+        raise UsageError(f"{path} is {other}; {place}") from error
+
+
+_LAYER = re.compile(rb"^\s*layers?\s*:?\s*\{", re.MULTILINE)
+"""How a layer begins in a prototxt, and nothing in YAML does."""
+
+
+def _other_file(data: bytes) -> str | None:
+    """What a file is that could not be read as a config; None where it may be meant for one."""
+    head = data[:FIRST_BYTES]
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return None
+    other = other_file(head, weights=False)
+    if other is not None:
+        return other.what
+    if not is_text(head):
+        return "binary, and no YAML"
+    if _LAYER.search(data):
+        return "a net"
+    try:
+        text = Prototxt(Document(data, ""))
+    except SurgeryError:
+        return None
+    named = {field.name for field in text.document.root.fields}
+    return "a solver" if text.is_solver and not named & {"recipe", *map(word_of, fields(Settings))} else None
+
+
+def _entries(document: YamlFile, path: PathLike, verb: str | None) -> list[ConfigEntry]:
+    """The options of a config, as read_config gives them."""
     root = document.mapping()
     if root is None:
         return [ConfigEntry(None, {})]

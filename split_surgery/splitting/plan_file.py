@@ -31,6 +31,7 @@ def read_plan(path: PathLike) -> Plan:
         FileError: it is none, or of a later format, or damaged.
     """
     document = YamlFile.read(path)
+    document.refuse_empty("a split writes its plan there; was the file cut, or the disk full?")
     reader = _Reader(document)
     tree = document.tree()
     root = reader.mapping(tree, "the file")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.shapes import net_inputs
 from split_surgery.documents.source import PathLike, Progress, named, no_progress
-from split_surgery.errors import FileError, FilePlace, OptionError, UsageError, nearest
+from split_surgery.errors import FileError, OptionError, UsageError, nearest
 from split_surgery.kernels.tpm import entropy
 from split_surgery.reporting.diagram import Diagram
 from split_surgery.reporting.drawn_from_files import (
@@ -25,7 +25,7 @@ from split_surgery.reporting.drawn_from_files import (
     weights_at,
 )
 from split_surgery.reporting.logs.accuracy import starts
-from split_surgery.reporting.logs.log_files import read_all
+from split_surgery.reporting.logs.log_files import check_told, read_all, remarks_on
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import arranged
 from split_surgery.reporting.pictures import need_matplotlib
@@ -99,13 +99,14 @@ def loss(
     if not given:
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
     found = read_all(given, progress)
+    check_told(found)
     check_output(found, test_output)
     from split_surgery.reporting.pictures.curves import axis_name, curves, lines_of
 
-    warnings: list[str] = []
+    warnings = remarks_on(found)
     drawn: list[Line] = []
     shown: list[str] = []
-    members = arranged(found)
+    members = arranged([log for log in found if log.told])
     for one, start in zip(members, starts(members) if continue_axis else [0] * len(members)):
         lines = lines_of(one.log, len(shown), avg, test_output, start)
         if lines:
@@ -113,9 +114,6 @@ def loss(
             shown.append(one.net)
         else:
             warnings.append(f"{one.log.name}: says no values with their iterations, so there is no curve to draw")
-    silent = [log for log in found if not log.told]
-    if found and len(silent) == len(found):
-        raise FileError(silent[0].silence, FilePlace(silent[0].name), "give the log of a training")
     if not drawn:
         raise FileError("there is no curve to draw: no value has an iteration (lines out of grep have none)")
     return _written(

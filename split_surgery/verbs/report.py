@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from split_surgery.documents.source import PathLike, Progress, no_progress
-from split_surgery.errors import FileError, OptionError, UsageError
+from split_surgery.errors import OptionError, UsageError
 from split_surgery.reporting.logs.accuracy import rows, starts
 from split_surgery.reporting.logs.caffe_log import Log
-from split_surgery.reporting.logs.log_files import STDIN, read_all
+from split_surgery.reporting.logs.log_files import STDIN, check_told, read_all, remarks_on
 from split_surgery.reporting.logs.log_report import Group, LogReport, images_differ
 from split_surgery.reporting.logs.test_output import check_output
 from split_surgery.reporting.logs.trainings import Training, arranged
@@ -71,18 +71,13 @@ def report(
     bare = bool(splits or folds)
     flows = _flows(given, parted, bare, progress)
     every = list({os.path.realpath(log.name): log for logs in flows.values() for log in logs}.values())
-    silent = [log for log in every if not log.told]
     if not every and not bare:
         raise UsageError("no log was given", hint="name logs, directories that hold them, or - for standard input")
-    if len(silent) == len(every) and not bare:
-        raise FileError(
-            f"{silent[0].name}: {silent[0].silence}",
-            hint="give what `caffe train` printed, kept by `2>&1 | tee train.log`; nets are for show, diff and plot net",
-        )
+    check_told(every, bare)
     check_output(every, test_output)
     trainings = {name: arranged([log for log in logs if log.told]) for name, logs in flows.items()}
     groups = tuple(Group(name, rows(members, test_output)) for name, members in trainings.items())
-    warnings = [f"{log.name}: {log.silence}; it is left out" for log in silent]
+    warnings = remarks_on(every)
     warnings += dict.fromkeys(
         f"{row.source}: tells no test output" + (f' "{test_output}"' if test_output is not None else "")
         for one in groups for row in one.rows if row.told is None

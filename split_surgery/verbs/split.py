@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from inspect import Parameter
 from typing import Any
 
-from split_surgery.documents.other_files import FIRST_BYTES, is_text
-from split_surgery.documents.source import PathLike, Progress, no_progress, read_file
+from split_surgery.documents.source import PathLike, Progress, no_progress
 from split_surgery.errors import FileError, FilePlace, OptionError, UsageError, as_arguments, for_shell, logged
 from split_surgery.reporting.plan_tables import ShownPlan, listed
 from split_surgery.reporting.tables import MadeReport, Table
@@ -31,7 +29,6 @@ from split_surgery.workspace.inputs import open_inputs
 from split_surgery.workspace.names import HDF5_SUFFIX, PLAN_FILE, SOLVER_FILE, STATE_FILE, WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles
 from split_surgery.workspace.run_dir import run_dir
-from split_surgery.workspace.yaml_file import YAML_LIMIT
 
 
 @dataclass(frozen=True)
@@ -189,23 +186,13 @@ def apply(
     return run.work([Step(layer.options.recipe, files, layer) for layer in plan.layers], files, plan)
 
 
-_LAYER = re.compile(rb"^\s*layers?\s*:?\s*\{", re.MULTILINE)
-"""How a layer begins in a prototxt, and nothing in YAML does."""
-
-
 def _config_file(path: PathLike) -> PathLike:
     """What CONFIG stands for: a file, or the split.yaml of a directory.
 
     Raises:
-        UsageError: it is a net.
-        FileError: it is a directory that no split wrote, or cannot be read.
+        FileError: it is a directory that no split wrote.
     """
     if not os.path.isdir(path):
-        data = read_file(path, YAML_LIMIT)
-        if not is_text(data[:FIRST_BYTES]):
-            raise UsageError(f"{path} is binary, and no YAML; CONFIG comes first: apply CONFIG NET WEIGHTS")
-        if _LAYER.search(data):
-            raise UsageError(f"{path} is a net; CONFIG comes first: apply CONFIG NET WEIGHTS")
         return path
     plan = run_dir(path).plan
     if plan is None:

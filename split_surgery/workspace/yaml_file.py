@@ -29,6 +29,14 @@ _CHUNK = 1024
 _PYTHONS = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError)
 """What Python raises on a value that is not of its tag, which PyYAML lets through."""
 
+_OPEN = {
+    "while parsing a flow sequence": "a list",
+    "while parsing a flow mapping": "a mapping",
+    "while parsing a flow node": "a list or a mapping",
+    "while scanning a quoted scalar": "a text in quotes",
+}
+"""What is open where PyYAML meets the end of a file, by what it says that it was doing."""
+
 
 class _Refused(Exception):
     """What is no YAML or beyond a limit, and where in the text."""
@@ -118,10 +126,15 @@ class YamlFile:
         if isinstance(error, yaml.MarkedYAMLError):
             mark = error.problem_mark or error.context_mark
             at = self._at(mark.index) if mark else place
+            inside = _OPEN.get(error.context or "")
+            if mark and mark.index >= len(self.text) and inside:
+                hint = "was it cut? get the whole file, or close what is open"
+                return FileError(f"the file ends in the middle of {inside}", at, hint)
             # YAML's own words for it name a token, and what helps is elsewhere on the line
             if mark and mark.buffer and self.text[mark.index : mark.index + 1] == "\t":
                 return FileError("not YAML: a tab; YAML is indented by spaces", at)
-            hint = "what belongs together is indented alike" if isinstance(error, yaml.parser.ParserError) else ""
+            by_indent = isinstance(error, yaml.parser.ParserError) and not inside
+            hint = "what belongs together is indented alike" if by_indent else ""
             return FileError(f"not YAML: {error.problem}", at, hint)
         return FileError(f"not YAML: {error}", place)
 
@@ -149,6 +162,12 @@ class YamlFile:
             hint = "a line for each, such as layer: conv1"
             raise FileError("must be a mapping from options to values", FilePlace(self.name), hint)
         return self.root
+
+    def refuse_empty(self, hint: str) -> None:
+        """Raises: FileError, with this hint, where there is no value in the file."""
+        if self.root is None:
+            what = "holds nothing but comments" if self.data.strip() else "is empty"
+            raise FileError(what, FilePlace(self.name), hint)
 
     def value(self, node: yaml.Node) -> Any:
         """Raises: FileError, where a value cannot be made of it."""

@@ -74,7 +74,7 @@ def derived(tmp_path_factory):
          f"the newest in it is {WEIGHTS.parent}")),
         (("residual", NET, WEIGHTS, "-o", "x", "--snapshots", "snaps/*"), 2, ("there is no directory snaps",)),
         (("residual", NET, WEIGHTS, "-o", NET), 3, ("is a file, and the output is a directory",)),
-        (("report", NET), 3, ("give what `caffe train` printed",)),
+        (("report", NET), 3, ("give the log of a training: what `caffe train` printed",)),
         (("auto", NET, WEIGHTS), 2, ("--layer auto:K takes the K layers of highest TPM entropy",)),
         ((WEIGHTS, NET), 2, ("that is a file; before it stands what to do with it: residual",)),
         (("residual", "-m", NET, "-w", WEIGHTS), 2, ("NET is the first argument, and WEIGHTS the second",)),
@@ -108,6 +108,31 @@ def test_what_to_do(command, tmp_path, arguments, code, messages):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (("residual", "", WEIGHTS, "-o", "q"), "NET"),
+        (("residual", NET, "", "-o", "q"), "WEIGHTS"),
+        (("residual", NET, WEIGHTS, "-o", ""), "-o DIR"),
+        (("residual", NET, WEIGHTS, "-o", "q", "--solver", ""), "--solver FILE"),
+        (("apply", "", NET, WEIGHTS, "-o", "q"), "CONFIG"),
+        (("show", ""), "FILE"),
+        (("diff", WEIGHTS, ""), "B"),
+        (("verify", ""), "NET"),
+        (("verify", NET, WEIGHTS, "--derived", "", ""), "--derived NET WEIGHTS"),
+        (("report", "runs", ""), "one of LOGS"),
+        (("plot", "loss", "", "-o", "x.png"), "one of LOGS"),
+        (("rename", NET, "", "a=b", "-o", "q"), "one of NAMES"),
+        (("demo", ""), "DIR"),
+    ],
+)
+def test_a_name_that_is_empty(command, tmp_path, arguments, place):
+    done = command(*arguments, cwd=tmp_path)
+    message = f"split-surgery: {place} has no name: is a variable of the shell empty?\n"
+    assert (done.returncode, done.stderr) == (2, message)
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.fixture
 def example(tmp_path):
     """The example's files, to be named as a page names them."""
@@ -117,12 +142,14 @@ def example(tmp_path):
         elif path.suffix in (".prototxt", ".caffemodel", ".log"):
             shutil.copy(path, tmp_path)
     (tmp_path / "lots.yaml").write_text("recipe: residual\nfast: lots\n")
+    (tmp_path / "wished.yaml").write_text('recipe: residual\nnet: "train_val.prototxt"\n')
     head = (tmp_path / "train_val.prototxt").read_text().replace('"ip1"', '"head"')
     (tmp_path / "head.prototxt").write_text(head)
     (tmp_path / "unquoted.prototxt").write_text(head.replace('"conv1_1"', "conv1_1"))
     return tmp_path
 
 
+SNAPSHOTS = " ".join(f"snapshots/fashion_vgg_iter_{step}.caffemodel" for step in (1000, 1250, 1500, 250))
 N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt fashion_vgg.caffemodel"
 
 
@@ -147,6 +174,15 @@ N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt
         (f"residual {PAIR} --config lots.yaml", 2, ("lots.yaml:2:1: --fast lots: must be a whole number of kernels",)),
         (f"apply lots.yaml {PAIR}", 2, ("lots.yaml:2:1: --fast lots: must be",)),
         (f"apply {PAIR}", 2, (f"{N} is a net; CONFIG comes first: apply CONFIG NET WEIGHTS",)),
+        (f"apply solver.prototxt {PAIR}", 2, ("solver.prototxt is a solver; CONFIG comes first: apply CONFIG NET WEIGHTS",)),
+        (f"apply train.log {PAIR}", 2, ("train.log is a log of Caffe; CONFIG comes first",)),
+        (f"residual {PAIR} --config {W}", 2, (f"{W} is binary, and no YAML; --config takes a YAML file of options",)),
+        (f"residual {PAIR} --config {N}", 2, (f"{N} is a net; --config takes a YAML file of options",)),
+        (f"residual {PAIR} --config solver.prototxt", 2, ("solver.prototxt is a solver; --config takes",)),
+        (f"residual {PAIR} --config derived1/split.yaml", 2,
+         ("derived1/split.yaml is a plan (split.yaml or fold.yaml), not a config of options\n"
+          "  a split.yaml is applied: split-surgery apply derived1/split.yaml NET WEIGHTS -o DIR",)),
+        (f"residual {PAIR} --config wished.yaml", 2, ("wished.yaml:2:1: there is no option 'net'",)),
         (f"apply snapshots {PAIR}", 3, ("snapshots: is a directory, and not one that a split wrote (it has no split.yaml)",)),
         (f"residual {N} derived1/net.caffemodel", 3,
          ('has no layer "conv1_1"', "it holds conv1_1_split1, ", "is it of another net? split-surgery verify NET WEIGHTS lists all")),
@@ -156,6 +192,9 @@ N, W, PAIR = "train_val.prototxt", "fashion_vgg.caffemodel", "train_val.prototxt
         ("show train.log", 3, ("train.log: is a log of Caffe\n  give a net's own files here; split-surgery report reads logs",)),
         (f"residual {N} train.log", 3, ("train.log: is a log of Caffe",)),
         (f"rank {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
+        (f"rank {N} {SNAPSHOTS}", 2,
+         ("snapshots are named by one pattern in quotes: --snapshots 'snapshots/fashion_vgg_iter_*.caffemodel'",)),
+        (f"residual {PAIR} {SNAPSHOTS}", 2, ("--snapshots 'snapshots/fashion_vgg_iter_*.caffemodel'",)),
         (f"residual unquoted.prototxt {W}", 3, ('name needs quotes, or Caffe does not read it: "conv1_1"',)),
         (f"fold {W}", 2, (f"{W} is weights; the prototxt goes before it",)),
     ],
@@ -167,6 +206,25 @@ def test_what_to_do_with_the_example(command, example, arguments, code, messages
     assert done.returncode == code, done.stderr
     assert [message for message in messages if message not in done.stderr] == [], done.stderr
     assert sorted(example.iterdir()) == there
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (f"residual {PAIR} new9", "-o DIR says where to write: -o new9?"),
+        (f"residual {PAIR} new9 --seed 3", "-o DIR says where to write: -o new9?"),
+        (f"fold {PAIR} derived1", "-o DIR says where to write: -o derived1?"),
+        ("fold derived1 folded9", "-o DIR says where to write: -o folded9?"),
+        (f"convert {W} half.caffemodel --to half", "-o OUT says where to write: -o half.caffemodel?"),
+        (f"residual {PAIR}", "-o DIR says where to write"),
+        (f"residual {N} nosuch.caffemodel", "-o DIR says where to write"),
+        (f"residual {PAIR} deploy.prototxt", "-o DIR says where to write"),
+        (f"residual {PAIR} new9 new10", "-o DIR says where to write"),
+    ],
+)
+def test_an_output_without_its_flag(command, example, arguments, advice):
+    done = command(*arguments.split(), cwd=example)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, advice)
 
 
 def test_snapshots_of_another_net(command, example):
@@ -327,6 +385,18 @@ def test_a_config_that_is_written_wrongly(command, tmp_path, text, code, message
     for verb in (("apply", "c.yaml", NET, WEIGHTS), ("residual", NET, WEIGHTS, "--config", "c.yaml")):
         done = command(*verb, "-o", "x", cwd=tmp_path)
         assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+
+
+@pytest.mark.parametrize(("text", "what"), [("", "is empty"), ("# all\n", "holds nothing but comments")])
+def test_a_record_that_is_empty(command, example, text, what):
+    (example / "derived1" / "split.yaml").write_text(text)
+    for words in ("verify derived1", "fold derived1 -o f", "residual derived1 -o d"):
+        done = command(*words.split(), cwd=example)
+        assert (done.returncode, done.stderr.splitlines()[0]) == (3, f"split-surgery: derived1/split.yaml: {what}")
+    assert command("fold", N, W, "--all", "--phase", "test", "-o", "f", cwd=example).returncode == 0
+    (example / "f" / "fold.yaml").write_text(text)
+    done = command("verify", "f", cwd=example)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (3, f"split-surgery: f/fold.yaml: {what}")
 
 
 def test_a_misspelt_parameter(command, tmp_path):

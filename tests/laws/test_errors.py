@@ -54,6 +54,23 @@ def test_names_too_long_to_compare():
     assert nearest("cc", ["b" * 10**6, "c"]) == "nearest: c"
 
 
+@pytest.mark.parametrize(
+    ("name", "names", "hint"),
+    [
+        ("lernrate", ["solverstate", "center", "fast"], "known: solverstate, center, fast"),
+        ("net", ["noise", "names"], "known: noise, names"),
+        ("seeds", ["noise", "seed"], "nearest: seed"),
+        ("acc", ["loss", "accuracy"], "nearest: accuracy"),
+        ("top5", ["loss", "accuracy_top5"], "nearest: accuracy_top5"),
+        ("fast_kernels", ["noise", "fast"], "nearest: fast"),
+        ("c", ["conv1_1", "fc8"], "known: conv1_1, fc8"),
+        ("conv1_9", ["ip1", "conv1_1"], "nearest: conv1_1"),
+    ],
+)
+def test_only_what_is_close_is_called_nearest(name, names, hint):
+    assert nearest(name, names) == hint
+
+
 WORDS = [
     "derived1/net.caffemodel",
     "a b/net.prototxt",

@@ -44,7 +44,7 @@ def test_flags_override_the_config_and_the_config_the_defaults(tmp_path, command
         ("order: best", "order=best: must be one of tpm, random, reverse"),
         ("noise: .nan", "noise=nan: must be a finite number"),
         ("- a\n- b", "must be a mapping"),
-        ("a: [1", "c.yaml:1:6: not YAML"),
+        ("a: [1", "c.yaml:1:6: the file ends in the middle of a list"),
         ("\xff", "not YAML"),
         ("[" * 5000, "c.yaml:1:51: values stand more than 50 deep"),
     ],

@@ -117,7 +117,7 @@ def test_a_directory_stands_for_its_files(tmp_path):
         (
             ("base.caffemodel", "base.prototxt", "-o", "x", "--to", "half"),
             3,
-            "is binary, not a prototxt: weights stand in their own place, right behind NET",
+            "is binary, not a prototxt: verbs that read weights take them right behind NET",
         ),
         (("nowhere.caffemodel", "-o", "x", "--to", "half"), 3, "No such file or directory"),
         (("empty", "-o", "x", "--to", "half"), 3, "is empty"),

@@ -37,7 +37,7 @@ def test_the_command(tmp_path, command):
         (
             ("fold", weights, net, "-o", "x"),
             3,
-            "is binary, not a prototxt: weights stand in their own place, right behind NET",
+            "is binary, not a prototxt: verbs that read weights take them right behind NET",
         ),
         (("fold", "out", "-o", "out", "--force"), 2, "is the directory that is folded: choose another"),
     ):

@@ -62,6 +62,16 @@ def test_another_process_draws_the_same_bytes(kind, suffix, tmp_path, program, c
         (["net", "train_val.prototxt", "--around", "conv9", "-o", "x.png"], 2, 'no layer "conv9"'),
         (["net", "snapshots", "-o", "x.png"], 3, "is a directory without a net.prototxt"),
         (["net", "README.md", "-o", "x.png"], 3, "README.md:"),
+        (
+            ["net", "fashion_vgg.caffemodel", "-o", "x.png"],
+            3,
+            "not a prototxt: verbs that read weights take them right behind NET",
+        ),
+        (
+            ["kernels", "train_val.prototxt", "conv1_1", "-o", "x.png"],
+            3,
+            "not weights or a solver state\n  give the binary file here\n",
+        ),
         (["net", "train_val.prototxt", "-o", "train.log/x.png"], 3, "train.log"),
     ],
 )

@@ -146,6 +146,42 @@ def test_the_best_loss_is_the_lowest_and_a_death_is_told(tmp_path, command):
     assert "died: Check failed: x" in command("report", ".", cwd=tmp_path).stdout
 
 
+SOLVER = log_line(1, "Initializing solver from parameters: ") + "base_lr: 0.1\n" + log_line(2, "Creating layer conv1")
+NOT_STARTED = "is a log of Caffe that ends before the first iteration: the training did not start"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SOLVER, f"{NOT_STARTED}\n  if it still runs, look again later"),
+        (SOLVER + log_line(3, "Check failed: x \033 out of memory", level="F") + "*** Check failure stack trace: ***\n",
+         f"{NOT_STARTED}; died: Check failed: x \ufffd out of memory\n"),
+        (log_line(1, "Check failed: a", level="F") + SOLVER, f"{NOT_STARTED}\n"),
+        (log_line(1, "File not found: s.prototxt", level="F"), f"{NOT_STARTED}; died: File not found: s.prototxt\n"),
+        (log_line(1, "Running for 50 iterations."), "is a log of `caffe test` that ends before its results\n"),
+        (log_line(1, "A total of 50 images."), "no line of it is one that Caffe writes of a training\n"),
+    ],
+)  # fmt: skip
+def test_a_log_that_ends_before_its_training_starts(tmp_path, command, text, message):
+    (tmp_path / "a.log").write_text(text)
+    done = command("report", "a.log", cwd=tmp_path)
+    assert (done.returncode, f"a.log: {message}" in done.stderr) == (3, True), done.stderr
+    pytest.importorskip("matplotlib")
+    drawn = command("plot", "loss", "a.log", "-o", "x.png", cwd=tmp_path)
+    assert (drawn.returncode, drawn.stderr) == (3, done.stderr)
+
+
+def test_a_log_that_ends_before_its_training_starts_beside_a_good_one(tmp_path, command):
+    (tmp_path / "a.log").write_text(SOLVER + log_line(3, "out of memory", level="F"))
+    write_log(tmp_path / "derived1", (0.5, 0.6))
+    remark = f"a.log: {NOT_STARTED}; died: out of memory; it is left out\n"
+    done = command("report", "a.log", "derived1", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, f"split-surgery: {remark}")
+    pytest.importorskip("matplotlib")
+    done = command("plot", "loss", "a.log", EXAMPLE / "train.log", "-o", "x.png", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, f"split-surgery: {remark}")
+
+
 def test_a_drop_is_one_of_the_same_output(tmp_path, command):
     for net, output in (("base", "top-1"), ("derived1", "top-5"), ("derived2", "top-5")):
         write_log(tmp_path / net, (0.5, 0.6))
@@ -249,7 +285,16 @@ def test_gzip_and_standard_input(tmp_path, command):
     (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed)
     assert report(tmp_path / "zipped").groups[0].rows[0].told.final == 0.6
     (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed[: len(packed) // 2])
-    assert len(report(tmp_path / "zipped").groups[0].rows) == 1
+    cut = report(tmp_path / "zipped")
+    remark = f"{tmp_path / 'zipped' / 'derived1' / 'train.log.gz'}: its gzip was cut; it is read up to there"
+    assert (len(cut.groups[0].rows), cut.warnings[0]) == (1, remark)
+    (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed[:12])
+    with pytest.raises(FileError, match="of a training(?s:.*): its gzip was cut"):
+        report(tmp_path / "zipped")
+    (tmp_path / "zipped" / "derived1" / "train.log.gz").write_bytes(packed + b"more")
+    more = report(tmp_path / "zipped")
+    assert more.groups[0].rows[0].told.final == 0.6
+    assert more.warnings == (remark.replace("was cut", "is damaged, or followed by something else"),)
     done = subprocess.run([PROGRAM, "report", "-"], input=text, capture_output=True, check=False)
     assert done.returncode == 0
     assert b"0.6" in done.stdout

@@ -146,6 +146,28 @@ def test_what_is_refused_and_where(text, message):
     assert time.monotonic() - began < 30, "seconds on a machine that does much else"
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1,\n  2", "f.yaml:2:4: the file ends in the middle of a list"),
+        ("a: [{b: 1", "f.yaml:1:10: the file ends in the middle of a mapping"),
+        ("a: [1,\n", "f.yaml:2:1: the file ends in the middle of a list or a mapping"),
+        ("a: 'b", "f.yaml:1:6: the file ends in the middle of a text in quotes"),
+    ],
+)
+def test_a_file_that_was_cut(text, message):
+    with pytest.raises(FileError) as caught:
+        YamlFile(text.encode(), "f.yaml")
+    assert str(caught.value) == f"{message}\n  was it cut? get the whole file, or close what is open"
+
+
+@pytest.mark.parametrize(("text", "hinted"), [("a: [1\nc: 2\n", False), ("a:\n  - b: 1\n   c: 2\n", True)])
+def test_what_is_not_closed_has_nothing_to_do_with_how_it_is_indented(text, hinted):
+    with pytest.raises(FileError, match="f.yaml:.*: not YAML: expected ") as caught:
+        YamlFile(text.encode(), "f.yaml")
+    assert (caught.value.hint == "what belongs together is indented alike") == hinted
+
+
 def test_a_long_list_is_refused_too(monkeypatch):
     monkeypatch.setattr(yaml_file, "_NODES", 2500)  # a hundred times as many take seconds
     with pytest.raises(FileError, match=r"f.yaml:2500:3: comes to more than 2,500 values"):

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from split_surgery.reporting.logs.clock import Clock, runs_back
 from split_surgery.reporting.logs.curve import Curve
@@ -75,6 +75,8 @@ class Log:
         rank: of the process that is told, where mpirun says it, else None. processes: how many wrote at the same time; one is told.
         in_order: whether its lines are in the order in which they were written; False where somebody sorted them by value.
         images: on how many its nets were tested. resumed: whether it went on from a solver state at its beginning.
+        headed: whether any line has glog's head. announced: whether Caffe said that it makes a solver, or that it tests a net.
+        unread: why the rest of its file was not read, as a sentence, or "".
     """
 
     name: str
@@ -93,6 +95,9 @@ class Log:
     in_order: bool = True
     images: TestedImages = field(default_factory=TestedImages)
     resumed: bool = False
+    headed: bool = False
+    announced: Literal["", "training", "test"] = ""
+    unread: str = ""
     _iteration: int = -1
     _testing: tuple[int, int] = (-1, 0)
     _at: int = -1
@@ -107,7 +112,23 @@ class Log:
     @property
     def silence(self) -> str:
         """Why it tells nothing, where `told` is False."""
-        return "no line of it is one that Caffe writes of a training" if self.skipped else "is empty"
+        if self.announced == "test":
+            why = "is a log of `caffe test` that ends before its results"
+        elif self.announced or self.end:
+            why = "is a log of Caffe that ends before the first iteration: the training did not start"
+        else:
+            return "no line of it is one that Caffe writes of a training" if self.headed or self.skipped else "is empty"
+        return f"{why}; {self.end}" if self.end else why
+
+    @property
+    def remedy(self) -> str:
+        """What to do about its silence."""
+        if self.end:
+            return "it starts when what it died of is mended"
+        if self.announced:
+            return "if it still runs, look again later"
+        train = "give the log of a training: what `caffe train` printed, kept by `2>&1 | tee train.log`"
+        return f"{train}; nets are for show, diff and plot net"
 
     def read(self, line: LogLine) -> None:
         """One line, as GLOG_HEAD has parted it."""
@@ -194,6 +215,7 @@ class Log:
         """What the solver says of its beginning and of its end, and `caffe test` of all."""
         self.images.heard(said)
         if _BEGIN in said:
+            self.announced = "training"
             if self._began or self.end:
                 self._start_run()
         elif said.startswith(_RESUMING) and self.runs == 1 and not self._began:
@@ -201,6 +223,7 @@ class Log:
         elif RUNNING.match(said):
             if self.end:
                 self._start_run()
+            self.announced = "test"
             self._testing, self._sums = (-1, 0), 0
         elif self._sums >= 0 and (mean := _SUM.match(said)):
             self._say_output(b"Test", self._sums, mean[1], mean[2])
@@ -311,7 +334,7 @@ def read_logs(lines: Iterable[bytes], name: str) -> list[Log]:
                 if len(found) == MOST_LOGS:
                     skipped += 1
                     continue
-                log = found[key] = Log(key[0], rank=rank)
+                log = found[key] = Log(key[0], rank=rank, headed=True)
                 own = log if key == (name, None) else own
             log.read(head.groups())  # type: ignore[arg-type]
     for log in found.values():

@@ -53,9 +53,32 @@ def read_all(given: Sequence[PathLike], progress: Progress, bare: bool = False) 
         for file in files:
             if os.path.realpath(file) not in seen:
                 seen.add(os.path.realpath(file))
+                unread: list[str] = []
                 with ExitStack() as stack:
-                    found += read_logs(log_lines(stack, file, progress), "standard input" if file == STDIN else file)
+                    own = read_logs(log_lines(stack, file, progress, unread), _shown_name(file))
+                for log in own:
+                    log.unread = "".join(unread)
+                found += own
     return found
+
+
+def check_told(logs: Sequence[Log], bare: bool = False) -> None:
+    """Hold that there are no logs, or that one of them tells something of a training.
+
+    Args:
+        bare: whether all may be silent.
+
+    Raises:
+        FileError: none tells anything.
+    """
+    if logs and not bare and not any(log.told for log in logs):
+        raise FileError(logs[0].silence, FilePlace(logs[0].name), logs[0].unread or logs[0].remedy)
+
+
+def remarks_on(logs: Sequence[Log]) -> list[str]:
+    """What there is to say of logs that are left out, and of those of which a part could not be read."""
+    silent = [f"{log.name}: {log.silence}; it is left out" for log in logs if not log.told]
+    return [*silent, *dict.fromkeys(log.unread for log in logs if log.unread)]
 
 
 def log_files(path: PathLike) -> list[str]:
@@ -75,16 +98,23 @@ def log_files(path: PathLike) -> list[str]:
     return found
 
 
-def log_lines(stack: ExitStack, name: str, progress: Progress) -> Iterator[bytes]:
+def _shown_name(name: str) -> str:
+    return "standard input" if name == STDIN else name
+
+
+def log_lines(stack: ExitStack, name: str, progress: Progress, unread: list[str] | None = None) -> Iterator[bytes]:
     """The lines of a log, or of standard input (`-`); long ones come in pieces. `stack` closes it.
 
     What is zipped and cut off, or followed by something else, ends there: a training that was killed leaves such a file. Of weights,
     a database or a picture that was taken for a log only the beginning is read.
 
+    Args:
+        unread: takes a sentence on why the rest of what is zipped was not read, if that is so.
+
     Raises:
         FileError: it cannot be read.
     """
-    with reading(name if name != STDIN else "standard input"):
+    with reading(_shown_name(name)):
         if name == STDIN:
             raw, size = stack.enter_context(open(0, "rb", closefd=False)), 0  # noqa: SIM115
         else:
@@ -113,8 +143,10 @@ def log_lines(stack: ExitStack, name: str, progress: Progress) -> Iterator[bytes
                 while len(rest) > STEP:
                     yield rest[:STEP]
                     rest = rest[STEP:]
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            pass
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            why = "was cut" if isinstance(error, EOFError) else "is damaged, or followed by something else"
+            if unread is not None:
+                unread.append(f"{_shown_name(name)}: its gzip {why}; it is read up to there")
         if rest:
             yield rest
 
