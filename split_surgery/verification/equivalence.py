@@ -36,8 +36,8 @@ class Block:
     Attributes:
         folded: whether it is the latter; then `layer` is the derived net's and `members` are the baseline's.
         exact: weight and bias of the folded block equal the layer's bit for bit, of a fold once they are rounded to its dtype.
-        drift: ||folded - old|| / ||old|| over weight and bias: the change of that layer's output for white input only. weight_drift: the
-            same of the weight alone, which a large bias would hide.
+        drift: ||folded - old|| / ||old|| over weight and bias: the change of that layer's output for white input only.
+        weight_drift: the same of the weight alone, which a large bias would hide.
         largest: the largest absolute difference of one number.
         rounding: the drift that rounding each number to the layer's dtype may make.
         fault: why the block cannot be folded, or "". Its members are then all layers that the baseline has not.
