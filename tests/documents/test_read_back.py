@@ -38,6 +38,15 @@ def test_raw_numbers_are_read():
     prove(blob_of(half, number=12, extra=tagged(10, 2)), half)
 
 
+def test_raw_numbers_stand_in_one_field():
+    """Of two protobuf keeps the last."""
+    half = LARGE[:1, :4].astype("<f2")
+    for parts in ((half.tobytes()[:4], half.tobytes()[4:]), (half.tobytes()[:-1],)):
+        data = blob_of(half, number=12, extra=tagged(10, 2)).removesuffix(tagged(12, half.tobytes()))
+        with pytest.raises(Defect, match="raw numbers twice, or a part of one"):
+            prove(data + b"".join(tagged(12, one) for one in parts), half)
+
+
 def test_legacy_shapes_are_read():
     array = LARGE[:, :2]
     prove(
@@ -49,6 +58,27 @@ def changed(array, at):
     other = array.copy()
     other.reshape(-1).view(np.uint32)[at] ^= 1
     return other
+
+
+def one_by_one(array, number, kind):
+    """A blob whose numbers have a tag each, as protobuf writes them that are not declared packed."""
+    head = varint(number << 3 | {"<f4": 5, "<f8": 1}[kind])
+    dims = tagged(7, tagged(1, b"".join(map(varint, array.shape))))
+    return dims + b"".join(head + one.tobytes() for one in array.astype(kind).reshape(-1))
+
+
+@pytest.mark.parametrize(("number", "kind"), [(5, "<f4"), (8, "<f8")])
+def test_numbers_may_stand_one_by_one(number, kind):
+    array = np.arange(-3, 3, dtype=kind).reshape(2, 3)
+    prove(one_by_one(array, number, kind), array)
+    with pytest.raises(Defect, match="other numbers"):
+        prove(one_by_one(changed(array, 4), number, kind), array)
+    with pytest.raises(Defect, match="another number of numbers"):
+        prove(
+            one_by_one(array, number, kind) + varint(number << 3 | {5: 5, 8: 1}[number]) + b"\0" * array.itemsize, array
+        )
+    with pytest.raises(Defect, match="another form"):
+        prove(one_by_one(array, number, kind), array.astype("<f8" if kind == "<f4" else "<f4"))
 
 
 @pytest.mark.parametrize(

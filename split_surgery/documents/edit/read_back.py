@@ -41,7 +41,8 @@ _HISTORY = 3
 
 @dataclass(frozen=True)
 class ReadBlob:
-    """A blob. said: protobuf's message of it, without numbers. numbers: the fields that hold them."""
+    """A blob. said: protobuf's message of it, without numbers, but for those that stand one by one, as they may in a file that another
+    program wrote. numbers: the fields that hold them."""
 
     said: Any
     numbers: tuple[WireField, ...]
@@ -80,6 +81,14 @@ class ReadBlob:
         kinds = {BLOB_DATA: "<f4", BLOB_DOUBLE: "<f8"}
         if self.said.raw_data_type < len(RAW_TYPES):
             kinds[BLOB_RAW] = RAW_TYPES[self.said.raw_data_type]
+        for number, alone in ((BLOB_DATA, self.said.data), (BLOB_DOUBLE, self.said.double_data)):
+            if len(alone) and kinds[number] != dtype:
+                raise Defect(f"{what} holds its numbers in another form than was meant")
+            if len(alone):
+                yield np.fromiter(alone, dtype, len(alone))
+        raw = [item for item in self.numbers if item.number == BLOB_RAW]
+        if len(raw) > 1 or any((item.stop - item.value) % np.dtype(dtype).itemsize for item in raw):
+            raise Defect(f"{what} holds raw numbers twice, or a part of one")
         for item in self.numbers:
             if kinds.get(item.number) != dtype:
                 raise Defect(f"{what} holds its numbers in another form than was meant")
@@ -165,8 +174,8 @@ def read_blob(reader: Reader, span: Span, what: str) -> ReadBlob:
         else:
             rest.append(reader.read(item.start, item.stop))
     said = _parsed("BlobProto", b"".join(rest), what)
-    if len(said.data) or len(said.double_data):
-        raise Defect(f"{what} holds numbers one by one")
+    if cut and (len(said.data) or len(said.double_data)):
+        raise Defect(f"{what} holds numbers one by one beside others")
     return ReadBlob(said, tuple(cut), reader)
 
 
