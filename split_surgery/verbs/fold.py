@@ -212,17 +212,12 @@ def _warnings(inputs: Inputs, search: Search) -> list[str]:
 
 def _gone_twins(search: Search) -> list[str]:
     """Names of folded layers that a net has twice: for the phase TEST, which was folded, and for another."""
+    names = {name for one in search.done for name in one.region.layers}
     gone = dict[str, None]()
     for text in search.texts:
         tested = {layer for flow in text.flows if flow.state.phase == "TEST" for layer in flow.layers}
-        names = {name for one in search.done for name in one.region.layers}
-        for layer in text.net.layers:
-            if (
-                layer.name in names
-                and layer not in tested
-                and any(twin in tested for twin in text.net.named(layer.name))
-            ):
-                gone[layer.name] = None
+        folded = {layer.name for layer in tested} & names
+        gone |= dict.fromkeys(layer.name for layer in text.net.layers if layer.name in folded and layer not in tested)
     return list(gone)
 
 

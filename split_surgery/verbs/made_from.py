@@ -52,7 +52,7 @@ def baseline_of(directory: PathLike, proves: Callable[[Path, Path], bool]) -> tu
     there, name = run_dir(directory), for_shell(os.fspath(directory))
     if there.made_by is None:
         hint = "give the baseline and the directory: verify NET WEIGHTS DERIVED"
-        if there.stands_for_a_net and there.net is not None and there.written is not None:
+        if there.net is not None and there.written is not None:
             net, weights = (for_shell(os.fspath(path)) for path in (there.net, there.written))
             hint = f"whether its weights fit its net: verify {net} {weights}"
         raise FileError(

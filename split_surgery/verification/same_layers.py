@@ -45,11 +45,11 @@ def stand_ins(
     for at, layer in enumerate(derived.layers):
         if layer.type in KINDS and len(layer.bottoms) == len(layer.tops) == 1:
             made, bottom = derived.makes[at][0], same.value(derived.reads[at][0])
-            found = [_stand_in(base, layer, bottom, top) for top in same.values(made)]
-            stand = next(
-                (one for one in found if one is not None and len(found) > 1 and proves(one)), found and found[0]
-            )
-            if stand:
+            found = [_stand_in(base, layer, bottom, top) for top in same.values(made)] or [None]
+            stand = found[0]
+            if len(found) > 1:
+                stand = next((one for one in found if one is not None and proves(one)), stand)
+            if stand is not None:
                 same.settled[made] = base.makes[stand.last][0]
                 yield stand
 
@@ -130,7 +130,6 @@ class _SameValues:
         layer = self.derived.layers[value.maker]
         own = self.base.places.get(layer.name)
         # A BatchNorm in place behind a convolution may have been folded into that one, or into the one that reads its blob.
-        there = own is not None and len(made) > 1 and len(tops) == len(self.base.makes[own])
-        if own is not None and there and self.unchanged(self.base.layers[own], layer):
-            return self.base.makes[own][tops.index(value)]
-        return None
+        if own is None or len(made) < 2 or len(tops) != len(self.base.makes[own]):
+            return None
+        return self.base.makes[own][tops.index(value)] if self.unchanged(self.base.layers[own], layer) else None
