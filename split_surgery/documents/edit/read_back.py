@@ -70,7 +70,9 @@ class ReadBlob:
     @property
     def shape(self) -> tuple[int, ...]:
         said = self.said
-        return tuple(said.shape.dim) if said.HasField("shape") else (said.num, said.channels, said.height, said.width)
+        if any(map(said.HasField, ("num", "channels", "height", "width"))):  # whatever else it says (Blob::ShapeEquals)
+            return (said.num, said.channels, said.height, said.width)
+        return tuple(said.shape.dim)
 
     def _pieces(self, dtype: str, what: str) -> Iterator[Array]:
         """The numbers, as protobuf reads them and writes them again: Python numbers in between would take most of the time of a split.

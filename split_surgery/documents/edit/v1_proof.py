@@ -77,7 +77,8 @@ def prove_blob(blob: BlobRef, meant: Blob, what: str) -> None:
     Raises:
         Defect: it is not.
     """
-    form = (blob.shape, blob.legacy, blob.dtype, blob.count, blob.fault)
+    dtype = blob.dtype if blob.count or meant.count else meant.dtype  # one without numbers says none
+    form = (blob.shape, blob.legacy, dtype, blob.count, blob.fault)
     if form != (meant.shape, meant.legacy, meant.dtype, meant.count, ""):
         raise Defect(f"{what} has the form {form}")
     if meant.count <= _READ:
