@@ -98,7 +98,7 @@ def _extract(weights: Path, folder: Path, said: Sequence[str]) -> None:
         made = report(lambda: extract(weights, folder / "net.prototxt"))
         if made is not None:
             text = (folder / "net.prototxt").read_bytes()
-            if not made.unknown and b"Split" not in weights.read_bytes():
+            if not made.unknown and b"split" not in weights.read_bytes().lower():  # which go
                 assert _protobuf_reads(text, weights.read_bytes()), (
                     "protobuf reads another net in the text than in the weights"
                 )

@@ -75,7 +75,7 @@ def _bottom(inputs: Inputs, twins: Sequence[Layer], given: Given) -> tuple[int, 
     """The channels, height and width of what a layer reads, as one of the files tells them.
 
     Raises:
-        Unsupported: it reads something else than images, or of several sizes; or no file tells.
+        Unsupported: it reads something else than images, or blobs of several sizes; or no file tells.
     """
     shapes: dict[tuple[int, ...], Layer] = {}
     other: Shape | None = None
@@ -85,12 +85,13 @@ def _bottom(inputs: Inputs, twins: Sequence[Layer], given: Given) -> tuple[int, 
                 if shaped.layer.name == twins[0].name and shaped.bottoms and shaped.bottoms[0] is not None:
                     other = shaped.bottoms[0]
                     sizes = known(other[1:])
-                    if sizes is not None and len(sizes) == 3:
+                    if sizes is not None:
                         shapes.setdefault(sizes, shaped.layer)
     layer = twins[0]
     if len(shapes) > 1:
         said = " and ".join(f"{'x'.join(map(str, shape))} at {one.place()}" for shape, one in shapes.items())
-        layer.refuse(f"reads images of several sizes: {said}")
+        layer.refuse(f"reads blobs of several sizes: {said}")
+    shapes = {sizes: one for sizes, one in shapes.items() if len(sizes) == 3}
     if not shapes and other is not None and len(other) != 4:
         layer.refuse(
             f"reads a blob of {len(other)} axes, and a convolution reads four",

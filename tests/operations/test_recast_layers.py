@@ -178,6 +178,13 @@ def test_what_is_refused(change, error, message, names, tmp_path):
     refusal(tmp_path, change, error, message, names)
 
 
+def test_a_layer_that_stands_twice_and_reads_something_else_the_second_time(tmp_path):
+    """Its twin reads what is no image, and a convolution could not."""
+    flat = 'layer { name: "flat" type: "Flatten" bottom: "fc6" top: "flat" }\n'
+    twin = 'layer { name: "fc6" type: "InnerProduct" bottom: "flat" top: "x" inner_product_param { num_output: 5 } }\n'
+    refusal(tmp_path, lambda text: text + flat + twin, Unsupported, "several sizes: 2x3x3 at .* and 5 at")
+
+
 @pytest.mark.parametrize(
     ("param", "message"),
     [

@@ -119,6 +119,20 @@ def test_layers_that_caffe_put_in_are_left_out(tmp_path):
     ]
 
 
+def test_a_blob_that_is_called_like_a_copy_of_caffe_keeps_its_name(tmp_path):
+    """Whether a name is one that Caffe made is known from the layers: another layer may give it."""
+    path = tmp_path / "w.caffemodel"
+    path.write_bytes(weights([
+        ("a", "ReLU", ["data"], ["a"], [], None),
+        ("odd", "ReLU", ["data"], ["a_a_0_split_0"], [], None),
+        ("reader", "ReLU", ["a_a_0_split_0"], ["b"], [], None),
+        ("other", "ReLU", ["a_a_0_split_1"], ["c"], [], None),
+    ]))  # fmt: skip
+    (tmp_path / "net.prototxt").write_text(extract(path).text)
+    net = split_surgery.open(tmp_path / "net.prototxt")
+    assert [one.bottoms for one in net.layers] == [("data",), ("data",), ("a_a_0_split_0",), ("a",)]
+
+
 @pytest.mark.parametrize("form", ["plain", "double", "legacy", "packed in two"])
 def test_a_blob_as_npy(form, tmp_path):
     numbers = np.arange(24, dtype=np.float64).reshape(2, 3, 4)

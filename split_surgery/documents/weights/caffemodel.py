@@ -223,10 +223,13 @@ def _with_own_bottoms(layers: tuple[LayerRecord, ...]) -> tuple[LayerRecord, ...
         for record in layers
         if record.type == "Split" and record.bottoms
     }
+    given = {
+        top for record in layers if record.type != "Split" for top in record.tops
+    }  # a blob may be called like that
 
     def own(blob: str) -> str:
         match = _SPLIT_BLOB.fullmatch(blob)
-        return made.get(match[1], blob) if match is not None else blob
+        return made.get(match[1], blob) if match is not None and blob not in given else blob
 
     return tuple(
         replace(record, bottoms=tuple(map(own, record.bottoms))) if record.type != "Split" else record
