@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import struct
 import sys
 
 import numpy as np
@@ -166,13 +168,50 @@ def test_one_text_in_many_places(tmp_path, kind):
     assert not (tmp_path / "out").exists()
 
 
-def test_texts_that_a_file_holds_are_kept(tmp_path):
+@pytest.mark.parametrize("owner", ["/", "/data/ip", "/data/ip/0"])
+def test_one_text_in_many_places_of_an_attribute(tmp_path, at_most_a_gigabyte, owner):
+    """An attribute is read whole: here 4,000 times four megabytes."""
     net, weights = h5_case(tmp_path)
     with h5py.File(weights, "r+") as file:
+        file[owner].attrs["long"] = "x" * 4_000_001
+        file[owner].attrs["many"] = [f"c{number:06}" for number in range(4_000)]
+    data = weights.read_bytes()
+    start = data.index(struct.pack("<I", 4_000_001))
+    long = data[start : start + 16]
+    short = {data[at.start() : at.start() + 16] for at in re.finditer(re.escape(struct.pack("<I", 7)), data)}
+    for reference in short:
+        address = int.from_bytes(reference[4:12], "little")
+        if data[address : address + 4] == b"GCOL":
+            data = data.replace(reference, long)
+    weights.write_bytes(data)
+    with pytest.raises(
+        FileError, match=f":{owner}: has texts or lists in its attributes that may take 16,[0-9,]* bytes"
+    ):
+        residual(net, weights, tmp_path / "out")
+
+
+def test_lists_of_lists(tmp_path):
+    """One of them may hold the whole file as often as it has references."""
+    net, weights = h5_case(tmp_path)
+    with h5py.File(weights, "r+") as file:
+        file["large"] = np.ones(100_000, "f4")
+        file.create_dataset("notes", (2,), h5py.vlen_dtype(h5py.vlen_dtype(np.dtype("f4"))))
+    with pytest.raises(FileError, match="/notes: declares [0-9,]* bytes up to here"):
+        residual(net, weights, tmp_path / "out")
+
+
+def test_texts_that_a_file_holds_are_kept(tmp_path):
+    net, weights = h5_case(tmp_path)
+    pair = np.array([("x", 1)], np.dtype([("name", h5py.string_dtype()), ("number", "<i4", (2,))]))
+    with h5py.File(weights, "r+") as file:
         file["notes"] = ["one", "two" * 1000]
+        file["data"].attrs["notes"] = [f"text {number}" for number in range(1_000)]
+        file["data"].attrs["pair"] = pair
     residual(net, weights, tmp_path / "out")
     with h5py.File(tmp_path / "out" / "net.caffemodel.h5") as file:
         assert file["notes"].asstr()[:].tolist() == ["one", "two" * 1000]
+        assert file["data"].attrs["notes"].tolist() == [f"text {number}" for number in range(1_000)]
+        assert repr(file["data"].attrs["pair"].tolist()) == "[(b'x', array([1, 1], dtype=int32))]"
 
 
 @pytest.mark.parametrize("where", ["history", "iter", "learned_net"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,11 @@ _CHUNKS = 100_000
 _OBJECTS = 10_000
 """Texts and lists of any length in a dataset: each is read, which takes a while. Caffe writes none."""
 
+_REFERENCE = 16
+"""Bytes by which a text or a list names its place in the file."""
+
+_ATTRIBUTES = "has texts or lists in its attributes that may take"
+
 _DEPTH = 16
 """Groups inside one another; Caffe's are two deep."""
 
@@ -37,6 +42,15 @@ def check_whole(h5py: Any, file: Any, path: str) -> None:
         FileError: it takes something out of another file, declares far more than it holds, or has a group in two places.
     """
     size, declared = os.path.getsize(path), 0
+
+    def count(sizes: Iterable[int], place: FilePlace, says: str = "declares") -> None:
+        nonlocal declared
+        for more in sizes:
+            declared += more
+            if declared > _RATIO * size + _SPARE:
+                message = f"{says} {declared:,} bytes up to here, and the file has {size:,}: is it damaged?"
+                raise FileError(message, place)
+
     seen: set[int] = set()
     rest = [("", file, 0)]
     while rest:
@@ -47,6 +61,7 @@ def check_whole(h5py: Any, file: Any, path: str) -> None:
         if address in seen:  # where groups are in a ring, they have no end
             raise FileError("holds the same group in two places", FilePlace(f"{path}:{inside}"))
         seen.add(address)
+        count(_attributes(h5py, group, size), FilePlace(f"{path}:{inside or '/'}"), _ATTRIBUTES)
         for name in group:
             place = FilePlace(f"{path}:{inside}/{name}")
             link = group.get(name, getlink=True)
@@ -60,11 +75,9 @@ def check_whole(h5py: Any, file: Any, path: str) -> None:
                 rest.append((f"{inside}/{name}", member, depth + 1))
             elif isinstance(member, h5py.Dataset) and _address(h5py, member) not in seen:
                 seen.add(_address(h5py, member))
-                for more in (_declared(member, size, place), *_lengths(member, place)):
-                    declared += more
-                    if declared > _RATIO * size + _SPARE:
-                        message = f"declares {declared:,} bytes up to here, and the file has {size:,}: is it damaged?"
-                        raise FileError(message, place)
+                count([_declared(member, size, place)], place)
+                count(_lengths(h5py, member, size, place), place)
+                count(_attributes(h5py, member, size), place, _ATTRIBUTES)
 
 
 def _address(h5py: Any, item: Any) -> int:
@@ -89,7 +102,29 @@ def _declared(dataset: Any, size: int, place: FilePlace) -> int:
     return int(width * math.prod(chunk) * max(chunks, 1))
 
 
-def _lengths(dataset: Any, place: FilePlace) -> Iterator[int]:
+def _attributes(h5py: Any, item: Any, size: int) -> Iterator[int]:
+    """Bytes that reading each attribute may take: h5py reads one whole, and says only then how long its texts are."""
+    for index in range(h5py.h5a.get_num_attrs(item.id)):
+        attribute = h5py.h5a.open(item.id, index=index)
+        if attribute.get_space().get_simple_extent_type() != h5py.h5s.NULL:
+            yield math.prod(attribute.shape) * _most(h5py, attribute.dtype, size)
+
+
+def _most(h5py: Any, dtype: Any, size: int) -> int:
+    """Bytes that one element may take: a text or a list is somewhere in the file, and many may be one and the same there."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return math.prod(shape) * _most(h5py, base, size)
+    if dtype.names:
+        return sum(_most(h5py, dtype[name], size) for name in dtype.names)
+    if not dtype.hasobject:
+        return int(dtype.itemsize)
+    inner = h5py.check_vlen_dtype(dtype)
+    nested = isinstance(inner, np.dtype) and inner.hasobject
+    return size // _REFERENCE * _most(h5py, inner, size) if nested else size
+
+
+def _lengths(h5py: Any, dataset: Any, size: int, place: FilePlace) -> Iterator[int]:
     """Bytes of what is of any length in a dataset, one element after the other: many may be one and the same in the file, and are
     written out one by one where the dataset is copied.
 
@@ -100,6 +135,9 @@ def _lengths(dataset: Any, place: FilePlace) -> Iterator[int]:
         return
     if dataset.size > _OBJECTS:
         raise FileError(f"holds {dataset.size:,} texts or lists, and weights of Caffe hold none: is it damaged?", place)
+    one = _most(h5py, dataset.dtype, size)
+    if one > _RATIO * size:  # lists of lists: not even one element is read
+        yield one
     for at in np.ndindex(dataset.shape):
         yield _length(dataset[at])
 
