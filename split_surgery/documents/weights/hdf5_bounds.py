@@ -114,7 +114,7 @@ def _most(h5py: Any, dtype: Any, size: int) -> int:
     """Bytes that one element may take: a text or a list is somewhere in the file, and many may be one and the same there."""
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
-        return math.prod(shape) * _most(h5py, base, size)
+        return int(math.prod(shape)) * _most(h5py, base, size)
     if dtype.names:
         return sum(_most(h5py, dtype[name], size) for name in dtype.names)
     if not dtype.hasobject:
