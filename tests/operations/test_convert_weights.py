@@ -330,6 +330,9 @@ def test_records_that_v1_has_not(tmp_path):
         (True, tagged(2000, b"x"), "new", 'layer "conv": field 2000 is none of Caffe\'s V1 layers'),
         (False, tagged(139, b""), "v1", 'layer "conv": V1 layers have no field 139'),
         (False, tagged(6, tagged(9, 1)), "v1", "V1 has no field 9 of a parameter"),
+        (False, tagged(6, tagged(2, 7)), "v1", 'layer "conv": share_mode 7 is none that Caffe knows'),
+        (True, tagged(1002, 7), "new", "share_mode 7 is none that Caffe knows"),
+        (True, tagged(1002, b"\1\7"), "new", "share_mode 7 is none that Caffe knows"),
     ],
 )
 def test_fields_that_the_other_form_has_not(tmp_path, v1, extra, to, message):
@@ -341,6 +344,15 @@ def test_fields_that_the_other_form_has_not(tmp_path, v1, extra, to, message):
     path.write_bytes(tagged(field, body))
     with pytest.raises(Unsupported, match=message):
         through(tmp_path, path, to)
+
+
+def test_a_phase_that_nobody_knows_goes_like_any_other(tmp_path):
+    """Protobuf keeps such a value as an unknown field, and V1 has no phase."""
+    path = tmp_path / "a.caffemodel"
+    path.write_bytes(tagged(100, tagged(1, b"conv") + tagged(2, b"Convolution") + tagged(10, 1_048_576)))
+    report = convert(path, output=tmp_path / "out", to="v1")
+    assert report.lost == ("phase of the records, which V1 has not, and which say nothing of their numbers",)
+    assert (tmp_path / "out" / "net.caffemodel").read_bytes() == tagged(2, tagged(4, b"conv") + tagged(5, 4))
 
 
 # What is asked for

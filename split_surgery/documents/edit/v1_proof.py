@@ -141,7 +141,12 @@ def _put(message: Any, name: str, value: Any) -> None:
 def _plain(layer: Any) -> Any:
     """A layer with the defaults of its parameters said, and without what no V1 layer and no trained blob knows."""
     new = type(layer)()
-    new.CopyFrom(layer)
+    numbers = [layer.DESCRIPTOR.fields_by_name[key].number for key in ("phase", "propagate_down")]
+    data = wire.Buffer(
+        layer.SerializeToString(), ""
+    )  # where an unknown phase stands too, which is no field to protobuf
+    kept = [item for item in wire.walk(data, 0, data.size) if item.number not in numbers]
+    new.MergeFromString(b"".join(data.read(item.start, item.stop) for item in kept))
     for spec in new.param:
         spec.share_mode = spec.share_mode
         if not spec.HasField("name"):  # one that is not UTF-8 could not be set
@@ -151,6 +156,4 @@ def _plain(layer: Any) -> Any:
     default = message_class("ParamSpec")(name="", share_mode=0, lr_mult=1, decay_mult=1)
     while len(new.param) and new.param[-1] == default:
         del new.param[-1]
-    for key in ("phase", "propagate_down"):
-        new.ClearField(key)
     return new
