@@ -63,11 +63,12 @@ def check_readers(before: Net, after: Net, recast: Mapping[str, tuple[int, ...]]
 def _with_bottoms(net: Net, flow: Flow, recast: Mapping[str, tuple[int, ...]], given: Given) -> Given:
     """The shapes that are given, with those of what recast layers read where this net does not tell them: a training net often says
     nothing of its images."""
-    for layer in flow.layers:
-        if layer.name in recast:
-            shaped = next(one for one in infer(net, flow.state, given=given) if one.layer is layer)
-            if shaped.bottoms[0] is None or None in shaped.bottoms[0][1:]:
-                given = {**given, layer.bottoms[0]: (1, *recast[layer.name])}
+    shaped = infer(net, flow.state, given=given)
+    for at, layer in enumerate(flow.layers):
+        bottom = shaped[at].bottoms[0] if layer.name in recast else ()
+        if bottom is None or None in bottom[1:]:
+            given = {**given, layer.bottoms[0]: (1, *recast[layer.name])}
+            shaped = infer(net, flow.state, given=given)
     return given
 
 

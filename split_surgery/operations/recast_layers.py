@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.edit.proof import prove_extent
@@ -42,9 +42,6 @@ class Recasted:
 def recast_layers(inputs: Inputs, names: Sequence[str], to: str, given: Given) -> tuple[Inputs, list[Recasted]]:
     """The files with these layers as another type.
 
-    Each layer is looked at in the net in which those before it are recast already (those after it, where InnerProducts are made: a
-    convolution wants four axes, and an InnerProduct gives two).
-
     Args:
         to: "Convolution" or "InnerProduct". given: shapes of blobs that no prototxt says.
 
@@ -55,46 +52,75 @@ def recast_layers(inputs: Inputs, names: Sequence[str], to: str, given: Given) -
     """
     was = "InnerProduct" if to == "Convolution" else "Convolution"
     layers = named_layers(inputs, names, was)
-    order = list(layers) if to == "Convolution" else list(reversed(layers))
-    done: list[Recasted] = []
-    for name in order:
-        twins = [layer for net in inputs.nets for layer in net.named(name)]
-        for layer in twins:
-            _check_kind(layer, was)
-        bottom = _bottom(inputs, twins, given)
-        for layer in twins:
-            (_check_inner_product if was == "InnerProduct" else _check_convolution)(layer, bottom)
-            _check_shared(inputs.nets, layer, set(layers))
-        recast = Recast(to, (bottom[1], bottom[2]) if to == "Convolution" else None)
-        inputs, one = _recast(inputs, twins[0], recast, bottom)
-        done.append(one)
-    return inputs, sorted(done, key=lambda one: list(layers).index(one.layer))
+    for layer in (twin for name in layers for net in inputs.nets for twin in net.named(name)):
+        _check_kind(layer, was)
+    reads = _reads(inputs, layers if to == "Convolution" else (), given)
+    # What makes the bottom of another layer is told of first: a convolution wants four axes, and an InnerProduct gives two.
+    planned = [
+        _plan(inputs, name, to, reads, set(layers)) for name in (layers if to == "Convolution" else layers[::-1])
+    ]
+    edited = inputs.edited(
+        [_edited_text(text, {one.record.name: one.recast for one in planned}) for text in inputs.texts],
+        _edited_weights(inputs.weights, was, planned),
+    )
+    done = {one.record.name: Recasted(one.record.name, was, to, one.bottom, one.weight) for one in planned}
+    return edited, [done[name] for name in layers]
 
 
-def _bottom(inputs: Inputs, twins: Sequence[Layer], given: Given) -> tuple[int, int, int]:
+@dataclass(frozen=True)
+class _Plan:
+    """What becomes of a layer. record: as it is. blobs: as they will be."""
+
+    record: Record
+    recast: Recast
+    bottom: tuple[int, int, int]
+    weight: tuple[tuple[int, ...], tuple[int, ...]]
+    blobs: tuple[Cast, ...]
+
+
+_Reads = dict[str, dict[Shape, Layer]]
+"""The shapes that layers of a name read, batch left out, each with one that reads it. Unknown sizes are None."""
+
+
+def _reads(inputs: Inputs, convolved: Collection[str], given: Given) -> _Reads:
+    found: _Reads = {}
+    for net in inputs.nets:
+        for flow in flows(net):
+            for shaped in infer(net, flow.state, inputs.weights, given, convolved):
+                if shaped.bottoms and shaped.bottoms[0] is not None:
+                    found.setdefault(shaped.layer.name, {}).setdefault(shaped.bottoms[0][1:], shaped.layer)
+    return found
+
+
+def _plan(inputs: Inputs, name: str, to: str, reads: _Reads, names: set[str]) -> _Plan:
+    twins = [layer for net in inputs.nets for layer in net.named(name)]
+    layer, bottom = twins[0], _bottom(twins[0], reads.get(name, {}))
+    for twin in twins:
+        (_check_inner_product if to == "Convolution" else _check_convolution)(twin, bottom)
+        _check_shared(inputs.nets, twin, names)
+    record = needed_record(inputs.weights, layer)
+    outputs = Param(layer, HOLDERS[layer.type]).integer("num_output", 0)
+    flat, deep = (outputs, bottom[0] * bottom[1] * bottom[2]), (outputs, *bottom)
+    old, new = (flat, deep) if to == "Convolution" else (deep, flat)
+    recast = Recast(to, (bottom[1], bottom[2]) if to == "Convolution" else None)
+    blobs = tuple(_reshaped(record, blob, outputs, old, new) for blob in record.blobs)
+    return _Plan(record, recast, bottom, (old, new), blobs)
+
+
+def _bottom(layer: Layer, reads: Mapping[Shape, Layer]) -> tuple[int, int, int]:
     """The channels, height and width of what a layer reads, as one of the files tells them.
 
     Raises:
         Unsupported: it reads something else than images, or blobs of several sizes; or no file tells.
     """
-    shapes: dict[tuple[int, ...], Layer] = {}
-    other: Shape | None = None
-    for net in inputs.nets:
-        for flow in flows(net):
-            for shaped in infer(net, flow.state, inputs.weights, given):
-                if shaped.layer.name == twins[0].name and shaped.bottoms and shaped.bottoms[0] is not None:
-                    other = shaped.bottoms[0]
-                    sizes = known(other[1:])
-                    if sizes is not None:
-                        shapes.setdefault(sizes, shaped.layer)
-    layer = twins[0]
+    shapes = {sizes: one for shape, one in reads.items() if (sizes := known(shape)) is not None}
     if len(shapes) > 1:
         said = " and ".join(f"{'x'.join(map(str, shape))} at {one.place()}" for shape, one in shapes.items())
         layer.refuse(f"reads blobs of several sizes: {said}")
-    shapes = {sizes: one for sizes, one in shapes.items() if len(sizes) == 3}
-    if not shapes and other is not None and len(other) != 4:
+    other = next((shape for shape in reads if len(shape) != 3), None)
+    if other is not None:
         layer.refuse(
-            f"reads a blob of {len(other)} axes, and a convolution reads four",
+            f"reads a blob of {len(other) + 1} axes, and a convolution reads four",
             hint=f'name the InnerProduct that makes "{layer.bottoms[0]}" too; a Flatten before it can be taken out',
         )
     if not shapes:
@@ -102,8 +128,8 @@ def _bottom(inputs: Inputs, twins: Sequence[Layer], given: Given) -> tuple[int, 
             f'the size of "{layer.bottoms[0]}", which it reads, does not follow from the files',
             hint="give the deploy prototxt, as NET or with --also, or --input-shape data:1,3,224,224",
         )
-    (found,) = shapes
-    return found[0], found[1], found[2]
+    ((channels, height, width),) = shapes
+    return channels, height, width
 
 
 def _check_kind(layer: Layer, was: str) -> None:
@@ -165,18 +191,6 @@ def _check_shared(nets: Sequence[Net], layer: Layer, names: set[str]) -> None:
                     )
 
 
-def _recast(inputs: Inputs, layer: Layer, recast: Recast, bottom: tuple[int, int, int]) -> tuple[Inputs, Recasted]:
-    """The files with one layer recast, proven."""
-    record = needed_record(inputs.weights, layer)
-    outputs = Param(layer, HOLDERS[layer.type]).integer("num_output", 0)
-    flat, deep = (outputs, bottom[0] * bottom[1] * bottom[2]), (outputs, *bottom)
-    old, new = (flat, deep) if recast.kernel is not None else (deep, flat)
-    blobs = [_reshaped(record, blob, outputs, old, new) for blob in record.blobs]
-    texts = [_edited_text(text, layer.name, recast) for text in inputs.texts]
-    weights = _edited_weights(inputs.weights, record, layer.type, recast, blobs)
-    return inputs.edited(texts, weights), Recasted(layer.name, layer.type, recast.type, bottom, (old, new))
-
-
 def _reshaped(record: Record, blob: Blob, outputs: int, old: tuple[int, ...], new: tuple[int, ...]) -> Cast:
     """A blob of the layer as it will be: the weight in another shape, the bias as it was.
 
@@ -194,30 +208,35 @@ def _reshaped(record: Record, blob: Blob, outputs: int, old: tuple[int, ...], ne
     return Cast(blob, blob.dtype, shape, blob.legacy)
 
 
-def _edited_text(text: Prototxt, name: str, recast: Recast) -> Prototxt:
-    """A prototxt with the layer recast in all its nets, proven."""
-    layers = [layer for net in text.nets for layer in net.named(name)]
-    splices = [splice for layer in layers for splice in recast_splices(layer, recast)]
+def _edited_text(text: Prototxt, recasts: Mapping[str, Recast]) -> Prototxt:
+    """A prototxt with the layers recast in all its nets, proven."""
+    layers = [layer for net in text.nets for name in recasts for layer in net.named(name)]
+    splices = [splice for layer in layers for splice in recast_splices(layer, recasts[layer.name])]
     prove_extent(splices, [layer.span for layer in layers], text.document.name)
     edited = text.edited(splices)
     for was, now in zip(text.nets, edited.nets):
         if len(was.layers) != len(now.layers):
             raise Defect(f"the new prototxt has {len(now.layers)} layers instead of {len(was.layers)}")
         for old, new in zip(was.layers, now.layers):
-            if old.name == name:
-                prove_recast_text(old, new, recast)
+            if old.name in recasts:
+                prove_recast_text(old, new, recasts[old.name])
     return edited
 
 
-def _edited_weights(weights: Weights, record: Record, was: str, recast: Recast, blobs: Sequence[Cast]) -> Weights:
-    """The weights with the layer's record recast, proven."""
+def _edited_weights(weights: Weights, was: str, planned: Sequence[_Plan]) -> Weights:
+    """The weights with the layers' records recast, proven."""
     if isinstance(weights, Hdf5Weights):
-        return weights.replaced([record.name], {record.name: {blob.index: blob.load() for blob in blobs}})
+        made = {one.record.name: {blob.index: blob.load() for blob in one.blobs} for one in planned}
+        return weights.replaced(list(made), made)
     assert isinstance(weights, Caffemodel)
-    assert isinstance(record, LayerRecord)
-    shaped = [with_shape(blob.blob, blob.shape) for blob in blobs if isinstance(blob.blob, BlobRef)]
-    splices = [Splice(*record.span, merged(recast_record(record, was, recast, shaped)))]
+    splices = []
+    for one in planned:
+        assert isinstance(one.record, LayerRecord)
+        shaped = [with_shape(blob.blob, blob.shape) for blob in one.blobs if isinstance(blob.blob, BlobRef)]
+        splices.append(Splice(*one.record.span, merged(recast_record(one.record, was, one.recast, shaped))))
     edited = Caffemodel(weights.rope.spliced(splices))
-    (new,) = edited.named(record.name)
-    prove_recast_record(record, new, was, recast, blobs)
+    for one in planned:
+        assert isinstance(one.record, LayerRecord)
+        (new,) = edited.named(one.record.name)
+        prove_recast_record(one.record, new, was, one.recast, one.blobs)
     return edited

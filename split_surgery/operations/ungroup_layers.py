@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.edit.layer_edit import EnumValue, Join, LayerEdit
@@ -41,29 +41,27 @@ def ungroup_layers(inputs: Inputs, names: Sequence[str]) -> tuple[Inputs, list[U
         Unsupported, FileError: it has no groups, or its weights are not those of the prototxt.
         Defect: what would be written is not what was meant.
     """
-    done: list[Ungrouped] = []
+    geometries: dict[str, Geometry] = {}
+    changes: list[RecordChange] = []
     for name in named_layers(inputs, names, "Convolution"):
-        inputs, one = _ungroup(inputs, name)
-        done.append(one)
-    return inputs, done
-
-
-def _ungroup(inputs: Inputs, name: str) -> tuple[Inputs, Ungrouped]:
-    twins = [layer for net in inputs.nets for layer in net.named(name)]
-    geometries = [_check(layer) for layer in twins]
-    if len(set(geometries)) > 1:
-        layer = next(layer for layer, one in zip(twins, geometries) if one != geometries[0])
-        layer.refuse(f"is another convolution than at {twins[0].place()}")
-    layer, geometry = twins[0], geometries[0]
-    record = needed_record(inputs.weights, layer)
-    blobs = convolution_blobs(inputs.net, inputs.weights, layer, geometry)
-    edits = _edits(layer, geometry, layer.v1)
+        twins = [layer for net in inputs.nets for layer in net.named(name)]
+        found = [_check(layer) for layer in twins]
+        if len(set(found)) > 1:
+            layer = next(layer for layer, one in zip(twins, found) if one != found[0])
+            layer.refuse(f"is another convolution than at {twins[0].place()}")
+        layer, geometries[name] = twins[0], found[0]
+        record = needed_record(inputs.weights, layer)
+        blobs = convolution_blobs(inputs.net, inputs.weights, layer, found[0])
+        changes.append(_record_change(record, layer, found[0], blobs))
     for net in inputs.nets:
-        _check_free(net, [name for edit in edits for name in (edit.name, *edit.tops) if name not in layer.tops], layer)
-    texts = [_edited_text(text, name, geometry) for text in inputs.texts]
-    change = _record_change(record, layer, geometry, blobs)
-    edited = inputs.edited(texts, applied(inputs.weights, [change]))
-    return edited, Ungrouped(name, geometry.group, tuple(edit.name for edit in edits))
+        _check_free(net, geometries)
+    texts = [_edited_text(text, geometries) for text in inputs.texts]
+    edited = inputs.edited(texts, applied(inputs.weights, changes))
+    made = {name: _edits(inputs.net.named(name)[0], geometry, v1=False) for name, geometry in geometries.items()}
+    return edited, [
+        Ungrouped(name, geometry.group, tuple(edit.name for edit in made[name]))
+        for name, geometry in geometries.items()
+    ]
 
 
 def _check(layer: Layer) -> Geometry:
@@ -91,14 +89,22 @@ def _check(layer: Layer) -> Geometry:
     return geometry
 
 
-def _check_free(net: Net, names: Sequence[str], layer: Layer) -> None:
+def _check_free(net: Net, geometries: Mapping[str, Geometry]) -> None:
     """Raises: UsageError, where a layer or a blob of the net has the name of a new one."""
     taken = (
         set(net.inputs()) | {other.name for other in net.layers} | {top for other in net.layers for top in other.tops}
     )
-    clash = next((name for name in names if name in taken), None)
-    if clash is not None:
-        raise UsageError(f'the new layer "{clash}" would have the name of what is there already', layer.place())
+    for layer in _chosen(net, geometries):
+        edits = _edits(layer, geometries[layer.name], layer.v1)
+        new = [name for edit in edits for name in (edit.name, *edit.tops) if name not in layer.tops]
+        clash = next((name for name in new if name in taken), None)
+        if clash is not None:
+            raise UsageError(f'the new layer "{clash}" would have the name of what is there already', layer.place())
+
+
+def _chosen(net: Net, geometries: Mapping[str, Geometry]) -> list[Layer]:
+    """The layers of a net that are ungrouped, in its order."""
+    return [layer for layer in net.layers if layer.name in geometries]
 
 
 def _edits(layer: Layer, geometry: Geometry, v1: bool) -> list[LayerEdit]:
@@ -123,12 +129,12 @@ def _join(kind: str, v1: bool) -> Join:
     return Join(EnumValue(OLD_TYPES[kind], OLD_NUMBERS[kind]) if v1 else kind, None)
 
 
-def _edited_text(text: Prototxt, name: str, geometry: Geometry) -> Prototxt:
-    """A prototxt with the layer ungrouped in all its nets, proven. The first convolution keeps the comments of the old one."""
-    layers = [layer for net in text.nets for layer in net.named(name)]
+def _edited_text(text: Prototxt, geometries: Mapping[str, Geometry]) -> Prototxt:
+    """A prototxt with the layers ungrouped in all its nets, proven. The first convolution keeps the comments of the old one."""
+    layers = [layer for net in text.nets for layer in _chosen(net, geometries)]
     splices: list[Splice] = []
     for layer in layers:
-        cut, first, *others = _edits(layer, geometry, layer.v1)
+        cut, first, *others = _edits(layer, geometries[layer.name], layer.v1)
         style, start, stop = style_of(layer), layer.span.start, insertion_point(layer)
         before = render_layer(style, layer, cut).removeprefix(style.indent) + style.before + style.indent
         splices += [Splice(start, start, before), *splice_layer(layer, first)]
@@ -136,16 +142,16 @@ def _edited_text(text: Prototxt, name: str, geometry: Geometry) -> Prototxt:
     prove_extent(splices, [layer.span._replace(stop=insertion_point(layer)) for layer in layers], text.document.name)
     edited = text.edited(splices)
     for was, now in zip(text.nets, edited.nets):
-        _prove_net(was, now, name, geometry)
+        _prove_net(was, now, geometries)
     return edited
 
 
-def _prove_net(was: Net, now: Net, name: str, geometry: Geometry) -> None:
+def _prove_net(was: Net, now: Net, geometries: Mapping[str, Geometry]) -> None:
     """Raises: Defect, where the new net is not the old one with the new layers in the place of the old."""
     found = iter(now.layers)
     for layer in was.layers:
-        if layer.name == name:
-            edits = _edits(layer, geometry, layer.v1)
+        if layer.name in geometries:
+            edits = _edits(layer, geometries[layer.name], layer.v1)
             new = list(itertools.islice(found, len(edits)))
             for one, edit in itertools.zip_longest(new, edits):
                 if one is None or (one.name, one.bottoms, one.tops) != (edit.name, edit.bottoms, edit.tops):

@@ -6,7 +6,7 @@ rules are those of BVLC Caffe 1.0 (the `Reshape` of each layer); a layer of a ty
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from split_surgery.documents.net.layer import Layer
@@ -62,12 +62,19 @@ class Cost:
     multiply_adds: int | None
 
 
-def infer(net: Net, state: State, weights: Weights | None = None, given: Given | None = None) -> list[Shaped]:
+def infer(
+    net: Net,
+    state: State,
+    weights: Weights | None = None,
+    given: Given | None = None,
+    convolved: Collection[str] = (),
+) -> list[Shaped]:
     """The layers that a net has in a state, in order, with the shapes of their blobs.
 
     Args:
         weights: say how many channels a data layer gives, where a convolution reads it.
         given: shapes by blob; they hold against what the file says, for inputs and for blobs that layers make.
+        convolved: names of InnerProducts that are taken for the convolutions which cover the images that they read.
     """
     layers = net.layers_in(state)
     said = {name: tuple(shape) for name, shape in (given or {}).items()}
@@ -79,6 +86,8 @@ def infer(net: Net, state: State, weights: Weights | None = None, given: Given |
             made = list(SOURCES[layer.type](layer) if layer.type in SOURCES else tops_of(layer, bottoms))
         except (Unknown, SurgeryError):
             made = []
+        if layer.name in convolved and layer.type == "InnerProduct" and bottoms[0] is not None and len(bottoms[0]) == 4:
+            made = [shape if shape is None else (*shape, 1, 1) for shape in made]
         made = [shape if shape is not None and len(shape) <= MAX_AXES else None for shape in made[: len(layer.tops)]]
         tops = (*made, *(None,) * (len(layer.tops) - len(made)))
         if weights is not None and tops:
