@@ -76,10 +76,12 @@ def _rename(net: Path, weights: Path, folder: Path, said: Sequence[str]) -> None
     if FREE.encode() in net.read_bytes() + weights.read_bytes():
         return
     ((old, _),) = names.items()
-    made = there / "net.prototxt"
+    made, own = there / "net.prototxt", nets(net)
+    if own[0].inside_solver:  # which may hold other nets, and the name be in one of them
+        rename(there / "solver.prototxt", there / "net.caffemodel", {FREE: old}, back, only=only)
+        return
     rename(made, there / "net.caffemodel", {FREE: old}, back, only=only)
-    own = nets(net)
-    if not own[0].inside_solver and all(_plainly_named(layer) for layer in own[0].layers):
+    if all(_plainly_named(layer) for layer in own[0].layers):
         assert (back / made.name).read_bytes() == net.read_bytes(), "the text is another when it is renamed back"
     if canonical(weights.read_bytes()):
         assert (back / "net.caffemodel").read_bytes() == weights.read_bytes(), (

@@ -32,8 +32,7 @@ def rename(report: RenameReport, quiet: bool, verbose: bool) -> Iterator[str]:
     yield "of: " + " with ".join(report.source)
     if len(report.source) == 1 and report.layers:
         yield "the weights are not renamed: Caffe starts a renamed layer at random, if it has numbers"
-    files = [name for name in report.files if name != "solver.prototxt"]
-    yield "files: " + ", ".join(f"{report.directory}/{name}" for name in files)
+    yield "files: " + ", ".join(f"{report.directory}/{name}" for name in report.files)
 
 
 def _names(layers: Mapping[str, str], blobs: Mapping[str, str], whole: bool) -> Iterator[str]:
