@@ -27,6 +27,11 @@ def main() -> None:
             found.setdefault(name, []).append(program(*arguments).cpu)
         bare = written(WORK / f"bare_times{times}", "chain", COUNT * times, "bare")
         found.setdefault("fold --all", []).append(program("fold", *bare, "--all", "-o", WORK / f"folded{times}").cpu)
+        for kind, option in (("grouped", "--ungroup"), ("dense", "--to-convolution")):
+            pair = written(WORK / f"{kind}{times}", "chain", COUNT * times, kind)
+            names = ",".join(f"c{at}" for at in range(COUNT * times))
+            run = program("reshape", *pair, option, names, "-o", WORK / f"{kind}_reshaped{times}")
+            found.setdefault(f"reshape {option} of all", []).append(run.cpu)
     start = program("show", TINY[0]).cpu
     print(f"processor seconds, of which {start:.2f} are start-up\n")
     print(f"| | {COUNT:,} convolutions | {2 * COUNT:,} | {4 * COUNT:,} |\n| --- | --- | --- | --- |")
