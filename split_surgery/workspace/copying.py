@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
 import sys
+from collections.abc import Generator, Iterable
+from contextlib import closing, suppress
 from mmap import PAGESIZE, mmap
+from queue import Empty, Queue
+from threading import Thread
 
 from split_surgery.documents.source import Source
 from split_surgery.documents.spans import Span
@@ -16,6 +21,9 @@ _BLOCK = 8 * 1024 * 1024
 
 _BUFFER = 512 * 1024
 """Bytes that go through memory at a time: they stay in the processor's cache."""
+
+_LONG = 8 * 1024 * 1024
+"""Bytes of a range that is read by one thread while another writes: fewer are not worth a thread."""
 
 TOLD_AFTER = 128 * 1024 * 1024
 """Bytes of a range after which progress is told."""
@@ -57,25 +65,67 @@ def copy_range(source: Source, span: Span, out: io.FileIO) -> None:
 def _is_local(out: io.FileIO) -> bool:
     """Whether a file is on this machine: a file system with larger blocks than pages is on a server (NFS, Ceph), which may copy by
     itself."""
-    return hasattr(os, "preadv") and os.fstatvfs(out.fileno()).f_bsize <= PAGESIZE
+    return sys.platform == "linux" and os.fstatvfs(out.fileno()).f_bsize <= PAGESIZE
 
 
 def _through_memory(source: Source, start: int, stop: int, out: io.FileIO) -> int:
-    """Append a range that is not empty by reading and writing; how far it came, where the source ends early.
+    """Append a range by reading and writing, the one during the other where there are two processors; how far it came, where the
+    source ends early.
 
-    The buffer begins with a page, and each piece ends where a multiple of its size does in `out`: so both copies are of whole pages,
-    and the file system takes its memory for a piece at once.
+    Each piece ends where a multiple of its size does in `out`, so that the file system takes its memory for a piece at once.
     """
-    buffer = memoryview(mmap(-1, min(_BUFFER, stop - start)))
-    size = _BUFFER - out.tell() % _BUFFER
-    while start < stop:
-        piece = buffer[: min(size, stop - start)]
-        got = os.preadv(source.fileno(), [piece], start)
-        if got == 0:
-            break
-        write_all(out, piece[:got])
-        start, size = start + got, _BUFFER
+    both = stop - start >= _LONG and len(os.sched_getaffinity(0)) > 1
+    pieces = _pieces(source, Span(start, stop), _BUFFER - out.tell() % _BUFFER, 3 if both else 1)
+    with closing(_read_ahead(pieces) if both else pieces) as found:
+        for piece in found:
+            write_all(out, piece)
+            start += len(piece)
     return start
+
+
+def _pieces(source: Source, span: Span, first: int, buffers: int) -> Generator[memoryview, None, None]:
+    """The bytes of a range, at first so many. The last pieces are kept, as many as there are buffers.
+
+    A buffer begins with a page, as pieces of `out` do: whole pages are copied.
+    """
+    at, count = span.start, first
+    for buffer in itertools.cycle([memoryview(mmap(-1, _BUFFER)) for _ in range(buffers)]):
+        piece = buffer[: min(count, span.stop - at)]
+        got = os.preadv(source.fileno(), [piece], at) if piece else 0
+        if got == 0:
+            return
+        yield piece[:got]
+        at, count = at + got, _BUFFER
+
+
+def _read_ahead(pieces: Iterable[memoryview]) -> Generator[memoryview, None, None]:
+    """The same pieces, read in a thread while others are used: three are kept, one here, one that waits, one that is being read."""
+    waiting: Queue[memoryview | BaseException | None] = Queue(1)
+    ended = False
+
+    def run() -> None:
+        last: BaseException | None = None
+        try:
+            for piece in pieces:
+                waiting.put(piece)
+                if ended:
+                    return
+        except BaseException as error:
+            last = error
+        waiting.put(last)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        while (piece := waiting.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+    finally:
+        ended = True
+        while thread.is_alive():  # it may wait for a place
+            with suppress(Empty):
+                waiting.get(timeout=0.01)
 
 
 def _copy_file_range(src: int, dst: int, offset: int, count: int) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import random
+import sys
+import threading
 from mmap import PAGESIZE
 
 import pytest
@@ -16,12 +20,23 @@ from split_surgery.workspace.copying import copy_range
 
 SIZE = 3 * copying._BUFFER + 5
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "preadv"), reason="needs preadv")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere the kernel copies, or what is read is written"
+)
 
 
 @pytest.fixture(scope="module")
 def content() -> bytes:
     return random.Random(0).randbytes(SIZE)
+
+
+@pytest.fixture(params=[1, 2], ids=["in_turn", "ahead"])
+def processors(request, monkeypatch):
+    """With two of them even a short range is read by one thread while another writes."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(request.param)), raising=False)
+    monkeypatch.setattr(copying, "_LONG", 1)
+    monkeypatch.setattr(copying, "_is_local", lambda _: True)
+    return request.param
 
 
 @pytest.fixture
@@ -34,12 +49,11 @@ def source(tmp_path, content):
 @pytest.mark.parametrize("before", [0, 1, PAGESIZE - 1, PAGESIZE, PAGESIZE + 7])
 @pytest.mark.parametrize("start", [0, 1, 7, PAGESIZE])
 @pytest.mark.parametrize("length", [0, 1, PAGESIZE, copying._BUFFER, copying._BUFFER + 1, SIZE - PAGESIZE])
-def test_a_range_arrives_as_it_is(source, content, tmp_path, monkeypatch, before, start, length):
+def test_a_range_arrives_as_it_is(source, content, tmp_path, monkeypatch, processors, before, start, length):
     moved = []
     monkeypatch.setattr(
         copying, "_copy_file_range", lambda *call: moved.append(call) or os.copy_file_range(*call[:2], call[3], call[2])
     )
-    monkeypatch.setattr(copying, "_is_local", lambda _: True)
     with open(tmp_path / "out", "xb", buffering=0) as out:
         out.write(b"-" * before)
         copy_range(source, Span(start, start + length), out)
@@ -48,8 +62,7 @@ def test_a_range_arrives_as_it_is(source, content, tmp_path, monkeypatch, before
     assert bool(moved) == (length > 0 and (start - before) % PAGESIZE == 0)
 
 
-def test_a_source_that_ends_early_is_told(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(copying, "_is_local", lambda _: True)
+def test_a_source_that_ends_early_is_told(source, tmp_path, processors):
     os.truncate(source.name, SIZE // 2)
     with open(tmp_path / "out", "xb", buffering=0) as out, pytest.raises(FileError, match="earlier than expected"):
         copy_range(source, Span(1, SIZE), out)
@@ -63,3 +76,37 @@ def test_where_a_server_may_copy_the_kernel_is_asked(source, content, tmp_path, 
     with open(tmp_path / "out", "xb", buffering=0) as out:
         copy_range(source, Span(1, SIZE), out)
     assert (tmp_path / "out").read_bytes() == content[1:]
+
+
+class Full(io.FileIO):
+    """A file on a disk that is full after some pieces."""
+
+    def write(self, data):
+        if self.tell() > SIZE // 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+def test_a_full_disk_ends_the_reading(source, tmp_path, processors):
+    threads = threading.active_count()
+    with Full(tmp_path / "out", "xb") as out, pytest.raises(OSError, match="No space left"):
+        copy_range(source, Span(1, SIZE), out)
+    assert threading.active_count() == threads
+
+
+def test_a_disk_that_cannot_be_read_is_told(source, tmp_path, processors, monkeypatch):
+    def broken(fd, buffers, at, real=os.preadv):
+        if at > SIZE // 2:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(fd, buffers, at)
+
+    monkeypatch.setattr(os, "preadv", broken)
+    with open(tmp_path / "out", "xb", buffering=0) as out, pytest.raises(OSError, match="Input/output error"):
+        copy_range(source, Span(1, SIZE), out)
+
+
+def test_a_short_range_starts_no_thread(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(copying, "Thread", None)  # calling it would fail
+    with open(tmp_path / "out", "xb", buffering=0) as out:
+        copy_range(source, Span(1, SIZE), out)
