@@ -117,8 +117,9 @@ class EditableNet(LayerTexts):
             UsageError: it is read, and has not the one bottom that could stand for its top; its readers are named.
         """
         one = self._meant(layer, phase)
-        changed = self._reconnect(one) if reconnect else ()
-        self._take_out(one)
+        with self._at_once():
+            changed = self._reconnect(one) if reconnect else ()
+            self._take_out(one)
         return changed
 
     def rename(self, old: str, new: str, *, layers: bool = True, blobs: bool = True) -> None:
@@ -155,16 +156,17 @@ class EditableNet(LayerTexts):
                     raise UsageError(f'a {what} without a name: "{old}" would be one')
                 if after[new] > 1 and old in names and old != new:
                     raise UsageError(f'"{old}" cannot become "{new}": another {what} would have that name too')
-        for path, blob in list(self._inputs):
-            if blob in blobs:
-                self.set(path, blobs[blob])
-        for one in self._layers:
-            if one.name in layers:
-                one.set("name", layers[one.name])
-            for field, there in (("bottom", one.bottoms), ("top", one.tops)):
-                for at, blob in enumerate(there):
-                    if blob in blobs:
-                        one.set(f"{field}[{at}]", blobs[blob])
+        with self._at_once():
+            for path, blob in list(self._inputs):
+                if blob in blobs:
+                    self.set(path, blobs[blob])
+            for one in self._layers:
+                if one.name in layers:
+                    one.set("name", layers[one.name])
+                for field, there in (("bottom", one.bottoms), ("top", one.tops)):
+                    for at, blob in enumerate(there):
+                        if blob in blobs:
+                            one.set(f"{field}[{at}]", blobs[blob])
 
     def blobs(self) -> list[str]:
         """The names of all blobs, in the order in which they appear."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from split_surgery.documents.edit.field_edit import EditableFields
@@ -13,7 +14,7 @@ from split_surgery.documents.edit.layer_text import eol_near, indent_at, removal
 from split_surgery.documents.net.net import LAYERS, Prototxt
 from split_surgery.documents.prototxt import BOM, Document, Field, Message
 from split_surgery.documents.spans import Splice, apply_splices
-from split_surgery.errors import TextPlace, UsageError
+from split_surgery.errors import SurgeryError, TextPlace, UsageError
 from split_surgery.operations.editable_layer import EditableLayer, layer_alone
 from split_surgery.operations.layer_gaps import joined, parted_after, parted_before
 from split_surgery.operations.new_layers import INSIDE, AddedLayers, texts_of
@@ -87,6 +88,16 @@ class LayerTexts(EditableFields):
         self._inputs = [
             (f"{title}.input[{at}]".lstrip("."), blob) for net, title in nets for at, blob in enumerate(net.inputs())
         ]
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """Several changes, of which a refused one takes back all."""
+        data, layers = bytes(self), list(self._layers)
+        try:
+            yield
+        except SurgeryError:
+            self._read(data, layers)
+            raise
 
     def _put_behind(self, one: EditableLayer, new: AddedLayers, fork: bool) -> tuple[EditableLayer, ...]:
         """Put layers behind another one, after the comment on its line."""

@@ -319,6 +319,20 @@ def test_rename():
     assert (net.layer("prob").type, net.layer("ip").type) == ("InnerProduct", "Softmax")
 
 
+def test_a_rename_that_is_refused_changes_nothing():
+    """The blob could be renamed, and of the layer it is not known which of its two names."""
+    text = (
+        'layer { name: "data" type: "Input" top: "data" }\n'
+        'layer { name: "conv" name: "data" type: "ReLU" bottom: "data" top: "x" }\n'
+    )
+    net = EditableNet(text.encode(), "net.prototxt")
+    handles = net.layers
+    with pytest.raises(SurgeryError, match="name"):
+        net.rename("data", "image")
+    assert (str(net), net.layers) == (text, handles)
+    assert handles[0].tops == ("data",)
+
+
 def test_rename_declared_inputs_and_twins():
     net = net_of('input: "data" input_dim: 1\n' + FLOW[FLOW.index("\n") + 1 :])
     net.rename("data", "image")
