@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from split_surgery.documents.net.layer import Layer
@@ -17,34 +19,53 @@ LEAST_EPS = 1e-5
 ScaleAndShift = tuple["Wide | None", "Wide | None"]
 
 
-def by_channel(net: Net, weights: Weights, layer: Layer, trust: Trust) -> ScaleAndShift:
+def by_channel(net: Net, weights: Weights, layer: Layer, trust: Trust, sizes: bool = False) -> ScaleAndShift:
     """What a layer multiplies each channel with, and what it then adds; float64 (channels,), or None.
 
     Of a Power, which does the same to every channel, both are scalars.
+
+    Args:
+        sizes: absolute values, and sums of them.
 
     Raises:
         FileError: blobs are missing or disagree.
         NotFoldable: its statistics are those of the batch, or it is not known what it does.
     """
+    steps = _steps(net, weights, layer, trust)
+    if sizes:
+        steps = [(None if a is None else np.abs(a), None if b is None else np.abs(b)) for a, b in steps]
+    return reduce(_then, steps)
+
+
+def _then(first: ScaleAndShift, second: ScaleAndShift) -> ScaleAndShift:
+    (scale, shift), (times, plus) = first, second
+    if times is not None:
+        scale, shift = times if scale is None else scale * times, None if shift is None else shift * times
+    return scale, plus if shift is None else shift if plus is None else shift + plus
+
+
+def _steps(net: Net, weights: Weights, layer: Layer, trust: Trust) -> list[ScaleAndShift]:
+    """What a layer does by turns: a normalisation of some forks has a scale and a shift of its own behind it."""
     if layer.type == "Power":  # to the power of 1
-        return np.array(real(layer, "scale", 1.0)), np.array(real(layer, "shift", 0.0))
+        return [(np.array(real(layer, "scale", 1.0)), np.array(real(layer, "shift", 0.0)))]
     if layer.type == "Bias":
         (shift,) = blobs_of(net, weights, layer, 1)
-        return None, vector(layer, shift, shift.size).astype(np.float64)
+        return [(None, vector(layer, shift, shift.size).astype(np.float64))]
     if layer.type == "Scale":
         first, *rest = blobs_of(net, weights, layer, 1 + flag(layer, "bias_term", default=False))
-        return _affine(layer, first, rest[0] if rest else None)
+        return [_affine(layer, first, rest[0] if rest else None)]
     if layer.type == "BN":
         return _bn(net, weights, layer, trust)
     return _batch_norm(net, weights, layer, trust)
 
 
-def _affine(layer: Layer, scale: Array, shift: Array | None) -> ScaleAndShift:
-    times = vector(layer, scale, scale.size).astype(np.float64)
-    return times, vector(layer, shift, scale.size).astype(np.float64) if shift is not None else None
+def _affine(layer: Layer, scale: Array, shift: Array | None, size: int = 0) -> ScaleAndShift:
+    """size: numbers that both have, where others tell."""
+    times = vector(layer, scale, size or scale.size).astype(np.float64)
+    return times, vector(layer, shift, times.size).astype(np.float64) if shift is not None else None
 
 
-def _batch_norm(net: Net, weights: Weights, layer: Layer, trust: Trust) -> ScaleAndShift:
+def _batch_norm(net: Net, weights: Weights, layer: Layer, trust: Trust) -> list[ScaleAndShift]:
     """BVLC Caffe 1.0 with stored statistics: mean and variance are divided by the factor in the third blob (0 gives 0), and
     y = (x - mean) / sqrt(variance + eps).
 
@@ -68,12 +89,13 @@ def _batch_norm(net: Net, weights: Weights, layer: Layer, trust: Trust) -> Scale
     else:
         factor = float(vector(layer, blobs[2], 1)[0])
         share = 1.0 / factor if factor else 0.0
-    size = blobs[0].size
-    scale, shift = _normalised(layer, blobs[0], blobs[1], share, eps)
-    return _then(scale, shift, *(vector(layer, blob, size) for blob in blobs[3:])) if nvidia else (scale, shift)
+    steps: list[ScaleAndShift] = [_normalised(layer, blobs[0], blobs[1], share, eps)]
+    if nvidia:
+        steps.append(_affine(layer, blobs[3], blobs[4], blobs[0].size))
+    return steps
 
 
-def _bn(net: Net, weights: Weights, layer: Layer, trust: Trust) -> ScaleAndShift:
+def _bn(net: Net, weights: Weights, layer: Layer, trust: Trust) -> list[ScaleAndShift]:
     """SegNet's: in bn_mode INFERENCE y = scale * x + shift, else the statistics of the batch, also where it is tested.
 
     PSPNet's: y = slope * (x - mean) / sqrt(variance + eps) + bias with what is stored, where it is tested or frozen.
@@ -87,12 +109,12 @@ def _bn(net: Net, weights: Weights, layer: Layer, trust: Trust) -> ScaleAndShift
         if text(layer, "bn_mode") not in ("INFERENCE", "1"):
             _leave_to_its_batch(layer, "bn_mode: LEARN")
         scale, shift = blobs_of(net, weights, layer, 2)
-        return _affine(layer, scale, shift)
+        return [_affine(layer, scale, shift)]
     if not trust.statistics and not flag(layer, "frozen", default=False):
         _leave_to_its_batch(layer, "")
     slope, bias, mean, variance = blobs_of(net, weights, layer, 4)
     normal = _normalised(layer, mean, variance, 1.0, real(layer, "eps", LEAST_EPS))
-    return _then(*normal, *(vector(layer, blob, mean.size) for blob in (slope, bias)))
+    return [normal, _affine(layer, slope, bias, mean.size)]
 
 
 def _leave_to_its_batch(layer: Layer, told: str) -> None:
@@ -116,10 +138,6 @@ def _normalised(layer: Layer, mean: Array, variance: Array, share: float, eps: f
     if not np.isfinite(scale).all():
         layer.leave("its statistics give no finite scale (a negative variance, or one of 0 without eps)")
     return scale, -means * scale
-
-
-def _then(scale: Wide, shift: Wide, times: Array, plus: Array) -> tuple[Wide, Wide]:
-    return scale * times, shift * times + plus
 
 
 def without_factor(net: Net, weights: Weights, layer: Layer) -> bool:

@@ -125,20 +125,22 @@ def fold_block(
 
 def fold_group(
     net: Net, weights: Weights, flow: Flow, group: Sequence[int], bottom: Value, last: int, trust: Trust,
-    check_size: CheckSize | None = None, window: ChannelWindow = WHOLE,
+    check_size: CheckSize | None = None, window: ChannelWindow = WHOLE, sizes: bool = False,
 ) -> Folded:  # fmt: skip
     """Compose a closed group of a flow's layers (places in it), from the value it reads to the top of its `last`.
 
     Args:
         check_size: is told what the whole will be like before the product that makes it, and may raise.
         window: which channels of the bottom to look at.
+        sizes: of each number, instead of it, what the absolute values of the products sum to that it is a sum of: the measure of what
+            rounding may make of it.
 
     Raises:
         NotFoldable, Unsupported: a layer is not linear, or not understood; or the whole is not exact.
         FileError: a layer has no weights, or weights that do not fit.
     """
     makers = {value: (flow.layers[at], flow.reads[at]) for at in group for value in flow.makes[at]}
-    walk = _Walk(net, weights, makers, bottom, trust, window)
+    walk = _Walk(net, weights, makers, bottom, trust, window, fast_product if sizes else product, sizes)
     top = flow.makes[last][0]
     if check_size is not None:
         end = top
@@ -181,6 +183,7 @@ class _Walk(Generic[_Key]):
         trust: Trust,
         window: ChannelWindow,
         multiply: Product = product,
+        sizes: bool = False,
     ) -> None:
         self.net = net
         self.weights = weights
@@ -189,6 +192,7 @@ class _Walk(Generic[_Key]):
         self.trust = trust
         self.window = window
         self.multiply = multiply
+        self.sizes = sizes
         self.used: set[str] = set()
         self.done: dict[_Key, _Part] = {bottom: None}
         self.open: set[_Key] = set()
@@ -240,6 +244,8 @@ class _Walk(Generic[_Key]):
             return before
         else:
             return self._by_channel(layer, before)
+        if self.sizes:
+            own = replace(own, weight=np.abs(own.weight), bias=np.abs(own.bias))
         if before is None:
             return self._seen(own, over)
         if isinstance(before, ChannelMap):
@@ -271,7 +277,7 @@ class _Walk(Generic[_Key]):
     def _by_channel(self, layer: Layer, before: _Part) -> _Part:
         if isinstance(before, ChannelRange):
             layer.leave("works on a part of the channels, before any convolution")
-        scale, shift = by_channel(self.net, self.weights, layer, self.trust)
+        scale, shift = by_channel(self.net, self.weights, layer, self.trust, self.sizes)
         own = ChannelMap(np.ones(()), np.zeros(()), 0).then(scale, shift)
         if isinstance(before, _Found):
             outputs = len(before.map.weight)
@@ -315,7 +321,8 @@ class _Walk(Generic[_Key]):
             return first._replace(map=stacked(maps))
         for one in maps:
             self._check_channels(layer, len(maps[0].weight), len(one.weight))
-        return first._replace(map=summed(maps, coefficients(layer)))
+        factors = coefficients(layer)
+        return first._replace(map=summed(maps, [*map(abs, factors)] if self.sizes else factors))
 
     def _handed_on(self, found: ChannelMap | ChannelRange | None, first: _Found) -> _Found:
         """What comes to a join through no kernel, written out as one. first: of the others."""

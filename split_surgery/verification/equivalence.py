@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -25,7 +25,8 @@ from split_surgery.errors import FileError, NotFoldable, SurgeryError
 from split_surgery.folding.compose import Candidates, Folded, by_windows, fold_block, fold_group
 from split_surgery.folding.linear import convolution, inner_product, one_scale
 from split_surgery.folding.understood import Trust, is_linear
-from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide, embedded
+from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide
+from split_surgery.verification.rounding import SAFETY, Blocks, excess, pairs_of
 from split_surgery.verification.same_layers import StandIn, stand_ins
 
 
@@ -40,6 +41,7 @@ class Block:
         weight_drift: the same of the weight alone, which a large bias would hide.
         largest: the largest absolute difference of one number.
         rounding: the drift that rounding each number to the layer's dtype may make.
+        excess: of a fold that is not exact, the largest difference in units of what rounding explains; None where that is not known.
         fault: why the block cannot be folded, or "". Its members are then all layers that the baseline has not.
     """
 
@@ -52,11 +54,13 @@ class Block:
     folded: bool = False
     rounding: float = 0.0
     weight_drift: float = 0.0
+    excess: float | None = None
 
     @property
     def sound(self) -> bool:
         """Whether the two compute the same but for the rounding of the weights."""
-        return not self.fault and (self.exact or self.worst <= self.rounding)
+        rounded = self.worst <= self.rounding if self.excess is None else self.excess <= 1
+        return not self.fault and (self.exact or rounded)
 
     @property
     def worst(self) -> float:
@@ -84,10 +88,6 @@ class Changed:
     layer: str
     part: ChangedPart
     drift: float | None = None
-
-
-_SAFETY = 4.0
-"""Times the machine epsilon: what another program's rounding (of factors, say, and then of the product) may add up to."""
 
 
 def split_blocks(
@@ -162,10 +162,9 @@ def _names(base: Flow, stand: StandIn) -> tuple[str, ...]:
 def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, ...]) -> Block:
     trust = Trust(held.trusted, statistics=True)
 
-    def fold(window: ChannelWindow) -> Folded:
-        return fold_group(
-            held.base, held.base_weights, base, stand.group, stand.bottom, stand.last, trust, window=window
-        )
+    def fold(window: ChannelWindow, sizes: bool = False) -> Folded:
+        given = (held.base, held.base_weights, base, stand.group, stand.bottom, stand.last, trust)
+        return fold_group(*given, window=window, sizes=sizes)
 
     if stand.layer.type == "InnerProduct":
         own = inner_product(held.derived, held.weights, stand.layer)
@@ -180,7 +179,11 @@ def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, .
         ):
             # Over an image as large as its kernel a convolution is the InnerProduct with the same numbers (fully convolutional nets).
             own = replace(own, weight=own.weight.reshape(len(own.weight), -1, 1, 1), slide=Slide((1, 1)))
-    return _compared(stand.layer, own, by_windows(fold, own.weight.size), names, once=True)
+    block = _compared(stand.layer, own, by_windows(fold, own.weight.size), names, once=True)
+    if block.exact:
+        return block
+    sizes = by_windows(partial(fold, sizes=True), own.weight.size)
+    return replace(block, excess=excess(own, by_windows(fold, own.weight.size), sizes, len(stand.group)))
 
 
 @dataclass(frozen=True)
@@ -237,9 +240,7 @@ def _held_against(held: _Held, old: Layer, candidates: Candidates) -> Block:
     return _compared(old, was, by_windows(fold, was.weight.size))
 
 
-def _compared(
-    layer: Layer, own: LinearMap, block: Iterator[tuple[slice, Folded]], names: tuple[str, ...] = (), once: bool = False
-) -> Block:
+def _compared(layer: Layer, own: LinearMap, block: Blocks, names: tuple[str, ...] = (), once: bool = False) -> Block:
     """A layer's own map held against that of a block, a window of it at a time.
 
     Args:
@@ -250,13 +251,9 @@ def _compared(
     """
     exact, moved, size, largest = True, np.zeros(2), np.zeros(2), 0.0  # moved, size: of the weight and of the bias
     for channels, folded in block:
-        now = folded.map
-        # The block may read more pixels than the layer does: then the layer is taken for one of that size, with zeros there.
-        weight = embedded(own.weight[:, channels], own.slide, now.slide)
-        if weight is None or weight.shape != now.weight.shape or folded.channels != own.weight.shape[1]:
+        pairs = pairs_of(own, channels, folded)
+        if not pairs:
             layer.fail("the block in its place has another geometry")
-        pairs = [(weight, now.weight)]
-        pairs += [(own.bias, now.bias)] if channels.stop == folded.channels else []
         if once:  # by value: between groups there may be -0.0
             exact &= all(np.array_equal(its.astype(mine.dtype), mine) for mine, its in pairs)
         else:
@@ -273,7 +270,7 @@ def _compared(
         math.sqrt(float(change)) / (math.sqrt(float(whole)) or 1.0)
         for change, whole in ((moved.sum(), size.sum()), (moved[0], size[0]))
     )
-    rounding = _SAFETY * float(np.finfo(own.weight.dtype).eps)
+    rounding = SAFETY * float(np.finfo(own.weight.dtype).eps)
     return Block(layer.name, names, exact, drift, largest, folded=once, rounding=rounding, weight_drift=weight_drift)
 
 
