@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from split_surgery.documents.source import PathLike, parent_of
+from split_surgery.documents.source import PathLike, parent_of, read_file
 from split_surgery.errors import FileError, FilePlace, UsageError, for_shell
 from split_surgery.reporting.folded import folded_from, only_source
 from split_surgery.reporting.lineage import derived_in
@@ -71,3 +71,13 @@ def baseline_of(directory: PathLike, proves: Callable[[Path, Path], bool]) -> tu
     if found.base is None:
         raise FileError(found.missing, place, f"name them: split-surgery verify NET WEIGHTS {name}")
     return found.base
+
+
+def other_source(net: PathLike, fold: PathLike) -> Iterator[str]:
+    """What may explain that a directory is not the net that it is held against: it was folded from another one, which lies beside it."""
+    if run_dir(fold).fold is None:
+        return
+    texts = [text for text, _ in folded_from(Path(fold), [parent_of(fold)])]
+    if texts and not any(read_file(text) == read_file(net) for text in texts):
+        name = for_shell(os.fspath(fold))
+        yield f"{os.fspath(fold)} was folded from {texts[0]}: split-surgery verify {name} holds it against that"

@@ -18,7 +18,7 @@ from split_surgery.errors import FileError, FilePlace, OptionError, SurgeryError
 from split_surgery.reporting.tables import Notebook, Printed, Table, counted
 from split_surgery.verbs.against_plan import against_plan
 from split_surgery.verbs.library_words import in_library_words
-from split_surgery.verbs.made_from import baseline_of, check_order
+from split_surgery.verbs.made_from import baseline_of, check_order, other_source
 from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.verbs.printed import runs
 from split_surgery.verification.coverage import LayerCoverage
@@ -228,6 +228,7 @@ def verify(
             newest = run_dir(derived).newest()
             if newest is not None and not trained:
                 remarks += (f"judged as it was written; {newest.name} is there too: --trained judges that",)
+            remarks += tuple(other_source(given.net, derived) if found else ())
         notes = list(dict.fromkeys(note for one in (proof, *others) for note in one.notes()))
         report = VerifyReport(
             proof.coverage, proof.ignored, proof.blocks, proof.changed, trained, engine, (), tuple(found), remarks,

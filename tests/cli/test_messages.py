@@ -297,6 +297,10 @@ def test_verify_finds_what_a_fold_was_made_from(command, derived, tmp_path):
         0,
         "passed: the files are sound, and the block equals the layer",
     )
+    done = command("verify", NET, WEIGHTS, folded)  # a fold of what was trained
+    assert done.returncode == 1
+    hint = f"{folded} was folded from {derived / 'net.prototxt'}: split-surgery verify {folded} holds it against that"
+    assert hint in done.stderr
     moved = folded.rename(tmp_path / "alone")
     done = command("verify", moved)
     assert done.returncode == 3
