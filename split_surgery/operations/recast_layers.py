@@ -136,6 +136,9 @@ def _check_kind(layer: Layer, was: str) -> None:
     """Raises: Unsupported, where a layer is none that can be of another type."""
     if layer.type != was:
         layer.refuse(f"has type {layer.type}, and only a layer of type {was} is made the other")
+    (other,) = {*HOLDERS.values()} - {HOLDERS[was]}
+    for field in layer.message.named(other):
+        layer.refuse(f"has a {other}, which a layer of type {was} does not read", field, "take it out")
     check_passes_on(layer)
     check_given_once(layer)
 

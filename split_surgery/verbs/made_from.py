@@ -74,7 +74,7 @@ def baseline_of(directory: PathLike, proves: Callable[[Path, Path], bool]) -> tu
 
 
 def other_source(net: PathLike, fold: PathLike) -> Iterator[str]:
-    """What may explain that a directory is not the net that it is held against: it was folded from another one, which lies beside it."""
+    """What may explain that a directory is not the net that it is held against: it was folded from another one, which is near."""
     if run_dir(fold).fold is None:
         return
     texts = [text for text, _ in folded_from(Path(fold), [parent_of(fold)])]

@@ -18,6 +18,7 @@ from split_surgery.documents.source import Source
 from split_surgery.documents.weights.opening import weights_in
 from split_surgery.errors import Defect, FileError, OptionError, Unsupported, UsageError
 from split_surgery.operations import recast_layers
+from tests.support.caffe_proto import message_class
 from tests.support.linear_nets import run_opencv
 from tests.support.nets import read_weights
 from tests.support.reshaped import fc_net, fc_nets
@@ -169,6 +170,7 @@ PLAIN = "num_output: 5"
         (lambda text: text.replace(PLAIN, PLAIN + " sparse: true"), Unsupported, "sparse is not a field", "fc6"),
         (lambda text: text.replace(PLAIN, PLAIN + " num_output: 5"), Unsupported, "more than once", "fc6"),
         (lambda text: text.replace(PLAIN, ""), FileError, "num_output is missing", "fc6"),
+        (lambda text: text.replace('top: "fc6"', 'top: "fc6" convolution_param { }', 1), Unsupported, "has a convolution_param", "fc6"),
         (lambda text: text.replace("input_dim: 3 input_dim: 3", "input_dim: 4 input_dim: 3"), FileError, "asks for", "fc6"),
         (lambda text: text.replace(PLAIN, "num_output: 6"), FileError, "asks for", "fc6"),
         (lambda text: text.replace("lr_mult: 1", 'lr_mult: 1 name: "w"'), Unsupported, 'shares its weights with "fc7"', "fc6"),
@@ -176,6 +178,13 @@ PLAIN = "num_output: 5"
 )  # fmt: skip
 def test_what_is_refused(change, error, message, names, tmp_path):
     refusal(tmp_path, change, error, message, names)
+
+
+def test_a_record_that_says_something_of_the_other_type(tmp_path):
+    model = message_class("NetParameter")()
+    model.ParseFromString(fc_net().model)
+    next(layer for layer in model.layer if layer.name == "fc6").convolution_param.group = 1
+    refusal(tmp_path, str, Unsupported, "its record has a convolution_param", model=model.SerializeToString())
 
 
 def test_a_layer_that_stands_twice_and_reads_something_else_the_second_time(tmp_path):

@@ -14,6 +14,7 @@ from split_surgery.documents.v1 import MESSAGES_OF_LAYERS, OLD_NUMBERS, OLD_TYPE
 from split_surgery.documents.weights import wire
 from split_surgery.documents.weights.caffemodel import LAYER, LAYER_V1, NET_LAYER, NET_LAYERS_V1, LayerRecord
 from split_surgery.documents.weights.wire import WireField, tagged, wrapped
+from split_surgery.errors import BytePlace, Unsupported
 
 HOLDERS = {"Convolution": "convolution_param", "InnerProduct": "inner_product_param"}
 """The message that each of the two types keeps what it is in."""
@@ -102,6 +103,7 @@ def recast_record(
 
     Raises:
         FileError: a field is not stored as its type demands.
+        Unsupported: it has the other type's message already.
     """
     numbers = LAYER_V1 if record.v1 else LAYER
     place = 0 if record.v1 else 1
@@ -117,6 +119,9 @@ def recast_record(
         elif item.number == old:
             out += wrapped(new, _recast_param(record, item, was, recast, said))
             said = True
+        elif item.number == new:
+            message = f"its record has a {HOLDERS[recast.type]}, which a layer of type {was} does not read"
+            raise Unsupported(message, BytePlace(record.reader.name, item.start), layer=record.name)
         else:
             out.append(Span(item.start, item.stop))
     return wrapped(NET_LAYERS_V1 if record.v1 else NET_LAYER, out)
