@@ -115,7 +115,11 @@ def _read_ahead(pieces: Iterable[memoryview]) -> Generator[memoryview, None, Non
         waiting.put(last)
 
     thread = Thread(target=run, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no more threads are allowed here
+        yield from pieces
+        return
     try:
         while (piece := waiting.get()) is not None:
             if isinstance(piece, BaseException):

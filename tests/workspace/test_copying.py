@@ -110,3 +110,16 @@ def test_a_short_range_starts_no_thread(source, tmp_path, monkeypatch):
     monkeypatch.setattr(copying, "Thread", None)  # calling it would fail
     with open(tmp_path / "out", "xb", buffering=0) as out:
         copy_range(source, Span(1, SIZE), out)
+
+
+def test_where_no_thread_is_allowed_one_reads_and_writes(source, content, tmp_path, monkeypatch):
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(copying, "_LONG", 1)
+    monkeypatch.setattr(copying, "_is_local", lambda _: True)
+    monkeypatch.setattr(copying.Thread, "start", refused)
+    with open(tmp_path / "out", "xb", buffering=0) as out:
+        copy_range(source, Span(1, SIZE), out)
+    assert (tmp_path / "out").read_bytes() == content[1:]
