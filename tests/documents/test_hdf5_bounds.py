@@ -185,7 +185,7 @@ def test_one_text_in_many_places_of_an_attribute(tmp_path, at_most_a_gigabyte, o
             data = data.replace(reference, long)
     weights.write_bytes(data)
     with pytest.raises(
-        FileError, match=f":{owner}: has texts or lists in its attributes that may take 16,[0-9,]* bytes"
+        FileError, match=f":{owner}: declares, with the texts and lists in its attributes, 16,[0-9,]* bytes"
     ):
         residual(net, weights, tmp_path / "out")
 
@@ -194,7 +194,7 @@ def test_lists_of_lists(tmp_path):
     """One of them may hold the whole file as often as it has references."""
     net, weights = h5_case(tmp_path)
     with h5py.File(weights, "r+") as file:
-        file["large"] = np.ones(100_000, "f4")
+        file["data"].attrs["long"] = "x" * 1_000_000
         file.create_dataset("notes", (2,), h5py.vlen_dtype(h5py.vlen_dtype(np.dtype("f4"))))
     with pytest.raises(FileError, match="/notes: declares [0-9,]* bytes up to here"):
         residual(net, weights, tmp_path / "out")
@@ -207,6 +207,10 @@ def test_texts_that_a_file_holds_are_kept(tmp_path):
         file["notes"] = ["one", "two" * 1000]
         file["data"].attrs["notes"] = [f"text {number}" for number in range(1_000)]
         file["data"].attrs["pair"] = pair
+        file["large"] = np.random.default_rng(0).normal(size=300_000)  # so that 1,000 times the file is far too much
+        file["axis"] = np.arange(8.0)
+        file["axis"].make_scale("axis")
+        file["large"].dims[0].attach_scale(file["axis"])
     residual(net, weights, tmp_path / "out")
     with h5py.File(tmp_path / "out" / "net.caffemodel.h5") as file:
         assert file["notes"].asstr()[:].tolist() == ["one", "two" * 1000]

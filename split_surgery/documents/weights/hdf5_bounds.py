@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from mmap import ACCESS_READ, mmap
 from typing import Any
 
 import numpy as np
@@ -26,22 +28,26 @@ _CHUNKS = 100_000
 _OBJECTS = 10_000
 """Texts and lists of any length in a dataset: each is read, which takes a while. Caffe writes none."""
 
+_HEAP = b"GCOL\1\0\0\0"
+"""What a global heap begins with."""
+
 _REFERENCE = 16
 """Bytes by which a text or a list names its place in the file."""
 
-_ATTRIBUTES = "has texts or lists in its attributes that may take"
+_ATTRIBUTES = "declares, with the texts and lists in its attributes,"
 
 _DEPTH = 16
 """Groups inside one another; Caffe's are two deep."""
 
 
 def check_whole(h5py: Any, file: Any, path: str) -> None:
-    """Look at every group, link and dataset of a file.
+    """Look at every group, link, dataset and attribute of a file.
 
     Raises:
         FileError: it takes something out of another file, declares far more than it holds, or has a group in two places.
     """
     size, declared = os.path.getsize(path), 0
+    longest = cache(lambda: _longest(file, path))
 
     def count(sizes: Iterable[int], place: FilePlace, says: str = "declares") -> None:
         nonlocal declared
@@ -61,7 +67,7 @@ def check_whole(h5py: Any, file: Any, path: str) -> None:
         if address in seen:  # where groups are in a ring, they have no end
             raise FileError("holds the same group in two places", FilePlace(f"{path}:{inside}"))
         seen.add(address)
-        count(_attributes(h5py, group, size), FilePlace(f"{path}:{inside or '/'}"), _ATTRIBUTES)
+        count(_attributes(h5py, group, longest), FilePlace(f"{path}:{inside or '/'}"), _ATTRIBUTES)
         for name in group:
             place = FilePlace(f"{path}:{inside}/{name}")
             link = group.get(name, getlink=True)
@@ -76,8 +82,8 @@ def check_whole(h5py: Any, file: Any, path: str) -> None:
             elif isinstance(member, h5py.Dataset) and _address(h5py, member) not in seen:
                 seen.add(_address(h5py, member))
                 count([_declared(member, size, place)], place)
-                count(_lengths(h5py, member, size, place), place)
-                count(_attributes(h5py, member, size), place, _ATTRIBUTES)
+                count(_lengths(h5py, member, size, longest, place), place)
+                count(_attributes(h5py, member, longest), place, _ATTRIBUTES)
 
 
 def _address(h5py: Any, item: Any) -> int:
@@ -102,29 +108,51 @@ def _declared(dataset: Any, size: int, place: FilePlace) -> int:
     return int(width * math.prod(chunk) * max(chunks, 1))
 
 
-def _attributes(h5py: Any, item: Any, size: int) -> Iterator[int]:
+def _attributes(h5py: Any, item: Any, longest: Callable[[], int]) -> Iterator[int]:
     """Bytes that reading each attribute may take: h5py reads one whole, and says only then how long its texts are."""
     for index in range(h5py.h5a.get_num_attrs(item.id)):
         attribute = h5py.h5a.open(item.id, index=index)
         if attribute.get_space().get_simple_extent_type() != h5py.h5s.NULL:
-            yield math.prod(attribute.shape) * _most(h5py, attribute.dtype, size)
+            one = _bytes_of_one(h5py, attribute.dtype, longest() if attribute.dtype.hasobject else 0)
+            yield math.prod(attribute.shape) * one
 
 
-def _most(h5py: Any, dtype: Any, size: int) -> int:
-    """Bytes that one element may take: a text or a list is somewhere in the file, and many may be one and the same there."""
+def _bytes_of_one(h5py: Any, dtype: Any, longest: int) -> int:
+    """Bytes that one element may take: many texts or lists may be one and the same in the file, and that the longest."""
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
-        return int(math.prod(shape)) * _most(h5py, base, size)
+        return int(math.prod(shape)) * _bytes_of_one(h5py, base, longest)
     if dtype.names:
-        return sum(_most(h5py, dtype[name], size) for name in dtype.names)
-    if not dtype.hasobject:
+        return sum(_bytes_of_one(h5py, dtype[name], longest) for name in dtype.names)
+    if not dtype.hasobject or h5py.check_ref_dtype(dtype) is not None:
         return int(dtype.itemsize)
     inner = h5py.check_vlen_dtype(dtype)
     nested = isinstance(inner, np.dtype) and inner.hasobject
-    return size // _REFERENCE * _most(h5py, inner, size) if nested else size
+    return longest // _REFERENCE * _bytes_of_one(h5py, inner, longest) if nested else longest
 
 
-def _lengths(h5py: Any, dataset: Any, size: int, place: FilePlace) -> Iterator[int]:
+def _longest(file: Any, path: str) -> int:
+    """Bytes of the longest text or list in a file: the objects of its global heaps (HDF5 File Format Specification, III.E). What only
+    looks like a heap counts too, and where it cannot be told it is all of the file."""
+    found = looked = 0
+    with open(path, "rb") as raw, mmap(raw.fileno(), 0, access=ACCESS_READ) as data:
+        if file.id.get_create_plist().get_sizes() != (8, 8):
+            return len(data)
+        at = data.find(_HEAP)
+        while at >= 0:
+            stop = min(len(data), at + int.from_bytes(data[at + 8 : at + 16], "little"))
+            inside = at + 16
+            while inside + 16 <= stop and data[inside : inside + 2] != b"\0\0":  # the last is the free space
+                size = int.from_bytes(data[inside + 8 : inside + 16], "little")
+                found, looked = max(found, min(size, len(data))), looked + 1
+                inside += 16 + (size + 7) // 8 * 8
+            if looked > len(data) // 16:  # heaps inside one another
+                return len(data)
+            at = data.find(_HEAP, at + 1)
+    return found
+
+
+def _lengths(h5py: Any, dataset: Any, size: int, longest: Callable[[], int], place: FilePlace) -> Iterator[int]:
     """Bytes of what is of any length in a dataset, one element after the other: many may be one and the same in the file, and are
     written out one by one where the dataset is copied.
 
@@ -135,7 +163,7 @@ def _lengths(h5py: Any, dataset: Any, size: int, place: FilePlace) -> Iterator[i
         return
     if dataset.size > _OBJECTS:
         raise FileError(f"holds {dataset.size:,} texts or lists, and weights of Caffe hold none: is it damaged?", place)
-    one = _most(h5py, dataset.dtype, size)
+    one = _bytes_of_one(h5py, dataset.dtype, longest())
     if one > _RATIO * size:  # lists of lists: not even one element is read
         yield one
     for at in np.ndindex(dataset.shape):
