@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
 import numpy as np
 
 from split_surgery.documents.net.layer import Layer
@@ -19,33 +17,36 @@ LEAST_EPS = 1e-5
 ScaleAndShift = tuple["Wide | None", "Wide | None"]
 
 
-def by_channel(net: Net, weights: Weights, layer: Layer, trust: Trust, sizes: bool = False) -> ScaleAndShift:
+def by_channel(net: Net, weights: Weights, layer: Layer, trust: Trust, magnitudes: bool = False) -> ScaleAndShift:
     """What a layer multiplies each channel with, and what it then adds; float64 (channels,), or None.
 
     Of a Power, which does the same to every channel, both are scalars.
 
     Args:
-        sizes: absolute values, and sums of them.
+        magnitudes: use absolute values; see `fold_group`.
 
     Raises:
         FileError: blobs are missing or disagree.
         NotFoldable: its statistics are those of the batch, or it is not known what it does.
     """
     steps = _steps(net, weights, layer, trust)
-    if sizes:
+    if magnitudes:
         steps = [(None if a is None else np.abs(a), None if b is None else np.abs(b)) for a, b in steps]
-    return reduce(_then, steps)
+    first, *rest = steps
+    return _then(*first, *rest[0]) if rest else first
 
 
-def _then(first: ScaleAndShift, second: ScaleAndShift) -> ScaleAndShift:
-    (scale, shift), (times, plus) = first, second
-    if times is not None:
-        scale, shift = times if scale is None else scale * times, None if shift is None else shift * times
-    return scale, plus if shift is None else shift if plus is None else shift + plus
+def _then(scale: Wide | None, shift: Wide | None, times: Wide | None, plus: Wide | None) -> ScaleAndShift:
+    """A normalisation, and the scale and shift behind it; all four are there."""
+    assert scale is not None
+    assert shift is not None
+    assert times is not None
+    assert plus is not None
+    return scale * times, shift * times + plus
 
 
 def _steps(net: Net, weights: Weights, layer: Layer, trust: Trust) -> list[ScaleAndShift]:
-    """What a layer does by turns: a normalisation of some forks has a scale and a shift of its own behind it."""
+    """What a layer does, step by step: in some forks a normalisation is followed by a scale and a shift of its own."""
     if layer.type == "Power":  # to the power of 1
         return [(np.array(real(layer, "scale", 1.0)), np.array(real(layer, "shift", 0.0)))]
     if layer.type == "Bias":
@@ -60,7 +61,7 @@ def _steps(net: Net, weights: Weights, layer: Layer, trust: Trust) -> list[Scale
 
 
 def _affine(layer: Layer, scale: Array, shift: Array | None, size: int = 0) -> ScaleAndShift:
-    """size: numbers that both have, where others tell."""
+    """size: how many numbers each must have; 0: as many as `scale` has."""
     times = vector(layer, scale, size or scale.size).astype(np.float64)
     return times, vector(layer, shift, times.size).astype(np.float64) if shift is not None else None
 

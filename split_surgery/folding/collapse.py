@@ -106,7 +106,7 @@ def _composed(
             return fold_group(text.net, weights, flow, places, bottom, last, trust, check_size, window)
 
     try:
-        for channels, folded in by_windows(fold, numbers):
+        for _, channels, folded in by_windows(fold, numbers):
             assert like is not None  # it was folded
             gathered = gathered or Gathered.begun(folded, like.dtype)
             gathered.add(channels, folded.map)

@@ -68,12 +68,16 @@ AT_ONCE = 128 * 1024
 """Numbers of a large map that are composed at a time: what a window holds is a few times these, in float64."""
 
 
-def by_windows(fold: Callable[[ChannelWindow], Folded], numbers: int) -> Iterator[tuple[slice, Folded]]:
-    """A map of about so many numbers a window after the other, each with the channels that it is of."""
+Windows = Iterator[tuple[ChannelWindow, slice, Folded]]
+"""A map seen through a window after the other: the window, the channels that are in it, and what is seen."""
+
+
+def by_windows(fold: Callable[[ChannelWindow], Folded], numbers: int) -> Windows:
+    """A map of about so many numbers, a window after the other."""
     count = max(1, -(-numbers // AT_ONCE))
     for window in (ChannelWindow(at, count) for at in range(count)):
         found = fold(window)
-        yield window.channels(found.channels), found
+        yield window, window.channels(found.channels), found
 
 
 class Candidates:
@@ -125,22 +129,23 @@ def fold_block(
 
 def fold_group(
     net: Net, weights: Weights, flow: Flow, group: Sequence[int], bottom: Value, last: int, trust: Trust,
-    check_size: CheckSize | None = None, window: ChannelWindow = WHOLE, sizes: bool = False,
+    check_size: CheckSize | None = None, window: ChannelWindow = WHOLE, magnitudes: bool = False,
 ) -> Folded:  # fmt: skip
     """Compose a closed group of a flow's layers (places in it), from the value it reads to the top of its `last`.
 
     Args:
         check_size: is told what the whole will be like before the product that makes it, and may raise.
         window: which channels of the bottom to look at.
-        sizes: of each number, instead of it, what the absolute values of the products sum to that it is a sum of: the measure of what
-            rounding may make of it.
+        magnitudes: compose absolute values, so that each number is the sum of the absolute values of the products that make it up; that
+            bounds its rounding error.
 
     Raises:
         NotFoldable, Unsupported: a layer is not linear, or not understood; or the whole is not exact.
         FileError: a layer has no weights, or weights that do not fit.
     """
     makers = {value: (flow.layers[at], flow.reads[at]) for at in group for value in flow.makes[at]}
-    walk = _Walk(net, weights, makers, bottom, trust, window, fast_product if sizes else product, sizes)
+    multiply = fast_product if magnitudes else product
+    walk = _Walk(net, weights, makers, bottom, trust, window=window, multiply=multiply, magnitudes=magnitudes)
     top = flow.makes[last][0]
     if check_size is not None:
         end = top
@@ -183,7 +188,7 @@ class _Walk(Generic[_Key]):
         trust: Trust,
         window: ChannelWindow,
         multiply: Product = product,
-        sizes: bool = False,
+        magnitudes: bool = False,
     ) -> None:
         self.net = net
         self.weights = weights
@@ -192,7 +197,7 @@ class _Walk(Generic[_Key]):
         self.trust = trust
         self.window = window
         self.multiply = multiply
-        self.sizes = sizes
+        self.magnitudes = magnitudes
         self.used: set[str] = set()
         self.done: dict[_Key, _Part] = {bottom: None}
         self.open: set[_Key] = set()
@@ -244,7 +249,7 @@ class _Walk(Generic[_Key]):
             return before
         else:
             return self._by_channel(layer, before)
-        if self.sizes:
+        if self.magnitudes:
             own = replace(own, weight=np.abs(own.weight), bias=np.abs(own.bias))
         if before is None:
             return self._seen(own, over)
@@ -277,7 +282,7 @@ class _Walk(Generic[_Key]):
     def _by_channel(self, layer: Layer, before: _Part) -> _Part:
         if isinstance(before, ChannelRange):
             layer.leave("works on a part of the channels, before any convolution")
-        scale, shift = by_channel(self.net, self.weights, layer, self.trust, self.sizes)
+        scale, shift = by_channel(self.net, self.weights, layer, self.trust, self.magnitudes)
         own = ChannelMap(np.ones(()), np.zeros(()), 0).then(scale, shift)
         if isinstance(before, _Found):
             outputs = len(before.map.weight)
@@ -322,7 +327,7 @@ class _Walk(Generic[_Key]):
         for one in maps:
             self._check_channels(layer, len(maps[0].weight), len(one.weight))
         factors = coefficients(layer)
-        return first._replace(map=summed(maps, [*map(abs, factors)] if self.sizes else factors))
+        return first._replace(map=summed(maps, [*map(abs, factors)] if self.magnitudes else factors))
 
     def _handed_on(self, found: ChannelMap | ChannelRange | None, first: _Found) -> _Found:
         """What comes to a join through no kernel, written out as one. first: of the others."""

@@ -18,15 +18,15 @@ from split_surgery.documents.net.layer import Layer
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.one_form import Said, in_one_form
 from split_surgery.documents.net.rules import State
-from split_surgery.documents.weights.blobs import Record, Weights, same_shape
+from split_surgery.documents.weights.blobs import Array, Record, Weights, same_shape
 from split_surgery.documents.weights.records import left_out, meant, same_record
 from split_surgery.documents.weights.values import sums_of_squares
 from split_surgery.errors import FileError, NotFoldable, SurgeryError
-from split_surgery.folding.compose import Candidates, Folded, by_windows, fold_block, fold_group
+from split_surgery.folding.compose import Candidates, Folded, Windows, by_windows, fold_block, fold_group
 from split_surgery.folding.linear import convolution, inner_product, one_scale
 from split_surgery.folding.understood import Trust, is_linear
-from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide
-from split_surgery.verification.rounding import SAFETY, Blocks, excess, pairs_of
+from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide, embedded
+from split_surgery.verification.rounding import SAFETY, Excess
 from split_surgery.verification.same_layers import StandIn, stand_ins
 
 
@@ -41,7 +41,8 @@ class Block:
         weight_drift: the same of the weight alone, which a large bias would hide.
         largest: the largest absolute difference of one number.
         rounding: the drift that rounding each number to the layer's dtype may make.
-        excess: of a fold that is not exact, the largest difference in units of what rounding explains; None where that is not known.
+        excess: of a fold that is not exact, the difference in units of what rounding explains (up to 1 it explains all): the largest of
+            one number's and of the weight's and the bias's as a whole. None where that is not known.
         fault: why the block cannot be folded, or "". Its members are then all layers that the baseline has not.
     """
 
@@ -150,8 +151,9 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
                 if isinstance(error, NotFoldable) and state.phase == "TRAIN" and stand.layer.name in found:
                     continue  # it is the layers' of phase TEST; a twin that takes the statistics of its batch is no map
                 block = Block(stand.layer.name, names, False, math.nan, math.nan, str(error), folded=True)
-            worst = found.get(block.layer, block)
-            found[block.layer] = max(worst, block, key=lambda b: (bool(b.fault), not b.exact, b.worst))
+            before = found.get(block.layer, block)
+            worst = max(before, block, key=lambda b: (bool(b.fault), not b.sound, not b.exact, b.worst))
+            found[block.layer] = replace(worst, members=tuple(sorted({*before.members, *block.members})))
     return list(found.values())
 
 
@@ -162,9 +164,9 @@ def _names(base: Flow, stand: StandIn) -> tuple[str, ...]:
 def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, ...]) -> Block:
     trust = Trust(held.trusted, statistics=True)
 
-    def fold(window: ChannelWindow, sizes: bool = False) -> Folded:
+    def fold(window: ChannelWindow, magnitudes: bool = False) -> Folded:
         given = (held.base, held.base_weights, base, stand.group, stand.bottom, stand.last, trust)
-        return fold_group(*given, window=window, sizes=sizes)
+        return fold_group(*given, window=window, magnitudes=magnitudes)
 
     if stand.layer.type == "InnerProduct":
         own = inner_product(held.derived, held.weights, stand.layer)
@@ -179,11 +181,7 @@ def _stand_in_block(held: _Held, base: Flow, stand: StandIn, names: tuple[str, .
         ):
             # Over an image as large as its kernel a convolution is the InnerProduct with the same numbers (fully convolutional nets).
             own = replace(own, weight=own.weight.reshape(len(own.weight), -1, 1, 1), slide=Slide((1, 1)))
-    block = _compared(stand.layer, own, by_windows(fold, own.weight.size), names, once=True)
-    if block.exact:
-        return block
-    sizes = by_windows(partial(fold, sizes=True), own.weight.size)
-    return replace(block, excess=excess(own, by_windows(fold, own.weight.size), sizes, len(stand.group)))
+    return _compared(stand.layer, own, by_windows(fold, own.weight.size), names, partial(fold, magnitudes=True))
 
 
 @dataclass(frozen=True)
@@ -240,24 +238,35 @@ def _held_against(held: _Held, old: Layer, candidates: Candidates) -> Block:
     return _compared(old, was, by_windows(fold, was.weight.size))
 
 
-def _compared(layer: Layer, own: LinearMap, block: Blocks, names: tuple[str, ...] = (), once: bool = False) -> Block:
+def _compared(
+    layer: Layer, own: LinearMap, block: Windows, names: tuple[str, ...] = (),
+    magnitudes: Callable[[ChannelWindow], Folded] | None = None,
+) -> Block:  # fmt: skip
     """A layer's own map held against that of a block, a window of it at a time.
 
     Args:
-        names: the block's layers, where they are known. once: round the block's map to the layer's dtype before comparing.
+        names: the block's layers, where they are known.
+        magnitudes: where the layer was folded from the block, that in absolute values; then the block is rounded to the layer's dtype
+            before it is compared.
 
     Raises:
         FileError: they are of different geometry.
     """
     exact, moved, size, largest = True, np.zeros(2), np.zeros(2), 0.0  # moved, size: of the weight and of the bias
-    for channels, folded in block:
-        pairs = pairs_of(own, channels, folded)
-        if not pairs:
+    excess = Excess(own.weight.dtype, len(names)) if magnitudes is not None else None
+    for window, channels, folded in block:
+        now = folded.map
+        # The block may read more pixels than the layer does: then the layer is taken for one of that size, with zeros there.
+        weight = embedded(own.weight[:, channels], own.slide, now.slide)
+        if weight is None or weight.shape != now.weight.shape or folded.channels != own.weight.shape[1]:
             layer.fail("the block in its place has another geometry")
-        if once:  # by value: between groups there may be -0.0
-            exact &= all(np.array_equal(its.astype(mine.dtype), mine) for mine, its in pairs)
-        else:
+        pairs = [(weight, now.weight)]
+        pairs += [(own.bias, now.bias)] if channels.stop == folded.channels else []
+        if magnitudes is None:
             exact &= all(its.dtype == mine.dtype and its.tobytes() == mine.tobytes() for mine, its in pairs)
+        # By value: between groups there may be -0.0.
+        elif not all(np.array_equal(its.astype(mine.dtype), mine) for mine, its in pairs):
+            exact, excess = False, _with_more(excess, pairs, partial(magnitudes, window))
         for part, sides in enumerate(pairs):
             mine, its = (side.ravel().astype(np.float64) for side in sides)
             its -= mine
@@ -270,8 +279,22 @@ def _compared(layer: Layer, own: LinearMap, block: Blocks, names: tuple[str, ...
         math.sqrt(float(change)) / (math.sqrt(float(whole)) or 1.0)
         for change, whole in ((moved.sum(), size.sum()), (moved[0], size[0]))
     )
-    rounding = SAFETY * float(np.finfo(own.weight.dtype).eps)
-    return Block(layer.name, names, exact, drift, largest, folded=once, rounding=rounding, weight_drift=weight_drift)
+    return Block(
+        layer.name, names, exact, drift, largest, folded=magnitudes is not None, weight_drift=weight_drift,
+        rounding=SAFETY * float(np.finfo(own.weight.dtype).eps), excess=None if exact or excess is None else excess.value,
+    )  # fmt: skip
+
+
+def _with_more(
+    excess: Excess | None, pairs: Sequence[tuple[Array, Array]], magnitudes: Callable[[], Folded]
+) -> Excess | None:
+    """What some more numbers come to; None once the magnitudes of some cannot be composed."""
+    if excess is not None:
+        try:
+            excess.add(pairs, magnitudes().map)
+        except NotFoldable:  # a bias of 0 may have a magnitude, with which nothing can be padded
+            return None
+    return excess
 
 
 def changes(

@@ -62,7 +62,7 @@ class FileProof:
         if not math.isfinite(block.drift):
             return f"{block.layer}: the folded block holds NaN or infinity"
         if block.folded and not block.sound and not self.trained and max_drift is None:
-            times = "" if block.excess is None else f" (in one number {block.excess:.3g} times as much)"
+            times = "" if block.excess is None else f" ({block.excess:.3g} times what it explains)"
             return f"{block.layer}: differs from the block that it stands for by {block.worst:.3g}, more than rounding explains{times}"
         if max_drift is not None and (not block.exact if max_drift == 0 else block.drift > max_drift):
             return f"{block.layer}: drift {block.drift:.3g} is above --max-drift {max_drift:g}"

@@ -152,7 +152,7 @@ def _turned(convolution):
 
 FAULTS = (
     ("SegNet", by_channel, "_affine", lambda f: lambda layer, scale, shift, *size: f(layer, scale, None, *size)),
-    ("PSPNet", by_channel, "_then", lambda f: lambda first, second: f(first, (second[0], None))),
+    ("PSPNet", by_channel, "_then", lambda f: lambda scale, shift, times, plus: (scale * times, shift * times)),
     ("PSPNet", by_channel, "_normalised", lambda f: lambda layer, mean, variance, share, eps: f(layer, mean, variance, share, 0.0)),
     ("NVIDIA", by_channel, "LEAST_EPS", lambda eps: 0.0),
     ("Power", by_channel, "real", lambda f: lambda layer, name, default: default if name == "shift" else f(layer, name, default)),

@@ -167,5 +167,28 @@ def test_a_bias_beside_far_larger_weights_is_held_against_its_own_size(proof):
     report = proof(case, (numbers[0], bias))
     assert report.exit_code == 1
     assert report.blocks[0].worst < report.blocks[0].rounding  # beside the weights it is nothing
-    assert "more than rounding explains (in one number" in report.problems[0]
+    assert "times what it explains)" in report.problems[0]
     assert report.to_dict()["blocks"][0]["excess"] == report.blocks[0].excess
+
+
+def test_of_two_phases_the_one_that_is_wrong_counts(proof):
+    """Whose change is smaller, beside large weights: in the other phase these are rounded."""
+    weight, zeros = np.ones((2, 3, 1, 1), F32), np.zeros(2, F32)
+    weight[1] = 1e-6
+    later = F32(1 + 2**-22)  # TRAIN's large kernel is what the fold has, and TEST's is as good as that
+    scales = {"TEST": np.array([1, 1], F32), "TRAIN": np.array([later, 1.001], F32)}
+    text = convolution("conv", "data", "conv", 2, 1)
+    records = [("conv", "Convolution", [], [], [weight, zeros], None)]
+    for phase, scale in scales.items():
+        param = f"include {{ phase: {phase} }} scale_param {{ bias_term: true }}"
+        text += f'layer {{ name: "{phase}" type: "Scale" bottom: "conv" top: "y" {param} }}\n'
+        records.append((phase, "Scale", [], [], [scale, zeros], None))
+    fold = convolution("conv", "data", "y", 2, 1)
+    made = weight * np.array([later, 1], F32)[:, None, None, None]
+    report = proof((text, records, fold, "conv", None), (made, zeros))
+    (problem,) = report.problems
+    assert "more than rounding explains" in problem
+    assert report.blocks[0].worst < report.blocks[0].rounding
+    assert report.blocks[0].members == ("TEST", "TRAIN", "conv")
+    scales["TRAIN"][1] = 1
+    assert proof((text, records, fold, "conv", None), (made, zeros)).exit_code == 0
