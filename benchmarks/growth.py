@@ -34,7 +34,7 @@ def main() -> None:
             found.setdefault(f"reshape {option} of all", []).append(run.cpu)
     start = program("show", TINY[0]).cpu
     print(f"processor seconds, of which {start:.2f} are start-up\n")
-    print(f"| | {COUNT:,} convolutions | {2 * COUNT:,} | {4 * COUNT:,} |\n| --- | --- | --- | --- |")
+    print(f"| | {COUNT:,} layers | {2 * COUNT:,} | {4 * COUNT:,} |\n| --- | --- | --- | --- |")
     for name, row in found.items():
         print(f"| {name} | " + " | ".join(f"{seconds:.2f}" for seconds in row) + " |")
     shutil.rmtree(WORK)

@@ -76,13 +76,17 @@ def _rename(net: Path, weights: Path, folder: Path, said: Sequence[str]) -> None
     if FREE.encode() in net.read_bytes() + weights.read_bytes():
         return
     ((old, _),) = names.items()
-    made, own = there / "net.prototxt", nets(net)
-    if own[0].inside_solver:  # which may hold other nets, and the name be in one of them
-        rename(there / "solver.prototxt", there / "net.caffemodel", {FREE: old}, back, only=only)
-        return
-    rename(made, there / "net.caffemodel", {FREE: old}, back, only=only)
-    if all(_plainly_named(layer) for layer in own[0].layers):
-        assert (back / made.name).read_bytes() == net.read_bytes(), "the text is another when it is renamed back"
+    own = nets(net)
+    inside = own[0].inside_solver  # which may hold other nets, and the name be in one of them
+    rename(
+        there / ("solver.prototxt" if inside else "net.prototxt"),
+        there / "net.caffemodel",
+        {FREE: old},
+        back,
+        only=only,
+    )
+    if not inside and all(_plainly_named(layer) for layer in own[0].layers):
+        assert (back / "net.prototxt").read_bytes() == net.read_bytes(), "the text is another when it is renamed back"
     if canonical(weights.read_bytes()):
         assert (back / "net.caffemodel").read_bytes() == weights.read_bytes(), (
             "the weights are others when they are renamed back"
@@ -100,7 +104,9 @@ def _extract(weights: Path, folder: Path, said: Sequence[str]) -> None:
         made = report(lambda: extract(weights, folder / "net.prototxt"))
         if made is not None:
             text = (folder / "net.prototxt").read_bytes()
-            if not made.unknown and b"split" not in weights.read_bytes().lower():  # which go
+            if (
+                not made.unknown and b"split" not in weights.read_bytes().lower()
+            ):  # Split layers are left out of the text
                 assert _protobuf_reads(text, weights.read_bytes()), (
                     "protobuf reads another net in the text than in the weights"
                 )

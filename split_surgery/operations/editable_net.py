@@ -117,9 +117,8 @@ class EditableNet(LayerTexts):
             UsageError: it is read, and has not the one bottom that could stand for its top; its readers are named.
         """
         one = self._meant(layer, phase)
-        with self._at_once():
-            changed = self._reconnect(one) if reconnect else ()
-            self._take_out(one)
+        changed = self._reconnect(one) if reconnect else ()
+        self._take_out(one)
         return changed
 
     def rename(self, old: str, new: str, *, layers: bool = True, blobs: bool = True) -> None:

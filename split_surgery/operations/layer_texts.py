@@ -91,12 +91,12 @@ class LayerTexts(EditableFields):
 
     @contextmanager
     def _at_once(self) -> Iterator[None]:
-        """Several changes, of which a refused one takes back all."""
-        data, layers = bytes(self), list(self._layers)
+        """Make several changes, or none: if one is refused, all are taken back."""
+        back = self._way_back()
         try:
             yield
         except SurgeryError:
-            self._read(data, layers)
+            back()
             raise
 
     def _put_behind(self, one: EditableLayer, new: AddedLayers, fork: bool) -> tuple[EditableLayer, ...]:
@@ -200,7 +200,7 @@ class LayerTexts(EditableFields):
         self._read(apply_splices(bytes(self), splices), self._layers)
 
     def _way_back(self) -> Callable[[], None]:
-        data, layers = bytes(self), self._layers
+        data, layers = bytes(self), list(self._layers)
         return lambda: self._read(data, layers)
 
     def _place(self, at: int) -> TextPlace:

@@ -65,7 +65,9 @@ def _with_bottoms(net: Net, flow: Flow, recast: Mapping[str, tuple[int, ...]], g
     nothing of its images."""
     shaped = infer(net, flow.state, given=given)
     for at, layer in enumerate(flow.layers):
-        bottom = shaped[at].bottoms[0] if layer.name in recast else ()
+        if layer.name not in recast:
+            continue
+        bottom = shaped[at].bottoms[0]
         if bottom is None or None in bottom[1:]:
             given = {**given, layer.bottoms[0]: (1, *recast[layer.name])}
             shaped = infer(net, flow.state, given=given)

@@ -55,16 +55,13 @@ def recast_layers(inputs: Inputs, names: Sequence[str], to: str, given: Given) -
     for layer in (twin for name in layers for net in inputs.nets for twin in net.named(name)):
         _check_kind(layer, was)
     reads = _reads(inputs, layers if to == "Convolution" else (), given)
-    # What makes the bottom of another layer is told of first: a convolution wants four axes, and an InnerProduct gives two.
-    planned = [
-        _plan(inputs, name, to, reads, set(layers)) for name in (layers if to == "Convolution" else layers[::-1])
-    ]
+    # In the order of the net: of several that cannot be recast the first is told of.
+    planned = [_plan(inputs, name, to, reads, set(layers)) for name in layers]
     edited = inputs.edited(
         [_edited_text(text, {one.record.name: one.recast for one in planned}) for text in inputs.texts],
         _edited_weights(inputs.weights, was, planned),
     )
-    done = {one.record.name: Recasted(one.record.name, was, to, one.bottom, one.weight) for one in planned}
-    return edited, [done[name] for name in layers]
+    return edited, [Recasted(one.record.name, was, to, one.bottom, one.weight) for one in planned]
 
 
 @dataclass(frozen=True)

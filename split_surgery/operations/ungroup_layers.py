@@ -57,9 +57,8 @@ def ungroup_layers(inputs: Inputs, names: Sequence[str]) -> tuple[Inputs, list[U
         _check_free(net, geometries)
     texts = [_edited_text(text, geometries) for text in inputs.texts]
     edited = inputs.edited(texts, applied(inputs.weights, changes))
-    made = {name: _edits(inputs.net.named(name)[0], geometry, v1=False) for name, geometry in geometries.items()}
     return edited, [
-        Ungrouped(name, geometry.group, tuple(edit.name for edit in made[name]))
+        Ungrouped(name, geometry.group, tuple(edit.name for edit in _edits(inputs.net.named(name)[0], geometry, False)))
         for name, geometry in geometries.items()
     ]
 

@@ -22,6 +22,9 @@ _BLOCK = 8 * 1024 * 1024
 _BUFFER = 512 * 1024
 """Bytes that go through memory at a time: they stay in the processor's cache."""
 
+_BUFFERS_AHEAD = 3
+"""One that is written, one that waits, and one that is read."""
+
 _LONG = 8 * 1024 * 1024
 """Bytes of a range that is read by one thread while another writes: fewer are not worth a thread."""
 
@@ -63,8 +66,8 @@ def copy_range(source: Source, span: Span, out: io.FileIO) -> None:
 
 
 def _is_local(out: io.FileIO) -> bool:
-    """Whether a file is on this machine: a file system with larger blocks than pages is on a server (NFS, Ceph), which may copy by
-    itself."""
+    """Whether a file is on a disk of this machine, and that runs Linux (others lack preadv and sched_getaffinity): a file system with
+    larger blocks than pages is on a server (NFS, Ceph), which may copy by itself."""
     return sys.platform == "linux" and os.fstatvfs(out.fileno()).f_bsize <= PAGESIZE
 
 
@@ -74,9 +77,9 @@ def _through_memory(source: Source, start: int, stop: int, out: io.FileIO) -> in
 
     Each piece ends where a multiple of its size does in `out`, so that the file system takes its memory for a piece at once.
     """
-    both = stop - start >= _LONG and len(os.sched_getaffinity(0)) > 1
-    pieces = _pieces(source, Span(start, stop), _BUFFER - out.tell() % _BUFFER, 3 if both else 1)
-    with closing(_read_ahead(pieces) if both else pieces) as found:
+    ahead = stop - start >= _LONG and len(os.sched_getaffinity(0)) > 1
+    pieces = _pieces(source, Span(start, stop), _BUFFER - out.tell() % _BUFFER, _BUFFERS_AHEAD if ahead else 1)
+    with closing(_read_ahead(pieces) if ahead else pieces) as found:
         for piece in found:
             write_all(out, piece)
             start += len(piece)
@@ -84,9 +87,11 @@ def _through_memory(source: Source, start: int, stop: int, out: io.FileIO) -> in
 
 
 def _pieces(source: Source, span: Span, first: int, buffers: int) -> Generator[memoryview, None, None]:
-    """The bytes of a range, at first so many. The last pieces are kept, as many as there are buffers.
+    """A range piece by piece; each begins with a page, as the pieces of `out` do, so that whole pages are copied.
 
-    A buffer begins with a page, as pieces of `out` do: whole pages are copied.
+    Args:
+        first: bytes of the first piece; the others have _BUFFER.
+        buffers: a piece is overwritten once so many more are read.
     """
     at, count = span.start, first
     for buffer in itertools.cycle([memoryview(mmap(-1, _BUFFER)) for _ in range(buffers)]):
@@ -99,7 +104,7 @@ def _pieces(source: Source, span: Span, first: int, buffers: int) -> Generator[m
 
 
 def _read_ahead(pieces: Iterable[memoryview]) -> Generator[memoryview, None, None]:
-    """The same pieces, read in a thread while others are used: three are kept, one here, one that waits, one that is being read."""
+    """The same pieces, read in a thread while others are used."""
     waiting: Queue[memoryview | BaseException | None] = Queue(1)
     ended = False
 
@@ -127,9 +132,9 @@ def _read_ahead(pieces: Iterable[memoryview]) -> Generator[memoryview, None, Non
             yield piece
     finally:
         ended = True
-        while thread.is_alive():  # it may wait for a place
-            with suppress(Empty):
-                waiting.get(timeout=0.01)
+        with suppress(Empty):  # the thread may wait for a place
+            waiting.get_nowait()
+        thread.join()
 
 
 def _copy_file_range(src: int, dst: int, offset: int, count: int) -> int:

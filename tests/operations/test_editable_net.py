@@ -327,7 +327,7 @@ def test_a_rename_that_is_refused_changes_nothing():
     )
     net = EditableNet(text.encode(), "net.prototxt")
     handles = net.layers
-    with pytest.raises(SurgeryError, match="name"):
+    with pytest.raises(SurgeryError, match='layer "data": name stands 2 times'):
         net.rename("data", "image")
     assert (str(net), net.layers) == (text, handles)
     assert handles[0].tops == ("data",)

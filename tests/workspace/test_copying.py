@@ -54,12 +54,15 @@ def test_a_range_arrives_as_it_is(source, content, tmp_path, monkeypatch, proces
     monkeypatch.setattr(
         copying, "_copy_file_range", lambda *call: moved.append(call) or os.copy_file_range(*call[:2], call[3], call[2])
     )
+    started = []
+    monkeypatch.setattr(copying, "Thread", lambda *a, **options: started.append(1) or threading.Thread(*a, **options))
     with open(tmp_path / "out", "xb", buffering=0) as out:
         out.write(b"-" * before)
         copy_range(source, Span(start, start + length), out)
     assert (tmp_path / "out").read_bytes() == b"-" * before + content[start : start + length]
     # The kernel copies what stands as before in its page, and nothing else.
     assert bool(moved) == (length > 0 and (start - before) % PAGESIZE == 0)
+    assert bool(started) == (processors == 2 and length > 0 and not moved)
 
 
 def test_a_source_that_ends_early_is_told(source, tmp_path, processors):
@@ -107,6 +110,7 @@ def test_a_disk_that_cannot_be_read_is_told(source, tmp_path, processors, monkey
 
 def test_a_short_range_starts_no_thread(source, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(copying, "_is_local", lambda _: True)
     monkeypatch.setattr(copying, "Thread", None)  # calling it would fail
     with open(tmp_path / "out", "xb", buffering=0) as out:
         copy_range(source, Span(1, SIZE), out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -15,12 +14,11 @@ from split_surgery.documents.weights.caffemodel import (
     LAYER_V1,
     NET_LAYER,
     NET_LAYERS_V1,
+    SPLIT_BLOB,
     Caffemodel,
     LayerRecord,
     text_of,
 )
-
-_SPLIT_BLOB = re.compile(r"(.+_split)(_\d+)", re.DOTALL)
 
 _INPUT = caffe_fields("NetParameter")["input"].number
 
@@ -39,7 +37,7 @@ class NewNames:
 
     def blob(self, name: str) -> str:
         """A blob's name now."""
-        made = _SPLIT_BLOB.fullmatch(name)
+        made = SPLIT_BLOB.fullmatch(name)
         if made is not None and made[1] in self.splits:
             return self.splits[made[1]] + made[2]
         return self.blobs.get(name, name)

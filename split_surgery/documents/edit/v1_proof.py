@@ -141,10 +141,9 @@ def _put(message: Any, name: str, value: Any) -> None:
 def _plain(layer: Any) -> Any:
     """A layer with the defaults of its parameters said, and without what no V1 layer and no trained blob knows."""
     new = type(layer)()
+    # Protobuf keeps an unknown phase among the unknown fields, so both are taken out of the bytes.
     numbers = [layer.DESCRIPTOR.fields_by_name[key].number for key in ("phase", "propagate_down")]
-    data = wire.Buffer(
-        layer.SerializeToString(), ""
-    )  # where an unknown phase stands too, which is no field to protobuf
+    data = wire.Buffer(layer.SerializeToString(), "")
     kept = [item for item in wire.walk(data, 0, data.size) if item.number not in numbers]
     new.MergeFromString(b"".join(data.read(item.start, item.stop) for item in kept))
     for spec in new.param:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from split_surgery.documents.caffe_fields import enums
 from split_surgery.documents.edit.layer_record import PARAM_SPEC
 from split_surgery.documents.edit.record_fields import fields_inside, record_fields
 from split_surgery.documents.spans import Fragment, Reader, Span
@@ -31,11 +32,7 @@ _SAME = {LAYER_V1[key]: LAYER[key] for key in _ALIKE} | dict(MESSAGES_OF_LAYERS.
 """Fields that say the same in both forms: V1's numbers and the new ones."""
 
 SPEC_NUMBERS = PARAM_SPEC | {"share_mode": 2}
-SPEC_KEYS = {number: key for key, number in SPEC_NUMBERS.items()}
 _TRANSFORM = MESSAGES_OF_LAYERS["transform_param"][1]
-
-_SHARE_MODES = (b"\0", b"\1")
-"""STRICT and PERMISSIVE, as they are stored."""
 
 DROPPED = {LAYER["phase"]: "phase", LAYER["propagate_down"]: "propagate_down"}
 """Fields of a new record that say nothing of its blobs, and that V1 has not."""
@@ -84,7 +81,8 @@ def as_new(record: LayerRecord, blobs: Sequence[tuple[Fragment, ...] | None]) ->
         elif item.number in lists:
             key = lists[item.number]
             for value in _values(record.reader, item):
-                _check_known(record, item, key, value)
+                if key == "blob_share_mode":
+                    _check_share_mode(record, item, value)
                 said.setdefault(counts[key], {})[SPEC_OF[key]] = value
                 counts[key] += 1
         elif item.number == holder:
@@ -124,8 +122,8 @@ def as_v1(record: LayerRecord, blobs: Sequence[tuple[Fragment, ...] | None]) -> 
             if strange is not None:
                 _refuse(record, strange, f"V1 has no field {strange.number} of a parameter")
             for one in inner:
-                key = SPEC_KEYS[one.number]
-                _check_known(record, one, key, record.reader.read(one.value, one.stop))
+                if one.number == SPEC_NUMBERS["share_mode"]:
+                    _check_share_mode(record, one, record.reader.read(one.value, one.stop))
             specs.append({one.number: one for one in inner})
         elif item.number in DROPPED:
             lost.append(DROPPED[item.number])
@@ -141,11 +139,11 @@ def _refuse(record: LayerRecord, item: WireField, message: str) -> None:
     raise Unsupported(message, BytePlace(record.reader.name, item.start), layer=record.name)
 
 
-def _check_known(record: LayerRecord, item: WireField, key: str, value: bytes) -> None:
+def _check_share_mode(record: LayerRecord, item: WireField, value: bytes) -> None:
     """Raises: Unsupported, where a list would say something else: Caffe leaves a share mode out that it does not know, and the list is
     one value shorter."""
-    if key.endswith("share_mode") and value not in _SHARE_MODES:
-        mode = wire.read_varint(value, 0)[0]
+    mode, _ = wire.read_varint(value, 0)
+    if mode not in enums()["DimCheckMode"].values():
         _refuse(record, item, f"share_mode {mode} is none that Caffe knows")
 
 

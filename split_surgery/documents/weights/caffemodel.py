@@ -209,26 +209,22 @@ class Caffemodel:
         )  # fmt: skip
 
 
-_SPLIT_BLOB = re.compile(r"(.+)_split_\d+")
+SPLIT_BLOB = re.compile(r"(.+_split)(_\d+)", re.DOTALL)
+"""A blob that Caffe's Split layers may have made: the layer's name, and the number of the copy."""
 
 
 def _with_own_bottoms(layers: tuple[LayerRecord, ...]) -> tuple[LayerRecord, ...]:
     """The records with the blobs' own names for what Caffe's Split layers call `<blob>_<layer>_<index of the top>_split_<number>`
     (SplitBlobName of Caffe's insert_splits.cpp)."""
-    if not any(_SPLIT_BLOB.fullmatch(bottom) for record in layers for bottom in record.bottoms):
+    if not any(SPLIT_BLOB.fullmatch(bottom) for record in layers for bottom in record.bottoms):
         return layers
-    made = {f"{top}_{record.name}_{at}": top for record in layers for at, top in enumerate(record.tops)}
-    made |= {
-        record.name.removesuffix("_split"): record.bottoms[0]
-        for record in layers
-        if record.type == "Split" and record.bottoms
-    }
-    given = {
-        top for record in layers if record.type != "Split" for top in record.tops
-    }  # a blob may be called like that
+    made = {f"{top}_{record.name}_{at}_split": top for record in layers for at, top in enumerate(record.tops)}
+    made |= {record.name: record.bottoms[0] for record in layers if record.type == "Split" and record.bottoms}
+    # A layer other than a Split may make a blob with such a name: then it is no copy.
+    given = {top for record in layers if record.type != "Split" for top in record.tops}
 
     def own(blob: str) -> str:
-        match = _SPLIT_BLOB.fullmatch(blob)
+        match = SPLIT_BLOB.fullmatch(blob)
         return made.get(match[1], blob) if match is not None and blob not in given else blob
 
     return tuple(
