@@ -187,6 +187,8 @@ class _Parser:
             self.fail(
                 "is binary, not a prototxt: verbs that read weights take them right behind NET", self.data.index(b"\0")
             )
+        if b"\0" in self.data:
+            self.fail("a NUL byte, which Caffe reads nowhere, not in a comment either", self.data.index(b"\0"))
         self.advance()
         fields = self.fields(b"", 0, 0)
         size = len(self.data)

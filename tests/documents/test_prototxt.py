@@ -78,6 +78,7 @@ def test_grammar(text, expected):
         ("a:", "net.prototxt:1:3: expected a value for a, found the end of the file"),
         ("a {" * (MAX_DEPTH + 1), "net.prototxt:1:303: messages are nested more than 100 deep"),
         ("\n\x0a\x05\0", "net.prototxt:3:2: is binary, not a prototxt"),
+        ("a: 1\n" * 1000 + "# \0", "net.prototxt:1001:3: a NUL byte, which Caffe reads nowhere"),
     ],
 )
 def test_errors_say_where(text, message):
