@@ -173,6 +173,8 @@ def _files(opened: OpenFiles, net: PathLike, weights: PathLike | None, also: tup
 
 
 def _is_prototxt(opened: OpenFiles, path: PathLike) -> bool:
+    if os.fspath(path).endswith(BINARY_SUFFIXES):  # even where its first bytes could be text
+        return False
     source = opened.source(path)
     return is_text(source.read(0, min(FIRST_BYTES, source.size)))
 

@@ -252,6 +252,7 @@ def unpacked(*sizes: int) -> bytes:
     ("sizes", "message"),
     [
         ((1,) * 33, "more than 32 axes"),
+        ((0, *(2**31 - 1,) * 2), "is beyond all bounds"),
         ((1,) * 65, "more than 32 axes"),
         ((1,) * 100_000, "more than 32 axes"),
         ((2**31,), "an axis of size 2147483648"),

@@ -279,6 +279,10 @@ def index_blob(reader: Reader, span: Span, inside: str, index: int) -> BlobRef:
     )  # fmt: skip
 
 
+_MOST = 2**60
+"""The product of the axes of an array, zeros left out, by what NumPy can count of doubles."""
+
+
 def _check_sizes(reader: Reader, span: Span, inside: str, shape: list[int]) -> None:
     """Raises: FileError, where Caffe has no blob of this shape (Blob::Reshape of Caffe 1.0)."""
     if len(shape) > MAX_BLOB_AXES:
@@ -289,6 +293,9 @@ def _check_sizes(reader: Reader, span: Span, inside: str, shape: list[int]) -> N
             signed = size - (1 << 64) if size >> 63 else size
             message = f"has an axis of size {signed}, which no blob of Caffe's has: is the file damaged?"
             raise FileError(message, BytePlace(reader.name, span.start, inside))
+    if math.prod(size or 1 for size in shape) > _MOST:  # an axis of 0 makes it none, but of a size that arrays have not
+        message = f"has the shape {tuple(shape)}, which is beyond all bounds: is the file damaged?"
+        raise FileError(message, BytePlace(reader.name, span.start, inside))
 
 
 def blob_dims(reader: Reader, shape: WireField, inside: str) -> list[int]:
