@@ -28,6 +28,7 @@ from split_surgery.folding.understood import Trust, is_linear
 from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide, embedded
 from split_surgery.verification.rounding import SAFETY, Excess
 from split_surgery.verification.same_layers import StandIn, stand_ins
+from split_surgery.verification.wiring import rewired
 
 
 @dataclass(frozen=True)
@@ -117,16 +118,21 @@ def split_blocks(
         found_in[state] = present.setdefault(there, Candidates([new[at] for at in there], trusted))
     every = tuple(sorted({layer.name for one in found_in.values() for layer in one.layers}))
     found = [_block(held, base.named(name), found_in, every) for name in gone]
-    # What cannot be a block of the derived net may be part of what was folded.
-    sound = [block for block in found if not block.fault]
-    folded = _folded_blocks(held, states, {block.layer for block in sound})
+    # What cannot be a block of the derived net may be part of what was folded; so may what is one that moved, where that proves it (a
+    # convolution of another name that stands for a Scale in place, too, makes the same blob of the same).
+    same = {block.layer for block in found if block.exact and not block.fault}
+    moved = {block.layer for block in found if not block.exact and not block.fault}
+    folded = _folded_blocks(held, states, same, moved)
     taken = {member for block in folded for member in block.members}
-    faults = [block for block in found if block.fault and block.layer not in taken]
-    return [*sound, *faults, *folded]
+    return [*(block for block in found if block.layer not in taken), *folded]
 
 
-def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Block]:
-    """Layers of the derived net that stand for several of the baseline, none of them one of those that were split."""
+def _folded_blocks(held: _Held, states: list[State], same: set[str], moved: set[str]) -> list[Block]:
+    """Layers of the derived net that stand for several of the baseline.
+
+    Args:
+        same: layers that were split, and are none of those. moved: layers that may have been, and are some of those where it is proven.
+    """
     seen: set[tuple[Layer, ...]] = set()
     found: dict[str, Block] = {}
     for state in sorted(states, key=lambda state: state.phase):  # TEST first
@@ -142,7 +148,7 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
             names = _names(base, stand)
             key = (stand.layer, *(base.layers[at] for at in stand.group))
             linear = all(is_linear(base.layers[at]) for at in stand.group)
-            if key in seen or not linear or split & set(names):
+            if key in seen or not linear or same & {*names}:
                 continue
             seen.add(key)
             try:
@@ -151,6 +157,8 @@ def _folded_blocks(held: _Held, states: list[State], split: set[str]) -> list[Bl
                 if isinstance(error, NotFoldable) and state.phase == "TRAIN" and stand.layer.name in found:
                     continue  # it is the layers' of phase TEST; a twin that takes the statistics of its batch is no map
                 block = Block(stand.layer.name, names, False, math.nan, math.nan, str(error), folded=True)
+            if moved & {*names} and not block.sound:
+                continue
             before = found.get(block.layer, block)
             worst = max(before, block, key=lambda b: (bool(b.fault), not b.sound, not b.exact, b.worst))
             found[block.layer] = replace(worst, members=tuple(sorted({*before.members, *block.members})))
@@ -238,6 +246,7 @@ def _held_against(held: _Held, old: Layer, candidates: Candidates) -> Block:
     return _compared(old, was, by_windows(fold, was.weight.size))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is infinite, or no number, is told
 def _compared(
     layer: Layer, own: LinearMap, block: Windows, names: tuple[str, ...] = (),
     magnitudes: Callable[[ChannelWindow], Folded] | None = None,
@@ -307,7 +316,13 @@ def changes(
     """
     gone = {name for block in blocks for name in (block.members if block.folded else [block.layer])}
     members = {name for block in blocks for name in ([block.layer] if block.folded else block.members)}
-    yield from _text_changes(base, derived, gone, members)
+    texts = list(_text_changes(base, derived, gone, members))
+    yield from texts
+    if not any(block.fault for block in blocks) and not any(change.part == "order of the layers" for change in texts):
+        folds = {block.layer: block.members for block in blocks if block.folded}
+        splits = {block.layer: block.members for block in blocks if not block.folded}
+        for name in rewired(base, derived, folds, splits):
+            yield Changed(name, "order of the layers")
     old = {record.name: record for record in meant(base_weights)}  # of several the last, as Caffe takes them
     new = {record.name: record for record in meant(weights)}
     for done, (name, record) in enumerate(old.items()):

@@ -60,5 +60,8 @@ class Excess:
         """Up to 1 rounding explains all; None where a magnitude is infinite."""
         if not self.known:
             return None
-        explained = SAFETY * self.eps * max(1.0, self.root_of_terms / _WHOLE) * np.sqrt(self.whole) + self.least
+        times = max(
+            1.0, self.root_of_terms / _WHOLE, self.layers / _WHOLE
+        )  # few numbers, or equal ones, do not average out
+        explained = SAFETY * self.eps * times * np.sqrt(self.whole) + self.least
         return float(np.maximum(self.worst, (np.sqrt(self.moved) / explained).max()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from split_surgery import fold, verify
 from tests.support.caffe_proto import message_class
 from tests.support.linear_nets import INPUT, batch_norm, conv, layer, model_of, relu, scale, write_net
+from tests.support.nets import weights
 
 
 def folded(folder, text, shapes):
@@ -67,3 +69,45 @@ def test_a_large_bias_hides_no_weight(tmp_path):
     damaged(tmp_path / "out", "c", 0, 0.001)
     (problem,) = verify(*given, tmp_path / "out").problems
     assert "c: differs from the block that it stands for by" in problem
+
+
+IN_PLACE = (
+    'input: "data" input_shape { dim: 1 dim: 2 dim: 6 dim: 6 }\n'
+    'layer { name: "conv0" type: "Convolution" bottom: "data" top: "conv0" convolution_param { num_output: 2 kernel_size: 3 } }\n'
+)
+SCALE = 'layer { name: "scale0" type: "Scale" bottom: "conv0" top: "conv0" scale_param { bias_term: true } }\n'
+RELU = 'layer { name: "relu0" type: "ReLU" bottom: "conv0" top: "conv0" }\n'
+CONV1 = 'layer { name: "conv1" type: "Convolution" bottom: "conv0" top: "conv1" convolution_param { num_output: 2 kernel_size: 3 } }\n'
+
+
+def in_place(folder, text, name="conv0"):
+    """A net of two convolutions, with a Scale in place behind the first, and a fold of that by another program with this text."""
+    draw = np.random.default_rng(0)
+    first, second = (draw.normal(size=(2, 2, 3, 3)).astype(np.float32) for _ in range(2))
+    bias, scale, shift = (draw.normal(size=2).astype(np.float32) for _ in range(3))
+    last = ("conv1", "Convolution", [], [], [second, bias], None)
+    (folder / "a.prototxt").write_text(IN_PLACE + SCALE + RELU + CONV1)
+    (folder / "b.prototxt").write_text(text)
+    rest = [("scale0", "Scale", [], [], [scale, shift], None), last]
+    (folder / "a.caffemodel").write_bytes(weights([("conv0", "Convolution", [], [], [first, bias], None), *rest]))
+    made = [first * scale[:, None, None, None], bias * scale + shift]
+    (folder / "b.caffemodel").write_bytes(weights([(name, "Convolution", [], [], made, None), last]))
+    return verify(folder / "a.prototxt", folder / "a.caffemodel", (folder / "b.prototxt", folder / "b.caffemodel"))
+
+
+def test_a_layer_that_reads_another_value_of_a_blob_is_seen(tmp_path):
+    """The names are the same: conv1 reads what the ReLU in place has not changed yet."""
+    assert in_place(tmp_path, IN_PLACE + RELU + CONV1).problems == ()
+    assert in_place(tmp_path, IN_PLACE + CONV1 + RELU).problems == (
+        "conv1: differs outside the split layers (order of the layers)",
+    )
+
+
+def test_a_fold_of_another_name_that_makes_the_same_blob_of_the_same(tmp_path):
+    """It might be taken for a split that moved."""
+    text = IN_PLACE.replace('name: "conv0"', 'name: "merged"')
+    report = in_place(tmp_path, text + RELU + CONV1, "merged")
+    assert (report.problems, [(block.layer, block.members) for block in report.blocks]) == (
+        (),
+        [("merged", ("conv0", "scale0"))],
+    )
