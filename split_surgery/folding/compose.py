@@ -68,13 +68,16 @@ AT_ONCE = 128 * 1024
 """Numbers of a large map that are composed at a time: what a window holds is a few times these, in float64."""
 
 
+_MOST_WINDOWS = 24
+"""Through each all of the layers is read again: more of them would make the time of a large layer grow with its square."""
+
 Windows = Iterator[tuple[ChannelWindow, slice, Folded]]
 """A map seen through a window after the other: the window, the channels that are in it, and what is seen."""
 
 
 def by_windows(fold: Callable[[ChannelWindow], Folded], numbers: int) -> Windows:
     """A map of about so many numbers, a window after the other."""
-    count = max(1, -(-numbers // AT_ONCE))
+    count = max(1, min(-(-numbers // AT_ONCE), _MOST_WINDOWS))
     for window in (ChannelWindow(at, count) for at in range(count)):
         found = fold(window)
         yield window, window.channels(found.channels), found
