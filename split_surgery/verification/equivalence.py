@@ -15,6 +15,7 @@ import numpy as np
 
 from split_surgery.documents.net.flow import Flow, flow_in
 from split_surgery.documents.net.layer import Layer
+from split_surgery.documents.net.meaning import Fields
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.one_form import Said, in_one_form
 from split_surgery.documents.net.rules import State
@@ -28,7 +29,7 @@ from split_surgery.folding.understood import Trust, is_linear
 from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide, embedded
 from split_surgery.verification.rounding import SAFETY, Excess
 from split_surgery.verification.same_layers import StandIn, stand_ins
-from split_surgery.verification.wiring import rewired
+from split_surgery.verification.wiring import same_reads
 
 
 @dataclass(frozen=True)
@@ -316,13 +317,14 @@ def changes(
     """
     gone = {name for block in blocks for name in (block.members if block.folded else [block.layer])}
     members = {name for block in blocks for name in ([block.layer] if block.folded else block.members)}
-    texts = list(_text_changes(base, derived, gone, members))
+    folds = {block.layer: block.members for block in blocks if block.folded}
+    splits = {block.layer: block.members for block in blocks if not block.folded}
+    same = {} if any(block.fault for block in blocks) else same_reads(base, derived, folds, splits)
+    texts = list(_text_changes(base, derived, gone, members, {name for name, reads in same.items() if reads}))
     yield from texts
-    if not any(block.fault for block in blocks) and not any(change.part == "order of the layers" for change in texts):
-        folds = {block.layer: block.members for block in blocks if block.folded}
-        splits = {block.layer: block.members for block in blocks if not block.folded}
-        for name in rewired(base, derived, folds, splits):
-            yield Changed(name, "order of the layers")
+    if not any(change.part == "order of the layers" for change in texts):
+        changed = {change.layer for change in texts}
+        yield from (Changed(name, "order of the layers") for name in same if not same[name] and name not in changed)
     old = {record.name: record for record in meant(base_weights)}  # of several the last, as Caffe takes them
     new = {record.name: record for record in meant(weights)}
     for done, (name, record) in enumerate(old.items()):
@@ -344,12 +346,16 @@ def _readable(*records: Record) -> bool:
     return not any(blob.fault for record in records for blob in record.blobs)
 
 
-def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str]) -> Iterator[Changed]:
+def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str], same: set[str]) -> Iterator[Changed]:
+    """same: layers that read what they read, whatever that is called now: who folds may keep the first name of a blob or the last."""
     was, now = in_one_form(base, derived)
     if was.fields != now.fields:
         yield Changed(base.document.name, "fields of the net itself")
     for name in dict.fromkeys(layer.name for layer in was.layers):
-        if name not in gone and [*map(was.meaning, was.named(name))] != [*map(now.meaning, now.named(name))]:
+        texts = [[*map(said.meaning, said.named(name))] for said in (was, now)]
+        if name in same:
+            texts = [[_without_blobs(fields) for fields in one] for one in texts]
+        if name not in gone and texts[0] != texts[1]:
             yield Changed(name, "text" if now.named(name) else "missing")
     for name in dict.fromkeys(layer.name for layer in now.layers):
         if name not in members and not was.named(name):
@@ -365,6 +371,10 @@ def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str]) ->
     if sorted(map(str, found)) == sorted(map(str, order)) and found != order:
         first = next(layer for layer, a, b in zip(was.layers, found, order) if a != b)
         yield Changed(first.name, "order of the layers")
+
+
+def _without_blobs(fields: Fields) -> Fields:
+    return {path: text for path, text in fields.items() if path not in ("bottom", "top")}
 
 
 def _drift(a: Record, b: Record) -> float | None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from split_surgery.documents.net.flow import Flow, Value, flow_in
 from split_surgery.documents.net.net import Net
 
 
-def rewired(
+def same_reads(
     base: Net, derived: Net, folds: Mapping[str, Sequence[str]], splits: Mapping[str, Sequence[str]]
-) -> Iterator[str]:
-    """Names of layers that read another value than in the baseline, in some state; for a block in a layer's place that layer's.
+) -> dict[str, bool]:
+    """Of each layer that both nets have, whether it reads in every state what it read, whatever the blobs are called; for a block in a
+    layer's place that layer's name. Those are left out that are not held against another: a name is there twice, a layer has another
+    number of bottoms, or an output has another name.
 
     Args:
         folds: layers of the derived net, each with those of the baseline that it stands for. (What it reads, it was held against.)
         splits: layers of the baseline, each with those of the derived net in its place.
     """
-    found: dict[str, None] = {}
+    found: dict[str, bool] = {}
     for state in dict.fromkeys(base.states() + derived.states()):
         was, now = flow_in(base, state), flow_in(derived, state)
         stands = {new: old for old, members in splits.items() for new in members}
@@ -32,11 +34,19 @@ def rewired(
                 continue
             before = [_maker(was, value) for value in was.reads[was.places[name]]]
             after = [stands.get(one, one) for one in (_maker(now, value) for value in now.reads[at])]
-            # A block's layers read each other, and what the layer read. Another number of bottoms is told as a text that differs.
-            within = {*after} <= {*before, name} if layer.name in stands else len(before) != len(after)
-            if before != after and not within:
-                found[name] = None
-    yield from found
+            if layer.name in stands:  # a block's layers read each other, and what the layer read
+                found[name] = found.get(name, True) and {*after} <= {*before, name}
+            elif len(before) == len(after) and _same_outputs(was, was.places[name], now, at):
+                found[name] = found.get(name, True) and before == after
+    return found
+
+
+def _same_outputs(was: Flow, place: int, now: Flow, at: int) -> bool:
+    """Whether what two layers make is read by others, where it has not the same name."""
+    pairs = list(zip(was.makes[place], now.makes[at]))
+    return len(was.makes[place]) == len(now.makes[at]) and all(
+        a.blob == b.blob or (was.readers.get(a) and now.readers.get(b)) for a, b in pairs
+    )
 
 
 def _twice(flow: Flow) -> set[str]:

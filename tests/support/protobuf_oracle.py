@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import warnings
 
 from google.protobuf import descriptor_pb2, descriptor_pool, text_format
@@ -138,6 +139,8 @@ def _same(a, b):
     if isinstance(a, list):
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, float):
+        if isinstance(b, int) and abs(b) > sys.float_info.max:  # which is infinite as a float
+            return a == (math.inf if b > 0 else -math.inf)
         return math.isclose(a, b, rel_tol=1e-12) or (math.isnan(a) and math.isnan(b)) or a == b
     return a == b
 

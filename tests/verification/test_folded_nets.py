@@ -111,3 +111,25 @@ def test_a_fold_of_another_name_that_makes_the_same_blob_of_the_same(tmp_path):
         (),
         [("merged", ("conv0", "scale0"))],
     )
+
+
+def test_a_fold_that_keeps_the_first_name_of_a_blob(tmp_path):
+    """Its readers read the convolution's top, and what that has become in the baseline; any other blob is another text."""
+    base = IN_PLACE + SCALE.replace('top: "conv0"', 'top: "scaled"')
+    readers = RELU.replace('"conv0"', '"scaled"') + CONV1.replace('"conv0"', '"scaled"')
+    added = 'layer { name: "sum" type: "Eltwise" bottom: "scaled" bottom: "scaled" top: "sum" }\n'
+    in_place(tmp_path, IN_PLACE + (readers + added).replace("scaled", "conv0"))
+    (tmp_path / "a.prototxt").write_text(base + readers + added)
+
+    def verdict(text):
+        (tmp_path / "b.prototxt").write_text(IN_PLACE + text)
+        files = [tmp_path / name for name in ("a.prototxt", "a.caffemodel", "b.prototxt", "b.caffemodel")]
+        return verify(*files[:2], tuple(files[2:])).problems
+
+    right = (readers + added).replace("scaled", "conv0")
+    assert verdict(right) == ()
+    other = right.replace('bottom: "conv0" bottom: "conv0"', 'bottom: "conv0" bottom: "conv1"')
+    assert "sum: differs outside the split layers (text)" in verdict(other)
+    (problem,) = verdict(right.replace('top: "sum"', 'top: "total"'))  # an output has another name
+    assert problem == "sum: differs outside the split layers (text)"
+    assert "relu0: differs outside the split layers (text)" in verdict(right.replace('type: "ReLU"', 'type: "TanH"'))
