@@ -21,12 +21,13 @@ from split_surgery.verbs.library_words import in_library_words
 from split_surgery.verbs.made_from import baseline_of, check_order, other_source
 from split_surgery.verbs.net_and_weights import net_and_weights
 from split_surgery.verbs.printed import runs
+from split_surgery.verification.changed import Changed
 from split_surgery.verification.coverage import LayerCoverage
 from split_surgery.verification.engines import ENGINES, run_of
 from split_surgery.verification.engines.compare import EngineOutput, compare
 from split_surgery.verification.engines.input_file import read_inputs
 from split_surgery.verification.engines.prepare import input_shapes, prepare, random_inputs
-from split_surgery.verification.equivalence import Block, Changed
+from split_surgery.verification.equivalence import Block
 from split_surgery.verification.verdict import prove_files
 from split_surgery.workspace.names import WEIGHTS_FILE
 from split_surgery.workspace.open_files import OpenFiles

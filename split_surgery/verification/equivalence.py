@@ -1,4 +1,4 @@
-"""Is a derived net still the baseline: what does each block compute, and is anything else changed.
+"""What each block of a derived net computes, held against the layer of the baseline in whose place it is.
 
 Works from the files alone and sees neither plan nor recipe, so it also judges nets that other programs made.
 """
@@ -6,22 +6,19 @@ Works from the files alone and sees neither plan nor recipe, so it also judges n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Literal
 
 import numpy as np
 
 from split_surgery.documents.net.flow import Flow, flow_in
 from split_surgery.documents.net.layer import Layer
-from split_surgery.documents.net.meaning import Fields
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.one_form import Said, in_one_form
 from split_surgery.documents.net.rules import State
-from split_surgery.documents.weights.blobs import Array, Record, Weights, same_shape
-from split_surgery.documents.weights.records import left_out, meant, same_record
-from split_surgery.documents.weights.values import sums_of_squares
+from split_surgery.documents.weights.blobs import Array, Weights
+from split_surgery.documents.weights.records import readable, same_record
 from split_surgery.errors import FileError, NotFoldable, SurgeryError
 from split_surgery.folding.compose import Candidates, Folded, Windows, by_windows, fold_block, fold_group
 from split_surgery.folding.linear import convolution, inner_product, one_scale
@@ -29,7 +26,6 @@ from split_surgery.folding.understood import Trust, is_linear
 from split_surgery.kernels.linear_maps import ChannelWindow, LinearMap, Slide, embedded
 from split_surgery.verification.rounding import SAFETY, Excess
 from split_surgery.verification.same_layers import StandIn, stand_ins
-from split_surgery.verification.wiring import same_reads
 
 
 @dataclass(frozen=True)
@@ -69,28 +65,6 @@ class Block:
     def worst(self) -> float:
         """The larger of the two changes."""
         return max(self.drift, self.weight_drift)
-
-
-ChangedPart = Literal[
-    "weights",
-    "missing record",
-    "added record",
-    "text",
-    "missing",
-    "added",
-    "order of the layers",
-    "fields of the net itself",
-]
-"""In what a layer, or the net, is not what it was."""
-
-
-@dataclass(frozen=True)
-class Changed:
-    """A layer outside the split layers that is not what it was."""
-
-    layer: str
-    part: ChangedPart
-    drift: float | None = None
 
 
 def split_blocks(
@@ -214,7 +188,7 @@ class _Held:
         was, now = self.said
         if was.meaning(old) != now.meaning(new) or len(records[0]) != len(records[1]):
             return False
-        return all(same_record(self.base_weights, self.weights, *pair) for pair in zip(*records) if _readable(*pair))
+        return all(same_record(self.base_weights, self.weights, *pair) for pair in zip(*records) if readable(*pair))
 
 
 def _block(held: _Held, twins: list[Layer], found_in: Mapping[State, Candidates], every: tuple[str, ...]) -> Block:
@@ -305,87 +279,3 @@ def _with_more(
         except NotFoldable:  # a bias of 0 may have a magnitude, with which nothing can be padded
             return None
     return excess
-
-
-def changes(
-    base: Net, base_weights: Weights, derived: Net, weights: Weights, blocks: Sequence[Block],
-    progress: Callable[[str, int, int], None],
-) -> Iterator[Changed]:  # fmt: skip
-    """All that differs outside the split layers, in text and weights, by the rules of `diff`.
-
-    Records that no layer takes, and what is wrong with a record that Caffe would stop at, are for coverage to tell.
-    """
-    gone = {name for block in blocks for name in (block.members if block.folded else [block.layer])}
-    members = {name for block in blocks for name in ([block.layer] if block.folded else block.members)}
-    folds = {block.layer: block.members for block in blocks if block.folded}
-    splits = {block.layer: block.members for block in blocks if not block.folded}
-    same = {} if any(block.fault for block in blocks) else same_reads(base, derived, folds, splits)
-    texts = list(_text_changes(base, derived, gone, members, {name for name, reads in same.items() if reads}))
-    yield from texts
-    if not any(change.part == "order of the layers" for change in texts):
-        changed = {change.layer for change in texts}
-        yield from (Changed(name, "order of the layers") for name in same if not same[name] and name not in changed)
-    old = {record.name: record for record in meant(base_weights)}  # of several the last, as Caffe takes them
-    new = {record.name: record for record in meant(weights)}
-    for done, (name, record) in enumerate(old.items()):
-        progress("comparing", done, len(old))
-        if name in gone or not base.named(name):
-            continue
-        if name not in new:
-            if not left_out(record, base_weights, weights):
-                yield Changed(name, "missing record")
-        elif _readable(record, new[name]) and not same_record(base_weights, weights, record, new[name]):
-            yield Changed(name, "weights", _drift(record, new[name]))
-    for name, record in new.items():
-        added = name not in old and name not in members and derived.named(name)
-        if added and not left_out(record, weights, base_weights):
-            yield Changed(name, "added record")
-
-
-def _readable(*records: Record) -> bool:
-    return not any(blob.fault for record in records for blob in record.blobs)
-
-
-def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str], same: set[str]) -> Iterator[Changed]:
-    """same: layers that read what they read, whatever that is called now: who folds may keep the first name of a blob or the last."""
-    was, now = in_one_form(base, derived)
-    if was.fields != now.fields:
-        yield Changed(base.document.name, "fields of the net itself")
-    for name in dict.fromkeys(layer.name for layer in was.layers):
-        texts = [[*map(said.meaning, said.named(name))] for said in (was, now)]
-        if name in same:
-            texts = [[_without_blobs(fields) for fields in one] for one in texts]
-        if name not in gone and texts[0] != texts[1]:
-            yield Changed(name, "text" if now.named(name) else "missing")
-    for name in dict.fromkeys(layer.name for layer in now.layers):
-        if name not in members and not was.named(name):
-            yield Changed(name, "added")
-    # In the order of the baseline, the layer that makes the old top standing for the layer that has gone.
-    tops = {top for name in gone for layer in base.named(name) for top in layer.tops}
-    order = [layer.name if layer.name not in gone else layer.tops for layer in was.layers]
-    found = [
-        layer.tops if layer.name in members else layer.name
-        for layer in now.layers
-        if layer.name not in members or set(layer.tops) & tops
-    ]
-    if sorted(map(str, found)) == sorted(map(str, order)) and found != order:
-        first = next(layer for layer, a, b in zip(was.layers, found, order) if a != b)
-        yield Changed(first.name, "order of the layers")
-
-
-def _without_blobs(fields: Fields) -> Fields:
-    return {path: text for path, text in fields.items() if path not in ("bottom", "top")}
-
-
-def _drift(a: Record, b: Record) -> float | None:
-    """Relative change of all the blobs of a record, or None where there are none, or they cannot be compared."""
-    if len(a.blobs) != len(b.blobs) or not all(map(same_shape, a.blobs, b.blobs)):
-        return None
-    moved = size = 0.0
-    for first, second in zip(a.blobs, b.blobs):
-        try:
-            step, whole = sums_of_squares(first, second)
-        except SurgeryError:
-            return None
-        moved, size = moved + step, size + whole
-    return (moved / size) ** 0.5 if size else None if moved else 0.0

@@ -10,8 +10,9 @@ from split_surgery.documents.net.build_faults import build_faults
 from split_surgery.documents.net.net import Net
 from split_surgery.documents.net.shapes import Given
 from split_surgery.documents.weights.blobs import Weights
+from split_surgery.verification.changed import Changed, ChangedPart, changes
 from split_surgery.verification.coverage import FINE, LayerCoverage, against_baseline, coverage, ignored
-from split_surgery.verification.equivalence import Block, Changed, ChangedPart, changes, split_blocks
+from split_surgery.verification.equivalence import Block, split_blocks
 
 TRAINING_CHANGES: tuple[ChangedPart, ...] = ("weights", "missing record", "added record")
 """What training does to a net's weights: it moves them, and Caffe saves the layers of the phase that it trained."""

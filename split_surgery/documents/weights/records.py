@@ -114,3 +114,8 @@ def differences(
         numbers = difference(was, now)
         if numbers is not None or was.dtype != now.dtype:
             yield BlobDifference(index, was, now, numbers)
+
+
+def readable(*records: Record) -> bool:
+    """Whether nothing is wrong with the blobs of records."""
+    return not any(blob.fault for record in records for blob in record.blobs)
