@@ -47,7 +47,8 @@ class _Schema:
                 fields.setdefault(field.name, []).extend(field.values)
         for number, (field, values) in enumerate(fields.items(), 1):
             kinds = {_kind(value) for value in values}
-            added = built.field.add(name=field, number=number, label=3)
+            # Of names that differ in case alone protobuf would make the same JSON name.
+            added = built.field.add(name=field, number=number, label=3, json_name=f"field{number}")
             if kinds <= {"message"}:
                 added.type, added.type_name = 11, ".derived." + self.message(values)
             elif kinds <= {"bytes"}:
