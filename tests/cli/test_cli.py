@@ -285,8 +285,9 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, name):
     # The write is held up, at a known place.
     program = (
         "import signal, sys, time, split_surgery.workspace.output_dir as files\n"
-        # Where the tests run in a shell's background, SIGINT is ignored, and that is inherited.
+        # In a shell's background SIGINT is ignored, under nohup SIGHUP, and that is inherited.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "def slow(self, path, progress=None):\n"
         "    open(path, 'xb').close(); print('writing', flush=True); time.sleep(60)\n"
         "files.Output.write = slow\n"

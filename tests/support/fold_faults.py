@@ -74,17 +74,17 @@ def _groups_in_reverse(ungrouped):
 def _of_batch_norms(change):
     """by_channel with the two vectors of a BatchNorm changed."""
     return lambda by_channel: (
-        lambda net, weights, layer, trust: (
-            change(*by_channel(net, weights, layer, trust))
+        lambda net, weights, layer, *rest: (
+            change(*by_channel(net, weights, layer, *rest))
             if layer.type == "BatchNorm"
-            else by_channel(net, weights, layer, trust)
+            else by_channel(net, weights, layer, *rest)
         )
     )
 
 
 def _no_bias_of_scale(by_channel):
-    def wrong(net, weights, layer, trust):
-        scale, shift = by_channel(net, weights, layer, trust)
+    def wrong(net, weights, layer, *rest):
+        scale, shift = by_channel(net, weights, layer, *rest)
         return scale, None if layer.type == "Scale" else shift
 
     return wrong
