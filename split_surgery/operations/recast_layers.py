@@ -57,10 +57,9 @@ def recast_layers(inputs: Inputs, names: Sequence[str], to: str, given: Given) -
     reads = _reads(inputs, layers if to == "Convolution" else (), given)
     # In the order of the net: of several that cannot be recast the first is told of.
     planned = [_plan(inputs, name, to, reads, set(layers)) for name in layers]
-    edited = inputs.edited(
-        [_edited_text(text, {one.record.name: one.recast for one in planned}) for text in inputs.texts],
-        _edited_weights(inputs.weights, was, planned),
-    )
+    recasts = {one.record.name: one.recast for one in planned}
+    texts = [_edited_text(text, recasts) for text in inputs.texts]
+    edited = inputs.edited(texts, _edited_weights(inputs.weights, was, planned))
     return edited, [Recasted(one.record.name, was, to, one.bottom, one.weight) for one in planned]
 
 

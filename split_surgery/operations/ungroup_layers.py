@@ -58,8 +58,8 @@ def ungroup_layers(inputs: Inputs, names: Sequence[str]) -> tuple[Inputs, list[U
     texts = [_edited_text(text, geometries) for text in inputs.texts]
     edited = inputs.edited(texts, applied(inputs.weights, changes))
     return edited, [
-        Ungrouped(name, geometry.group, tuple(edit.name for edit in _edits(inputs.net.named(name)[0], geometry, False)))
-        for name, geometry in geometries.items()
+        Ungrouped(name, geometries[name].group, tuple(edit.name for edit in change.edits))
+        for name, change in zip(geometries, changes)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -46,10 +47,10 @@ def changes(
 
     Records that no layer takes, and what is wrong with a record that Caffe would stop at, are for coverage to tell.
     """
-    gone = {name for block in blocks for name in (block.members if block.folded else [block.layer])}
-    members = {name for block in blocks for name in ([block.layer] if block.folded else block.members)}
     folds = {block.layer: block.members for block in blocks if block.folded}
     splits = {block.layer: block.members for block in blocks if not block.folded}
+    gone = {*splits, *itertools.chain.from_iterable(folds.values())}
+    members = {*folds, *itertools.chain.from_iterable(splits.values())}
     same = {} if any(block.fault for block in blocks) else same_reads(base, derived, folds, splits)
     texts = list(_text_changes(base, derived, gone, members, {name for name, reads in same.items() if reads}))
     yield from texts
@@ -78,11 +79,11 @@ def _text_changes(base: Net, derived: Net, gone: set[str], members: set[str], sa
     was, now = in_one_form(base, derived)
     if was.fields != now.fields:
         yield Changed(base.document.name, "fields of the net itself")
-    for name in dict.fromkeys(layer.name for layer in was.layers):
+    for name in dict.fromkeys(layer.name for layer in was.layers if layer.name not in gone):
         texts = [[*map(said.meaning, said.named(name))] for said in (was, now)]
         if name in same:
             texts = [[_without_blobs(fields) for fields in one] for one in texts]
-        if name not in gone and texts[0] != texts[1]:
+        if texts[0] != texts[1]:
             yield Changed(name, "text" if now.named(name) else "missing")
     for name in dict.fromkeys(layer.name for layer in now.layers):
         if name not in members and not was.named(name):

@@ -93,8 +93,8 @@ def split_blocks(
         found_in[state] = present.setdefault(there, Candidates([new[at] for at in there], trusted))
     every = tuple(sorted({layer.name for one in found_in.values() for layer in one.layers}))
     found = [_block(held, base.named(name), found_in, every) for name in gone]
-    # What cannot be a block of the derived net may be part of what was folded; so may what is one that moved, where that proves it (a
-    # convolution of another name that stands for a Scale in place, too, makes the same blob of the same).
+    # A layer in whose place is no block may have been folded with others; so may one from which its block differs, where that proves
+    # it: a convolution of a new name that stands for layers in place, too, makes the same blob of the same.
     same = {block.layer for block in found if block.exact and not block.fault}
     moved = {block.layer for block in found if not block.exact and not block.fault}
     folded = _folded_blocks(held, states, same, moved)
